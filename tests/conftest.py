@@ -1,0 +1,23 @@
+"""What all tests share: plugins, hypothesis profiles, the browser's path."""
+
+import shutil
+
+import pytest
+from hypothesis import settings
+
+pytest_plugins = ["tests.postgres_server", "tests.seconds_by_folder"]
+
+# No deadline: a busy machine is not a wrong result. The printed blob replays a
+# failure exactly.
+settings.register_profile("spalier", deadline=None, print_blob=True)
+settings.register_profile("soak", settings.get_profile("spalier"), max_examples=5000)
+settings.load_profile("spalier")
+
+
+@pytest.fixture(scope="session")
+def chromium_path() -> str:
+    """The browser for Playwright's `executable_path`; see deploy/setup/browser.sh."""
+    for name in ("chromium", "chromium-browser", "google-chrome"):
+        if path := shutil.which(name):
+            return path
+    pytest.fail("Chromium is missing: run `make setup-dev`")
