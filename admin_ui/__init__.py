@@ -1,0 +1,1 @@
+"""The office's pages, registered under the entry-point group spalier.pages."""

@@ -1,0 +1,244 @@
+"""The actor document: what a node says about itself.
+
+It is readable by everybody without a signature, so that two nodes can meet. It
+does not prove anything by itself; keys count once an office has pinned them.
+
+Source: SPEC.md FED-032 to FED-034, FEP-521a, FEP-844e.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from federation import jsonld
+from federation.documents import reading
+from federation.errors import LocalError, OriginMismatchError, SchemaInvalidError
+from federation.ids import BaseUrl, NodeAddress
+from federation.keys import PublicKey
+from federation.peers import PinnedKey, RemotePeer
+from federation.validation import check_wire
+
+if TYPE_CHECKING:
+    from federation.json_types import JsonObject, JsonValue
+
+PROTOCOL_VERSION: Final = "1.0"
+USERNAME: Final = "cluster"
+"""Local part of every node's acct: address."""
+
+_CAPABILITIES: Final = ("pages", "receipts", "messages")
+_IMPLEMENTS: Final = (
+    ("https://datatracker.ietf.org/doc/html/rfc9421", "RFC 9421"),
+    (
+        "https://datatracker.ietf.org/doc/html/rfc9421#name-eddsa-using-curve-edwards25",
+        "RFC 9421 with Ed25519",
+    ),
+    ("https://w3id.org/fep/8b32", "FEP-8b32 with eddsa-jcs-2022"),
+)
+_INBOX: Final = "http://www.w3.org/ns/ldp#inbox"
+_MULTIBASE: Final = "https://w3id.org/security#publicKeyMultibase"
+_METHOD: Final = "https://w3id.org/security#assertionMethod"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Card:
+    """What a cluster tells about itself; every part may be left out."""
+
+    field: str | None = None
+    regions: tuple[str, ...] = ()
+    founded: int | None = None
+    members: int | None = None
+    sme: int | None = None
+    contact: str | None = None
+    languages: tuple[str, ...] = ()
+    website: str | None = None
+    note: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActorDocument:
+    """A node's actor.
+
+    Args:
+        base_url: Its address; every other address follows from it.
+        name: The cluster's name.
+        keys: Its keys, the active one first.
+        card: The cluster's card.
+        protocol: Version of this protocol, `1.<minor>`.
+        capabilities: What the node can do beyond the minimum.
+    """
+
+    base_url: BaseUrl
+    name: str
+    keys: tuple[PinnedKey, ...]
+    card: Card = Card()
+    protocol: str = PROTOCOL_VERSION
+    capabilities: tuple[str, ...] = _CAPABILITIES
+
+    @property
+    def id(self) -> str:
+        """The actor's id."""
+        return NodeAddress(self.base_url).actor
+
+    def as_peer(self) -> RemotePeer:
+        """Return address and keys; call it when an office decided to pin them."""
+        return RemotePeer(base_url=self.base_url, actor_id=self.id, keys=self.keys)
+
+
+def build_actor(actor: ActorDocument) -> JsonObject:
+    """Write the actor document.
+
+    Raises:
+        LocalError: It breaks its own schema.
+    """
+    document: JsonObject = {
+        "@context": jsonld.context_copy(),
+        **actor_body(actor),
+    }
+    try:
+        check_wire("actor", document)
+    except SchemaInvalidError as error:
+        raise LocalError(f"actor: {error.safe_text}") from error
+    return document
+
+
+def actor_body(actor: ActorDocument) -> JsonObject:
+    """Write the actor without `@context`, as it stands inside another document."""
+    address = NodeAddress(actor.base_url)
+    implements: list[JsonValue] = [
+        {"type": "Link", "href": href, "name": name} for href, name in _IMPLEMENTS
+    ]
+    methods: list[JsonValue] = [
+        {
+            "id": key.key_id,
+            "type": "Multikey",
+            "controller": address.actor,
+            "publicKeyMultibase": key.public_key.multibase,
+        }
+        for key in actor.keys
+    ]
+    return {
+        "id": address.actor,
+        "type": "Application",
+        "preferredUsername": USERNAME,
+        "webfinger": f"{USERNAME}@{address.authority}",
+        "name": actor.name,
+        "inbox": address.inbox,
+        "outbox": address.outbox,
+        "partnerRequests": address.partner_requests,
+        "manuallyApprovesFollowers": True,
+        "assertionMethod": methods,
+        "generator": {"type": "Application", "implements": implements},
+        "spalierProtocol": actor.protocol,
+        "capabilities": list(actor.capabilities),
+        "card": _card_form(actor.card),
+    }
+
+
+def parse_actor(document: JsonObject, *, base_url: BaseUrl) -> ActorDocument:
+    """Read the actor that a node serves at its own address.
+
+    Args:
+        document: The parsed answer.
+        base_url: The address that was asked; nothing else may answer for it.
+
+    Raises:
+        PeerError: Context, schema, ownership or a key is wrong.
+    """
+    jsonld.check_context(document)
+    check_wire("actor", document)
+    node = jsonld.check_meaning(document, type_iri=jsonld.type_iri("Application"))
+    actor = read_actor(document, base_url=base_url)
+    _require_same_graph(node, document)
+    return actor
+
+
+def read_actor(document: JsonObject, *, base_url: BaseUrl) -> ActorDocument:
+    """Read an actor whose schema was checked, with the ownership rules.
+
+    Raises:
+        OriginMismatchError: An address or a key is not of this origin or owner.
+        SchemaInvalidError: A key cannot be used.
+    """
+    address = NodeAddress(base_url)
+    expected = {
+        "id": address.actor,
+        "inbox": address.inbox,
+        "outbox": address.outbox,
+        "partnerRequests": address.partner_requests,
+    }
+    for name, value in expected.items():
+        if document.get(name) != value:
+            raise OriginMismatchError(f"The actor's {name} does not belong to it.")
+    return ActorDocument(
+        base_url=base_url,
+        name=reading.text(document, "name"),
+        keys=_keys(document, actor_id=address.actor),
+        card=_card_from(reading.member(document, "card")),
+        protocol=reading.text(document, "spalierProtocol"),
+        capabilities=reading.texts(document, "capabilities"),
+    )
+
+
+def _keys(document: JsonObject, *, actor_id: str) -> tuple[PinnedKey, ...]:
+    """Read the keys; each must claim the actor that lists it (FEP-521a)."""
+    keys: list[PinnedKey] = []
+    for method in reading.objects(document, "assertionMethod"):
+        key_id = reading.text(method, "id")
+        owner, _, fragment = key_id.partition("#")
+        if owner != actor_id or not fragment:
+            raise OriginMismatchError("A key's id is not a fragment of its actor.")
+        reading.require_owner(method, "controller", actor_id=actor_id)
+        multibase = reading.text(method, "publicKeyMultibase")
+        keys.append(PinnedKey(key_id, PublicKey.from_multibase(multibase)))
+    if len({key.key_id for key in keys}) != len(keys):
+        raise SchemaInvalidError("/assertionMethod: Two keys have the same id.")
+    return tuple(keys)
+
+
+def _require_same_graph(node: JsonObject, document: JsonObject) -> None:
+    """Require that inbox and keys are the same when read as JSON-LD."""
+    inbox = [{"@id": document["inbox"]}]
+    keys: list[JsonValue] = []
+    methods = node.get(_METHOD)
+    for method in methods if isinstance(methods, list) else []:
+        values = method.get(_MULTIBASE) if isinstance(method, dict) else None
+        keys.extend(
+            value.get("@value") if isinstance(value, dict) else None
+            for value in (values if isinstance(values, list) else [])
+        )
+    plain = [
+        reading.text(method, "publicKeyMultibase")
+        for method in reading.objects(document, "assertionMethod")
+    ]
+    if node.get(_INBOX) != inbox or keys != plain:
+        raise SchemaInvalidError("The actor reads differently as JSON-LD.")
+
+
+def _card_form(card: Card) -> JsonObject:
+    form: JsonObject = {
+        "field": card.field,
+        "regions": list(card.regions) or None,
+        "founded": card.founded,
+        "members": card.members,
+        "sme": card.sme,
+        "contact": card.contact,
+        "languages": list(card.languages) or None,
+        "website": card.website,
+        "note": card.note,
+    }
+    return {name: value for name, value in form.items() if value is not None}
+
+
+def _card_from(form: JsonObject) -> Card:
+    return Card(
+        field=reading.optional_text(form, "field"),
+        regions=reading.optional_texts(form, "regions"),
+        founded=reading.optional_integer(form, "founded"),
+        members=reading.optional_integer(form, "members"),
+        sme=reading.optional_integer(form, "sme"),
+        contact=reading.optional_text(form, "contact"),
+        languages=reading.optional_texts(form, "languages"),
+        website=reading.optional_text(form, "website"),
+        note=reading.optional_text(form, "note"),
+    )

@@ -1,0 +1,298 @@
+"""A page: what changed for one partner, in order.
+
+The page itself has no proof: the request or the answer that carries it is signed,
+and every entry and withdrawal in it has a proof of its own.
+
+Source: SPEC.md PRT-020 to PRT-025.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from federation import jsonld
+from federation.documents import reading
+from federation.documents.entry import (
+    ReceivedEntry,
+    check_entry_provenance,
+    read_entry,
+)
+from federation.documents.signed import SignedDocument
+from federation.documents.withdrawal import Withdrawal, parse_withdrawal
+from federation.errors import (
+    LimitExceededError,
+    LocalError,
+    OriginMismatchError,
+    SchemaInvalidError,
+)
+from federation.ids import NodeAddress
+from federation.limits import KIB, PAGE_BYTES_MAX, PAGE_ITEMS_MAX
+from federation.validation import check_wire
+from federation.version import Version
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from federation.json_types import JsonObject, JsonValue
+    from federation.peers import RemotePeer
+
+EPOCH_BYTES = 16
+"""Random bytes of an epoch; 32 hex digits on the wire."""
+
+_ENVELOPE_BYTES = 16 * KIB
+"""More than a page without items takes: context, addresses, positions."""
+_WRAPPER_BYTES = KIB
+"""More than `Create` or `Update` around an entry takes."""
+
+_DELETE = "Delete"
+_CREATE = "Create"
+_UPDATE = "Update"
+
+
+@dataclass(frozen=True, slots=True)
+class PageFault:
+    """An entry that is the partner's, and faulty: to be quarantined.
+
+    Args:
+        entry_id: Its id.
+        version: Its version.
+        reason: Why, at most 200 characters, starting with `too-large` or with
+            the JSON pointer of the value.
+    """
+
+    entry_id: str
+    version: Version
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class PageItem:
+    """One change in a page.
+
+    Args:
+        content: The entry, the withdrawal, or why the entry is faulty.
+    """
+
+    content: ReceivedEntry | Withdrawal | PageFault
+
+    @property
+    def entry_id(self) -> str:
+        """Id of the entry that changes."""
+        match self.content:
+            case ReceivedEntry(entry=entry):
+                return entry.id
+            case Withdrawal(entry_id=entry_id) | PageFault(entry_id=entry_id):
+                return entry_id
+
+    @property
+    def version(self) -> Version:
+        """Version of the entry that the change names."""
+        return self.content.version
+
+    @property
+    def known_kind(self) -> bool:
+        """False for an entry of a kind that this node does not know."""
+        return not isinstance(self.content, ReceivedEntry) or self.content.known_kind
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """What changed for one partner between two positions.
+
+    Positions are the partner's own sequence at the origin. They may have gaps,
+    because a later change of the same entry replaces the earlier one.
+
+    Args:
+        id: `<base_url>/outbox?after=<first - 1>`.
+        actor: The origin's actor.
+        epoch: 32 hex digits; another one after a restore from backup.
+        first: First position that the page covers, from 1.
+        last: Last position that it covers; `first - 1` for an empty page.
+        head: The origin's newest position for this partner.
+        items: The changes, in order.
+    """
+
+    id: str
+    actor: str
+    epoch: str
+    first: int
+    last: int
+    head: int
+    items: tuple[PageItem, ...]
+
+    @property
+    def only_withdraws(self) -> bool:
+        """True if no item carries an entry."""
+        return all(isinstance(item.content, Withdrawal) for item in self.items)
+
+
+@dataclass(frozen=True, slots=True)
+class Upsert:
+    """An entry to be put into a page.
+
+    Args:
+        document: The signed entry, unchanged.
+        is_first: True if the partner was never told the entry: `Create`, else
+            `Update`. Receivers treat both alike.
+    """
+
+    document: JsonObject
+    is_first: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """A signed withdrawal to be put into a page, unchanged."""
+
+    document: JsonObject
+
+
+def build_page(
+    items: Sequence[Upsert | Removal],
+    *,
+    address: NodeAddress,
+    epoch: str,
+    first: int,
+    last: int,
+    head: int,
+) -> JsonObject:
+    """Write a page.
+
+    Args:
+        items: The changes from `first` to `last`, in order.
+        address: Whose page it is.
+        epoch: 32 hex digits.
+        first: Position after the one that the partner acknowledged.
+        last: Position reached with the last item; `first - 1` if there is none.
+        head: The newest position for this partner.
+
+    Raises:
+        LocalError: More than `PAGE_ITEMS_MAX` items, or positions in disorder.
+    """
+    if len(items) > PAGE_ITEMS_MAX:
+        raise LocalError(f"{len(items)} items, {PAGE_ITEMS_MAX} are permitted")
+    if not 0 <= first - 1 <= last <= head:
+        raise LocalError(f"positions {first} to {last} of {head} are in disorder")
+    wrapped: list[JsonValue] = [
+        {
+            "type": _CREATE if item.is_first else _UPDATE,
+            "actor": address.actor,
+            "object": item.document,
+        }
+        if isinstance(item, Upsert)
+        else item.document
+        for item in items
+    ]
+    return {
+        "@context": jsonld.context_copy(),
+        "id": address.page(first - 1),
+        "type": "OrderedCollectionPage",
+        "partOf": address.outbox,
+        "actor": address.actor,
+        "epoch": epoch,
+        "from": first,
+        "through": last,
+        "head": head,
+        "orderedItems": wrapped,
+    }
+
+
+def parse_page(document: JsonObject, *, peer: RemotePeer) -> Page:
+    """Read a page of a peer.
+
+    An entry that is not the peer's own, or whose proof is wrong, spoils the whole
+    page: nobody but the peer can have put it there. An entry that is the peer's
+    and faulty becomes a `PageFault`, so that it does not hold up the others.
+
+    Args:
+        document: The parsed body.
+        peer: The peer whose signature covers the body.
+
+    Raises:
+        ContextNotAllowedError: Another context, of the page or of an item.
+        OriginMismatchError: Page or item is not the peer's.
+        ProofInvalidError: An item's proof is absent or wrong.
+        LimitExceededError: More than `PAGE_ITEMS_MAX` items.
+        SchemaInvalidError: Another form.
+    """
+    jsonld.check_context(document)
+    items = document.get("orderedItems")
+    if isinstance(items, list) and len(items) > PAGE_ITEMS_MAX:
+        raise LimitExceededError(f"A page holds at most {PAGE_ITEMS_MAX} items.")
+    check_wire("page", document)
+    first = reading.integer(document, "from")
+    last = reading.integer(document, "through")
+    head = reading.integer(document, "head")
+    address = NodeAddress(peer.base_url)
+    reading.require_owner(document, "actor", actor_id=peer.actor_id)
+    if (
+        document["id"] != address.page(first - 1)
+        or document["partOf"] != address.outbox
+    ):
+        raise OriginMismatchError("The page is not of the signer's outbox.")
+    if not first - 1 <= last <= head:
+        raise SchemaInvalidError("/through: The positions are in disorder.")
+    parsed = tuple(
+        PageItem(_parse_item(item, peer=peer))
+        for item in reading.objects(document, "orderedItems")
+    )
+    if len(parsed) > last - first + 1:
+        raise SchemaInvalidError("/through: There are more items than positions.")
+    return Page(
+        id=reading.text(document, "id"),
+        actor=peer.actor_id,
+        epoch=reading.text(document, "epoch"),
+        first=first,
+        last=last,
+        head=head,
+        items=parsed,
+    )
+
+
+def items_that_fit(sizes: Iterable[int]) -> int:
+    """Return how many items, taken in order, one page can carry.
+
+    Args:
+        sizes: Length of each item's canonical bytes, in order.
+    """
+    used = _ENVELOPE_BYTES
+    fitting = 0
+    for size in sizes:
+        used += size + _WRAPPER_BYTES
+        if fitting == PAGE_ITEMS_MAX or used > PAGE_BYTES_MAX:
+            break
+        fitting += 1
+    return fitting
+
+
+def is_withdrawals_only(document: JsonObject) -> bool:
+    """Tell whether a page, not checked yet, claims to carry no entry."""
+    items = document.get("orderedItems")
+    return isinstance(items, list) and all(
+        isinstance(item, dict) and item.get("type") == _DELETE for item in items
+    )
+
+
+def _parse_item(
+    item: JsonObject, *, peer: RemotePeer
+) -> ReceivedEntry | Withdrawal | PageFault:
+    if item["type"] == _DELETE:
+        return parse_withdrawal(item, peer=peer)
+    reading.require_owner(item, "actor", actor_id=peer.actor_id)
+    document = reading.member(item, "object")
+    check_entry_provenance(document, peer=peer)
+    try:
+        return read_entry(SignedDocument.of(document), peer=peer)
+    except LimitExceededError:
+        reason = "too-large"
+    except SchemaInvalidError as error:
+        reason = error.safe_text[:200]
+    return PageFault(
+        reading.text(document, "id"),
+        Version(
+            reading.integer(document, "incarnation"),
+            reading.integer(document, "version"),
+        ),
+        reason,
+    )

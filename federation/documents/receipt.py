@@ -1,0 +1,174 @@
+"""A receipt: the receiver's signed word on how far it has come.
+
+Source: SPEC.md PRT-026, PRT-027.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from federation import jsonld
+from federation.documents import reading
+from federation.documents.signed import SignedDocument, require_proof, sign
+from federation.errors import ConflictError, OriginMismatchError
+from federation.limits import REFUSALS_LISTED_MAX
+from federation.timestamps import format_timestamp
+from federation.validation import check_wire
+from federation.version import Version
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from federation.ids import NodeAddress
+    from federation.json_types import JsonObject, JsonValue
+    from federation.keys import Signer
+    from federation.peers import RemotePeer
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """An entry that the receiver does not show.
+
+    Args:
+        entry_id: Its id.
+        version: The version that was refused.
+        reason: A code or JSON pointer with a sentence, at most 200 characters.
+    """
+
+    entry_id: str
+    version: Version
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt:
+    """What the receiver holds of the origin.
+
+    Args:
+        id: `<receiver>/activities/<id>`.
+        actor: The receiver's actor.
+        partner: The origin's actor.
+        epoch: The origin's epoch.
+        position: Everything up to here was applied or refused.
+        held: Entries of the origin that the receiver holds, without refused ones.
+        digest: Digest over those entries, 64 hex digits (`exchange.ViewDigest`).
+        published: When it was made, aware UTC.
+        refused: Entries refused now, at most `REFUSALS_LISTED_MAX` of them.
+        refused_count: How many are refused altogether.
+        signed: The document as received, None before it is signed.
+    """
+
+    id: str
+    actor: str
+    partner: str
+    epoch: str
+    position: int
+    held: int
+    digest: str
+    published: datetime
+    refused: tuple[Refusal, ...] = ()
+    refused_count: int = 0
+    signed: SignedDocument | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SentRange:
+    """The page that a receipt has to answer."""
+
+    epoch: str
+    first: int
+    last: int
+
+
+def build_receipt(
+    receipt: Receipt, *, signer: Signer, created: datetime
+) -> SignedDocument:
+    """Sign a receipt."""
+    refused: list[JsonValue] = [
+        {
+            "id": refusal.entry_id,
+            "incarnation": refusal.version.incarnation,
+            "version": refusal.version.counter,
+            "reason": refusal.reason[:200],
+        }
+        for refusal in receipt.refused[:REFUSALS_LISTED_MAX]
+    ]
+    document: JsonObject = {
+        "@context": jsonld.context_copy(),
+        "id": receipt.id,
+        "type": "Receipt",
+        "actor": signer.address.actor,
+        "partner": receipt.partner,
+        "epoch": receipt.epoch,
+        "position": receipt.position,
+        "held": receipt.held,
+        "refused": refused,
+        "refusedCount": max(receipt.refused_count, len(refused)),
+        "digest": receipt.digest,
+        "published": format_timestamp(receipt.published),
+    }
+    signed = sign(document, signer=signer, created=created)
+    check_wire("receipt", signed.document)
+    return signed
+
+
+def parse_receipt(
+    document: JsonObject,
+    *,
+    peer: RemotePeer,
+    address: NodeAddress,
+    sent: SentRange,
+) -> Receipt:
+    """Read the receipt for a page that we sent.
+
+    Args:
+        document: The parsed answer.
+        peer: The partner that must have signed it.
+        address: Our own address; the receipt must be about us.
+        sent: The page that it answers.
+
+    Raises:
+        PeerError: Context, schema, ownership or proof is wrong.
+        ConflictError: Another epoch, or a position outside the page.
+    """
+    jsonld.check_context(document)
+    check_wire("receipt", document)
+    reading.require_owner(document, "actor", actor_id=peer.actor_id)
+    reading.require_origin(reading.text(document, "id"), actor_id=peer.actor_id)
+    require_proof(document, peer=peer)
+    jsonld.check_meaning(document, type_iri=jsonld.type_iri("Receipt"))
+    if reading.text(document, "partner") != address.actor:
+        raise OriginMismatchError("The receipt is about another node.")
+    position = reading.integer(document, "position")
+    epoch = reading.text(document, "epoch")
+    if epoch != sent.epoch or not sent.first - 1 <= position <= sent.last:
+        raise ConflictError(
+            "The receipt does not fit the page.", code="receipt-out-of-range"
+        )
+    return Receipt(
+        id=reading.text(document, "id"),
+        actor=peer.actor_id,
+        partner=address.actor,
+        epoch=epoch,
+        position=position,
+        held=reading.integer(document, "held"),
+        digest=reading.text(document, "digest"),
+        published=reading.timestamp(document, "published"),
+        refused=_refusals(document, address=address),
+        refused_count=reading.integer(document, "refusedCount"),
+        signed=SignedDocument.of(document),
+    )
+
+
+def _refusals(document: JsonObject, *, address: NodeAddress) -> tuple[Refusal, ...]:
+    refusals = []
+    for item in reading.objects(document, "refused"):
+        entry_id = reading.text(item, "id")
+        if address.entry_local_id(entry_id) is None:
+            raise OriginMismatchError("The receipt refuses an entry of another node.")
+        version = Version(
+            reading.integer(item, "incarnation"), reading.integer(item, "version")
+        )
+        refusals.append(Refusal(entry_id, version, reading.text(item, "reason")))
+    return tuple(refusals)

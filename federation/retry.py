@@ -1,0 +1,53 @@
+"""When to try a partner again. State is kept for a partner, not for a message."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from federation.limits import RETRY_DELAY_FIRST, RETRY_DELAY_MAX
+
+if TYPE_CHECKING:
+    from datetime import datetime, timedelta
+
+    from federation.ports import RandomSource
+
+_JITTER_PARTS = 10
+_DOUBLINGS_MAX = 20
+
+
+def next_attempt(
+    attempts: int,
+    failed_at: datetime,
+    *,
+    jitter: RandomSource,
+    retry_after: timedelta | None = None,
+) -> datetime:
+    """Tell when to try a partner again; there is no giving up.
+
+    The delay doubles from `RETRY_DELAY_FIRST` up to `RETRY_DELAY_MAX` and gets up
+    to 10 % of jitter, so that a partner that comes back is not hit by every node
+    at once. What the partner itself asks for counts if it is longer, but never
+    for more than `RETRY_DELAY_MAX`.
+
+    Args:
+        attempts: Attempts that failed in a row, 1 or more.
+        failed_at: End of the last attempt, aware UTC.
+        jitter: Source of the jitter; the simulator passes its own.
+        retry_after: The answer's `Retry-After`, if it had one.
+
+    Returns:
+        Time of the next attempt, aware UTC.
+
+    Raises:
+        ValueError: `attempts` is below 1.
+
+    Source: SPEC.md FED-058.
+    """
+    if attempts < 1:
+        raise ValueError(f"attempts must be 1 or more, not {attempts}")
+    delay = RETRY_DELAY_FIRST * (1 << min(attempts - 1, _DOUBLINGS_MAX))
+    if retry_after is not None:
+        delay = max(delay, retry_after)
+    delay = min(delay, RETRY_DELAY_MAX)
+    share = int.from_bytes(jitter.bytes(2), "big") / 0xFFFF
+    return failed_at + delay + delay / _JITTER_PARTS * share

@@ -1,0 +1,1 @@
+"""HTTP in both directions; the only part of the library that knows aiohttp."""

@@ -1,0 +1,441 @@
+"""Our own requests to other nodes.
+
+One session, one guard: https and public addresses only, no redirect, no proxy or
+cookie from the surroundings, a total time and a byte limit for every answer. Every
+answer is checked before it is returned; every failure is a `FetchError`.
+
+Source: SPEC.md FED-095 to FED-097, PRT-013.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, timedelta
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Final, Self
+
+import aiohttp
+from yarl import URL
+
+from federation import strict_json
+from federation.documents.actor import ActorDocument, parse_actor
+from federation.documents.page import Page, parse_page
+from federation.documents.partner_request import new_nonce
+from federation.documents.receipt import Receipt, SentRange, parse_receipt
+from federation.errors import (
+    FederationError,
+    FetchError,
+    LocalError,
+    PeerError,
+    PermanentFetchError,
+    SignatureInvalidError,
+    TemporaryFetchError,
+)
+from federation.ids import NodeAddress
+from federation.inbox import ACTIVITY_JSON, LD_JSON, is_activity_media_type
+from federation.limits import (
+    ACTIVITY_BYTES_MAX,
+    ANSWER_TIMEOUT,
+    CONNECT_TIMEOUT,
+    PAGE_BYTES_MAX,
+    PAGE_NODES_MAX,
+    PROBLEM_BYTES_MAX,
+)
+from federation.signatures.http import (
+    HttpMessage,
+    claim_answer,
+    sign_request,
+    verify_claim,
+)
+from federation.transport.address_guard import (
+    BlockedAddressError,
+    guarded_socket_factory,
+)
+from federation.transport.problems import PROBLEM_TYPE_PREFIX
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from types import TracebackType
+
+    from federation.documents.signed import SignedDocument
+    from federation.ids import BaseUrl
+    from federation.json_types import JsonObject
+    from federation.keys import Signer
+    from federation.peers import RemotePeer
+    from federation.ports import Clock, RandomSource
+
+_ACCEPT: Final = f"{ACTIVITY_JSON}, {LD_JSON}"
+_OK: Final = 200
+_ACCEPTED: Final = 202
+_SUCCESS: Final = range(200, 300)
+_CHUNK_BYTES: Final = 64 * 1024
+_TEMPORARY: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
+_CONNECTIONS_PER_PEER: Final = 2
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """A finished exchange."""
+
+    status: int
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+    request: HttpMessage
+
+
+class FederationClient:
+    """Sends requests to other nodes; an asynchronous context manager.
+
+    Args:
+        clock: For the time of signatures.
+        random: For nonces.
+        allow_loopback_http: True on nodes of the demo and of tests only; opens
+            exactly 127.0.0.1.
+        user_agent: What others see in their logs.
+    """
+
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        random: RandomSource,
+        allow_loopback_http: bool = False,
+        user_agent: str = "spalier",
+    ) -> None:
+        self._clock = clock
+        self._random = random
+        self._allow_loopback = allow_loopback_http
+        self._user_agent = user_agent
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> Self:
+        """Open the session."""
+        connector = aiohttp.TCPConnector(
+            socket_factory=guarded_socket_factory(allow_loopback=self._allow_loopback),
+            limit_per_host=_CONNECTIONS_PER_PEER,
+        )
+        self._session = aiohttp.ClientSession(
+            connector=connector,
+            trust_env=False,
+            auto_decompress=False,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=aiohttp.ClientTimeout(
+                total=ANSWER_TIMEOUT.total_seconds(),
+                sock_connect=CONNECT_TIMEOUT.total_seconds(),
+            ),
+            headers={
+                "User-Agent": self._user_agent,
+                "Accept": _ACCEPT,
+                "Accept-Encoding": "identity",
+            },
+        )
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Close the session."""
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    async def fetch_actor(self, base_url: BaseUrl) -> ActorDocument:
+        """Fetch the actor of a node whose address somebody gave us.
+
+        Raises:
+            FetchError: No answer, or one that is not this node's actor.
+        """
+        answer = await self._send("GET", NodeAddress(base_url).actor, signer=None)
+        _require_status(answer, _OK)
+        try:
+            document = _activity_document(answer)
+            return parse_actor(document, base_url=base_url)
+        except PeerError as error:
+            raise _broken(answer, error) from error
+
+    async def post_partner_request(
+        self, base_url: BaseUrl, request: SignedDocument, *, signer: Signer
+    ) -> None:
+        """Deliver a partner request to the host of an invitation.
+
+        Raises:
+            FetchError: It was not taken; `problem_code` says why.
+        """
+        answer = await self._send(
+            "POST",
+            NodeAddress(base_url).partner_requests,
+            signer=signer,
+            body=request.raw,
+        )
+        _require_status(answer, _ACCEPTED)
+
+    async def push_page(
+        self, peer: RemotePeer, page: JsonObject, *, signer: Signer
+    ) -> Receipt:
+        """Deliver a page and return the partner's receipt for it.
+
+        Args:
+            peer: The partner.
+            page: From `documents.build_page`.
+            signer: Our key.
+
+        Raises:
+            FetchError: Not delivered, or the receipt is not the partner's or does
+                not fit. On 409 `position-gap` it says where to continue.
+            LocalError: The page is longer than `PAGE_BYTES_MAX`.
+        """
+        body = _page_bytes(page)
+        address = NodeAddress(peer.base_url)
+        answer = await self._send("POST", address.inbox, signer=signer, body=body)
+        _require_status(answer, _OK)
+        try:
+            return parse_receipt(
+                _activity_document(answer),
+                peer=peer,
+                address=signer.address,
+                sent=_sent_range(page),
+            )
+        except PeerError as error:
+            raise _broken(answer, error) from error
+
+    async def pull_page(self, peer: RemotePeer, *, after: int, signer: Signer) -> Page:
+        """Ask a partner for what follows a position.
+
+        The answer must be signed by the partner and for this very request.
+
+        Raises:
+            FetchError: No answer, or one that is not the partner's.
+        """
+        target = NodeAddress(peer.base_url).page(after)
+        answer = await self._send(
+            "GET", target, signer=signer, bytes_max=PAGE_BYTES_MAX
+        )
+        _require_status(answer, _OK)
+        try:
+            self._verify_answer(answer, peer=peer)
+            _require_media_type(answer)
+            document = strict_json.loads_object(
+                answer.body, bytes_max=PAGE_BYTES_MAX, nodes_max=PAGE_NODES_MAX
+            )
+            page = parse_page(document, peer=peer)
+        except PeerError as error:
+            raise _broken(answer, error) from error
+        if page.first != after + 1:
+            raise PermanentFetchError(
+                f"{target}: the page starts at {page.first}", problem_code="wrong-page"
+            )
+        return page
+
+    async def post_activity(
+        self, peer: RemotePeer, activity: SignedDocument, *, signer: Signer
+    ) -> None:
+        """Deliver a message or notice.
+
+        Raises:
+            FetchError: It was not taken.
+        """
+        answer = await self._send(
+            "POST", NodeAddress(peer.base_url).inbox, signer=signer, body=activity.raw
+        )
+        _require_status(answer, _ACCEPTED)
+
+    def _verify_answer(self, answer: _Answer, *, peer: RemotePeer) -> None:
+        message = HttpMessage(
+            "",
+            answer.request.target_uri,
+            answer.headers,
+            status=answer.status,
+            request=answer.request,
+        )
+        claim = claim_answer(message, body=answer.body, received_at=self._clock.now())
+        key = peer.key(claim.key_id)
+        if key is None:
+            raise SignatureInvalidError(
+                "The answer is signed by a key that is not known here.",
+                code="unknown-key",
+            )
+        verify_claim(claim, message=message, key=key)
+
+    async def _send(
+        self,
+        method: str,
+        target: str,
+        *,
+        signer: Signer | None,
+        body: bytes | None = None,
+        bytes_max: int = ACTIVITY_BYTES_MAX,
+    ) -> _Answer:
+        """Send one request and read the answer to its end."""
+        if self._session is None:
+            raise LocalError("the client is not open")
+        headers = {} if body is None else {"Content-Type": ACTIVITY_JSON}
+        if signer is not None:
+            headers |= sign_request(
+                method,
+                target,
+                body=body,
+                signer=signer,
+                created=self._clock.now(),
+                nonce=new_nonce(self._random),
+            )
+        request = HttpMessage(method, target, tuple(headers.items()))
+        try:
+            async with self._session.request(
+                method,
+                URL(target, encoded=True),
+                data=body,
+                headers=headers,
+                allow_redirects=False,
+            ) as response:
+                limit = bytes_max if response.status in _SUCCESS else PROBLEM_BYTES_MAX
+                content = await _read(response, bytes_max=limit)
+                fields = tuple(
+                    (name.decode("latin-1"), value.decode("latin-1"))
+                    for name, value in response.raw_headers
+                )
+                return _Answer(response.status, fields, content, request)
+        except FederationError:
+            raise
+        # A TimeoutError is an OSError too, so it comes first.
+        except TimeoutError as error:
+            raise TemporaryFetchError(f"{target}: no answer in time") from error
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            raise _connection_error(target, error) from error
+
+
+async def _read(response: aiohttp.ClientResponse, *, bytes_max: int) -> bytes:
+    if response.headers.get("Content-Encoding", "identity") != "identity":
+        raise PermanentFetchError(
+            f"{response.url}: the answer has a content coding",
+            status=response.status,
+            problem_code="content-coding",
+        )
+    parts = bytearray()
+    async for chunk in response.content.iter_chunked(_CHUNK_BYTES):
+        parts += chunk
+        if len(parts) > bytes_max:
+            raise PermanentFetchError(
+                f"{response.url}: the answer is longer than {bytes_max} bytes",
+                status=response.status,
+                problem_code="too-large",
+            )
+    return bytes(parts)
+
+
+def _connection_error(target: str, error: Exception) -> FetchError:
+    cause: BaseException | None = error
+    if isinstance(error, aiohttp.ClientConnectorError):
+        cause = error.os_error
+    if isinstance(cause, BlockedAddressError):
+        return PermanentFetchError(
+            f"{target}: {cause}", problem_code="address-not-public"
+        )
+    return TemporaryFetchError(
+        f"{target}: {type(error).__name__}: {error}", problem_code="connection"
+    )
+
+
+def _require_status(answer: _Answer, expected: int) -> None:
+    """Raise the fetch error that an unexpected status stands for."""
+    if answer.status == expected:
+        return
+    code, members = _problem(answer)
+    target = answer.request.target_uri
+    shown = f"{target}: {answer.status} {code or ''}".rstrip()
+    if answer.status in _TEMPORARY:
+        raise TemporaryFetchError(
+            shown,
+            retry_after=_retry_after(answer),
+            status=answer.status,
+            problem_code=code,
+        )
+    position, epoch = members.get("position"), members.get("epoch")
+    is_position = isinstance(position, int) and not isinstance(position, bool)
+    raise PermanentFetchError(
+        shown,
+        status=answer.status,
+        problem_code=code,
+        position=position if is_position and isinstance(position, int) else None,
+        epoch=epoch if isinstance(epoch, str) else None,
+    )
+
+
+def _problem(answer: _Answer) -> tuple[str | None, JsonObject]:
+    """Return code and members of a problem document, nothing if it is none."""
+    media_type = _field(answer.headers, "content-type").partition(";")[0].strip()
+    if media_type != "application/problem+json":
+        return None, {}
+    try:
+        problem = strict_json.loads_object(answer.body, bytes_max=PROBLEM_BYTES_MAX)
+    except PeerError:
+        return None, {}
+    kind = problem.get("type")
+    if not isinstance(kind, str) or not kind.startswith(PROBLEM_TYPE_PREFIX):
+        return None, problem
+    return kind.removeprefix(PROBLEM_TYPE_PREFIX)[:60], problem
+
+
+def _retry_after(answer: _Answer) -> timedelta | None:
+    """Read Retry-After: seconds or a date (RFC 9110 §10.2.3)."""
+    text = _field(answer.headers, "retry-after").strip()
+    if text.isascii() and text.isdigit() and len(text) < 8:  # noqa: PLR2004 - 115 days
+        return timedelta(seconds=int(text))
+    try:
+        moment = parsedate_to_datetime(text)
+        sent = parsedate_to_datetime(_field(answer.headers, "date"))
+    except ValueError:
+        return None
+    # Both times are by the partner's clock, so ours does not matter.
+    if moment.tzinfo is None or sent.tzinfo is None:
+        moment, sent = moment.replace(tzinfo=UTC), sent.replace(tzinfo=UTC)
+    return max(moment - sent, timedelta(0))
+
+
+def _field(headers: tuple[tuple[str, str], ...], name: str) -> str:
+    return next((value for key, value in headers if key.lower() == name), "")
+
+
+def _require_media_type(answer: _Answer) -> None:
+    media_type = _field(answer.headers, "content-type")
+    if not is_activity_media_type(media_type):
+        raise PermanentFetchError(
+            f"{answer.request.target_uri}: the answer is {media_type[:80]!r}",
+            status=answer.status,
+            problem_code="unsupported-media-type",
+        )
+
+
+def _activity_document(answer: _Answer) -> JsonObject:
+    _require_media_type(answer)
+    return strict_json.loads_object(answer.body)
+
+
+def _broken(answer: _Answer, error: PeerError) -> PermanentFetchError:
+    return PermanentFetchError(
+        f"{answer.request.target_uri}: {error}",
+        status=answer.status,
+        problem_code=error.code,
+    )
+
+
+def _page_bytes(page: JsonObject) -> bytes:
+    text = json.dumps(page, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    body = text.encode("utf-8")
+    if len(body) > PAGE_BYTES_MAX:
+        raise LocalError(f"a page of {len(body)} bytes, {PAGE_BYTES_MAX} are permitted")
+    return body
+
+
+def _sent_range(page: Mapping[str, object]) -> SentRange:
+    epoch, first, last = page.get("epoch"), page.get("from"), page.get("through")
+    if (
+        not isinstance(epoch, str)
+        or not isinstance(first, int)
+        or not isinstance(last, int)
+    ):
+        raise LocalError("this is not a page")
+    return SentRange(epoch, first, last)

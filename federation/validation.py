@@ -1,0 +1,204 @@
+"""Documents and entries against the packaged schemas.
+
+Validators are built once and never fetch: a reference to something that is not
+packaged is an error. All faults of an entry are reported together, each with the
+JSON pointer of the value and one plain sentence.
+
+Source: SPEC.md FED-024, FED-025.
+"""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from jsonschema import Draft202012Validator
+
+import schemas
+from federation.errors import SchemaInvalidError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from jsonschema.exceptions import ValidationError
+
+    from federation.json_types import JsonValue
+
+_SHOWN_CHARACTERS: Final = 60
+_VALUES_SHOWN: Final = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing that is wrong in an entry.
+
+    Args:
+        path: JSON pointer (RFC 6901) of the value, empty for the whole.
+        template: English sentence with named places, for translation.
+        values: What stands in the places.
+    """
+
+    path: str
+    template: str
+    values: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def message(self) -> str:
+        """The English sentence."""
+        return self.template.format(**dict(self.values))
+
+
+@functools.cache
+def _validator(name: str) -> Draft202012Validator:
+    return Draft202012Validator(
+        schemas.load_schema(name),
+        registry=schemas.registry(),
+        format_checker=schemas.FORMATS,
+    )
+
+
+def faults_of_entry(content: Mapping[str, JsonValue]) -> list[Fault]:
+    """Return everything that is wrong with an entry's content.
+
+    The same check on both sides: before an entry is stored and after one was
+    received. Contradictions between fields are looked for only when every field
+    by itself is in order.
+
+    Args:
+        content: The content as `schemas/entries/<kind>` describes it.
+
+    Returns:
+        All faults, ordered by path; empty if it is in order.
+    """
+    kind = content.get("kind")
+    if not isinstance(kind, str) or kind not in schemas.KINDS:
+        names = ", ".join(schemas.KINDS)
+        return [
+            Fault("/kind", "The kind must be one of: {names}.", (("names", names),))
+        ]
+    errors = _validator(f"entries/{kind}").iter_errors(content)
+    faults = sorted(set(_faults(errors)), key=lambda fault: (fault.path, fault.message))
+    if faults:
+        return faults
+    return [
+        Fault(rule.path, "{sentence}", (("sentence", rule.message),))
+        for rule in schemas.broken_rules(content)
+    ]
+
+
+def faults_of_publication(fields: Mapping[str, JsonValue]) -> list[Fault]:
+    """Return what is wrong with the part of a publication that stays at home.
+
+    Args:
+        fields: Audience, on_behalf_of and external_id (schemas/publication).
+    """
+    errors = _validator("publication").iter_errors(fields)
+    return sorted(set(_faults(errors)), key=lambda fault: (fault.path, fault.message))
+
+
+def faults_of_wire(name: str, document: Mapping[str, JsonValue]) -> list[Fault]:
+    """Return what is wrong with a document of the protocol.
+
+    Args:
+        name: The schema below `schemas/wire`, for example "receipt".
+        document: The parsed document.
+    """
+    errors = _validator(f"wire/{name}").iter_errors(document)
+    return sorted(set(_faults(errors)), key=lambda fault: (fault.path, fault.message))
+
+
+def check_wire(name: str, document: Mapping[str, JsonValue]) -> None:
+    """Require that a document fits its closed schema.
+
+    Raises:
+        SchemaInvalidError: It does not; the text names the first path.
+    """
+    if _validator(f"wire/{name}").is_valid(document):
+        return
+    faults = faults_of_wire(name, document)
+    path = faults[0].path or "/"
+    raise SchemaInvalidError(
+        f"{path}: {faults[0].message}", members={"pointer": path[:200]}
+    )
+
+
+def _faults(errors: Iterable[ValidationError]) -> Iterable[Fault]:
+    for error in errors:
+        if error.validator in {"anyOf", "oneOf", "allOf"} and error.context:
+            yield from _faults(error.context)
+        else:
+            yield _fault(error)
+
+
+def _fault(error: ValidationError) -> Fault:
+    pointer = "".join(
+        "/" + str(step).replace("~", "~0").replace("/", "~1")
+        for step in error.absolute_path
+    )
+    keyword = str(error.validator)
+    if keyword == "required":
+        missing = _first_missing(error)
+        return Fault(
+            f"{pointer}/{missing}", "This field is missing.", (("name", missing),)
+        )
+    if keyword in {"additionalProperties", "unevaluatedProperties"}:
+        return _unknown_field(pointer, error)
+    template, places = _sentence(keyword, error)
+    return Fault(pointer, template, places)
+
+
+def _first_missing(error: ValidationError) -> str:
+    # jsonschema reports each missing name by itself and quotes it in its message.
+    return error.message.partition("'")[2].rpartition("'")[0]
+
+
+def _unknown_field(pointer: str, error: ValidationError) -> Fault:
+    names = _quoted_names(error.message)
+    if not names:
+        return Fault(pointer, "This field is not known here.")
+    return Fault(f"{pointer}/{names[0]}", "This field is not known here.")
+
+
+def _quoted_names(message: str) -> list[str]:
+    inside = message[message.find("(") + 1 : message.rfind(")")]
+    return [part for part in inside.split("'")[1::2] if part]
+
+
+def _sentence(
+    keyword: str, error: ValidationError
+) -> tuple[str, tuple[tuple[str, str], ...]]:
+    limit: object = error.validator_value
+    if keyword == "enum" and isinstance(limit, list):
+        shown = ", ".join(str(value) for value in limit[:_VALUES_SHOWN])
+        more = " …" if len(limit) > _VALUES_SHOWN else ""
+        return "This must be one of: {values}.", (("values", shown + more),)
+    if keyword == "type":
+        return "This must be {type}.", (("type", _TYPE_NAMES.get(str(limit), "")),)
+    if keyword not in _SENTENCES:
+        return "This does not have the right form.", ()
+    return _SENTENCES[keyword], (("limit", str(limit)[:_SHOWN_CHARACTERS]),)
+
+
+_SENTENCES: Final = {
+    "const": "This must be {limit}.",
+    "exclusiveMaximum": "This must be below {limit}.",
+    "exclusiveMinimum": "This must be above {limit}.",
+    "format": "This is not a valid {limit}.",
+    "maxItems": "There are more than {limit} values.",
+    "maxLength": "This is longer than {limit} characters.",
+    "maxProperties": "There are more than {limit} values.",
+    "maximum": "This is above {limit}.",
+    "minItems": "There are fewer than {limit} values.",
+    "minLength": "This is shorter than {limit} characters.",
+    "minProperties": "There are fewer than {limit} values.",
+    "minimum": "This is below {limit}.",
+    "uniqueItems": "The same value stands here twice.",
+}
+_TYPE_NAMES: Final = {
+    "array": "a list",
+    "boolean": "true or false",
+    "integer": "a whole number",
+    "object": "a group of fields",
+    "string": "a text",
+}

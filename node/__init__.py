@@ -1,0 +1,1 @@
+"""What a cluster runs: members, entries, visibility, storage, pages, command line."""

@@ -1,0 +1,266 @@
+"""The composition root: the only module that puts a node together.
+
+`open_node` opens everything a command needs; `serve` adds the pages, the doors
+and the workers, and runs until it is asked to stop.
+"""
+
+import asyncio
+import contextlib
+import logging
+import signal
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from aiohttp import web
+
+from federation.ids import NodeAddress, parse_base_url
+from federation.keys import Signer
+from federation.ports import Clock, RandomSource
+from federation.transport.client import FederationClient
+from node import instance_lock
+from node.catalogue.catalogue import Catalogue
+from node.catalogue.entry_import import EntryImport
+from node.clock import SystemClock, SystemRandom
+from node.config import NodeConfig, load_config
+from node.control.server import ControlServer
+from node.conversations.conversations import Conversations
+from node.errors import ConflictError, UnavailableError
+from node.exchange.activities import Activities
+from node.exchange.delivery import DeliveryWorker
+from node.exchange.receiving import Receiving
+from node.exchange.sending import Sending
+from node.exchange.wakeup import WakeUp
+from node.feed import Feed
+from node.ledger import Ledger
+from node.mail.entry_mail import EntryMailer
+from node.mail.outbox import MailOutbox
+from node.members.directory import MemberDirectory
+from node.node_key import load_key
+from node.partners.partners import Partners
+from node.ports import NodeContext
+from node.signin.sign_in import SignIn
+from node.storage.database import Transaction, open_database
+from node.storage.node_state import require_node_state
+from node.storage.nonces import forget_expired
+from node.storage.schema import migrate
+from node.workers.clockwork import Clockwork, Job
+
+logger = logging.getLogger(__name__)
+
+EXPIRY_SECONDS = 60.0
+MAIL_SECONDS = 5.0
+NONCE_SECONDS = 300.0
+# How long open requests may take after the order to stop.
+STOP_SECONDS = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A node with everything that pages, doors and commands call."""
+
+    folder: Path
+    context: NodeContext
+    members: MemberDirectory
+    entry_import: EntryImport
+    sign_in: SignIn
+    mail: MailOutbox
+    partners: Partners
+    conversations: Conversations
+    ledger: Ledger
+    catalogue: Catalogue
+    feed: Feed
+    sending: Sending
+    receiving: Receiving
+    delivery: DeliveryWorker
+    wakeup: WakeUp
+
+    @property
+    def config(self) -> NodeConfig:
+        """The node's settings."""
+        return self.context.config
+
+
+@asynccontextmanager
+async def open_node(
+    folder: Path,
+    *,
+    clock: Clock | None = None,
+    random: RandomSource | None = None,
+) -> AsyncIterator[Node]:
+    """Open a node's folder: settings, lock, key, database, services.
+
+    Args:
+        folder: The folder that `spalier init` made.
+        clock: Another clock than the machine's, for tests.
+        random: Another source of randomness, for tests.
+
+    Raises:
+        ConfigInvalidError: The settings or the key cannot be used.
+        ConflictError: Another process has the node open, or the database belongs
+            to another address.
+        UnavailableError: The database cannot be opened.
+    """
+    clock = clock or SystemClock()
+    random = random or SystemRandom()
+    async with AsyncExitStack() as stack:
+        config = load_config(folder)
+        stack.enter_context(instance_lock.acquire(folder))
+        key = load_key(folder)
+        database = open_database(config.database.url, folder=folder)
+        stack.push_async_callback(database.close)
+        await migrate(database)
+        async with database.read() as tx:
+            state = await require_node_state(tx)
+        if state.base_url != config.base_url:
+            raise ConflictError(
+                f"The database belongs to {state.base_url}, the settings say "
+                f"{config.base_url}.",
+                code="base-url-changed",
+                path="base_url",
+                hint="The address of a node is fixed when it is made.",
+            )
+        base_url = parse_base_url(
+            config.base_url, allow_loopback_http=config.network.allow_loopback_http
+        )
+        address = NodeAddress(base_url)
+        context = NodeContext(
+            config=config,
+            clock=clock,
+            random=random,
+            database=database,
+            address=address,
+            signer=Signer(address, key, state.key_number),
+            node_id=state.node_id,
+        )
+        client = await stack.enter_async_context(
+            FederationClient(
+                clock=clock,
+                random=random,
+                allow_loopback_http=config.network.allow_loopback_http,
+            )
+        )
+        yield _assemble(folder, context, client)
+
+
+def _assemble(folder: Path, context: NodeContext, client: FederationClient) -> Node:
+    wakeup = WakeUp()
+    mail = MailOutbox(context)
+    ledger = Ledger(context)
+    catalogue = Catalogue(context, ledger, EntryMailer(context, mail), wakeup)
+    members = MemberDirectory(context, mail, catalogue)
+    partners = Partners(context, client=client, ledger=ledger, mail=mail, waker=wakeup)
+    sending = Sending(context)
+    receiving = Receiving(context, wakeup)
+    return Node(
+        folder=folder,
+        context=context,
+        members=members,
+        entry_import=EntryImport(context, catalogue, members),
+        sign_in=SignIn(context, mail, members),
+        mail=mail,
+        partners=partners,
+        conversations=Conversations(context, mail=mail, waker=wakeup),
+        ledger=ledger,
+        catalogue=catalogue,
+        feed=Feed(context),
+        sending=sending,
+        receiving=receiving,
+        delivery=DeliveryWorker(
+            context,
+            sending=sending,
+            receiving=receiving,
+            activities=Activities(context, partners),
+            client=client,
+            wakeup=wakeup,
+        ),
+        wakeup=wakeup,
+    )
+
+
+def clockwork(node: Node) -> Clockwork:
+    """Return the jobs that the passing of time brings."""
+    return Clockwork(
+        [
+            Job("entries expire", EXPIRY_SECONDS, node.catalogue.expire_due),
+            Job("owners are reminded", EXPIRY_SECONDS, node.catalogue.remind_due),
+            Job("mails leave", MAIL_SECONDS, node.mail.send_due),
+            Job("old nonces go", NONCE_SECONDS, lambda: _forget_nonces(node)),
+        ]
+    )
+
+
+async def _forget_nonces(node: Node) -> int:
+    async def work(tx: Transaction) -> int:
+        return await forget_expired(tx, now=node.context.clock.now())
+
+    return await node.context.database.write(work)
+
+
+async def serve(folder: Path, *, ready: Callable[[Node], None] | None = None) -> None:
+    """Run a node until SIGTERM or SIGINT; stop in order, losing nothing.
+
+    Args:
+        folder: The node's folder.
+        ready: Called once the doors are open.
+
+    Raises:
+        UnavailableError: The port is taken.
+    """
+    # Late: the pages import this module for the type of the node.
+    from node.web.server import build_node_application  # noqa: PLC0415
+
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    async with open_node(folder) as node:
+        runner = web.AppRunner(
+            build_node_application(node),
+            access_log=None,
+            handle_signals=False,
+            shutdown_timeout=STOP_SECONDS,
+            keepalive_timeout=15.0,
+        )
+        await runner.setup()
+        try:
+            await _open_port(runner, node.config)
+            async with ControlServer(node):
+                workers = [
+                    asyncio.create_task(clockwork(node).run(), name="clockwork"),
+                    asyncio.create_task(node.delivery.run(), name="delivery"),
+                ]
+                logger.info("node serves at %s", node.config.base_url)
+                if ready is not None:
+                    ready(node)
+                stopping = asyncio.create_task(stop.wait(), name="stop")
+                await asyncio.wait(
+                    {stopping, *workers}, return_when=asyncio.FIRST_COMPLETED
+                )
+                logger.info("node stops")
+                stopping.cancel()
+                for worker in workers:
+                    worker.cancel()
+                results = await asyncio.gather(*workers, return_exceptions=True)
+                for result in results:
+                    if isinstance(result, Exception):
+                        raise result
+        finally:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(STOP_SECONDS + 5):
+                    await runner.cleanup()
+
+
+async def _open_port(runner: web.AppRunner, config: NodeConfig) -> None:
+    host, port = config.listen.host, config.listen.port
+    site = web.TCPSite(runner, host, port)
+    try:
+        await site.start()
+    except OSError as error:
+        raise UnavailableError(
+            f"Port {port} on {host} cannot be opened: {error.strerror}.",
+            code="port-in-use",
+            path="listen.port",
+            hint="Stop the other program, or choose another port in node.toml.",
+        ) from error

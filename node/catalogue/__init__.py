@@ -1,0 +1,1 @@
+"""The catalogue: everything this node publishes, its states and its versions."""

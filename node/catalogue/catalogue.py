@@ -1,0 +1,591 @@
+"""Publish, change, close and delete entries: entry and ledger in one transaction."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from federation.ids import random_id
+from federation.trust import TrustState
+from federation.version import Version
+from node.catalogue.model import Audience, AudienceLevel, Entry, EntryState
+from node.catalogue.owners import Owner, resolve_owner
+from node.catalogue.ports import EntryMail
+from node.catalogue.publication import (
+    Publication,
+    may_be_confirmed,
+    read_publication,
+)
+from node.catalogue.signing import sign_entry
+from node.errors import (
+    ConflictError,
+    InputFault,
+    InvalidInputError,
+    NotAuthorisedError,
+    NotFoundError,
+)
+from node.exchange.wakeup import WakeUp
+from node.feed.folding import searchable_text
+from node.ledger import Ledger
+from node.members.model import Person
+from node.partners.model import Partner
+from node.ports import NodeContext
+from node.storage import entries as rows
+from node.storage.database import Transaction
+from node.storage.node_state import require_node_state
+from node.storage.partners import list_partners
+from node.storage.tables import entries
+from node.visibility import (
+    PartnerViewer,
+    PublicViewer,
+    Verdict,
+    Viewer,
+    decide_entry,
+    visible_entries,
+)
+from schemas import KINDS
+
+REMINDER_DAYS = 7  # before the last day
+_CLOSABLE_FROM: Mapping[EntryState, frozenset[EntryState]] = {
+    EntryState.WITHDRAWN: frozenset(
+        {
+            EntryState.DRAFT,
+            EntryState.PUBLISHED,
+            EntryState.FULFILLED,
+            EntryState.EXPIRED,
+        }
+    ),
+    EntryState.FULFILLED: frozenset({EntryState.PUBLISHED}),
+}
+_ERASED: Mapping[str, Any] = {"title": {}, "summary": {}}
+
+
+@dataclass(frozen=True, slots=True)
+class AudiencePreview:
+    """What one reader would see of an entry, before it is published.
+
+    Attributes:
+        name: The cluster's name, or None for the public.
+        members: Members of that cluster as it states them, if it does.
+    """
+
+    name: str | None
+    own: bool
+    verdict: Verdict
+    members: int | None
+
+
+class Catalogue:
+    """All entries of this node, with the rules of their life.
+
+    Every method that changes something checks who acts, writes the entry and
+    the ledger in one transaction and wakes the delivery after the commit.
+    """
+
+    def __init__(
+        self,
+        context: NodeContext,
+        ledger: Ledger,
+        mail: EntryMail,
+        wakeup: WakeUp,
+    ) -> None:
+        self._context = context
+        self._ledger = ledger
+        self._mail = mail
+        self._wakeup = wakeup
+
+    # Reading
+
+    async def show(self, viewer: Viewer, reference: str) -> tuple[Entry, Verdict]:
+        """Load one of our entries for a viewer.
+
+        Raises:
+            NotFoundError: Absent or hidden; the answer is the same.
+        """
+        async with self._context.database.read() as tx:
+            entry = await self._load(tx, reference)
+        verdict = decide_entry(entry, viewer, self._today())
+        if not verdict.visible:
+            raise _not_found(reference)
+        return entry, verdict
+
+    async def why(self, viewer: Viewer, reference: str) -> Verdict:
+        """Say how the rules decide for a viewer; for the office and the owner."""
+        async with self._context.database.read() as tx:
+            entry = await self._load(tx, reference)
+        return decide_entry(entry, viewer, self._today())
+
+    async def mine(self, person: Person) -> list[Entry]:
+        """Entries of the person's organisation; for the office those of all."""
+        where = entries.c.state != EntryState.DELETED
+        if not person.is_office:
+            where &= entries.c.organisation_id == person.organisation_id
+        async with self._context.database.read() as tx:
+            return await rows.list_entries(
+                tx,
+                self._context.address,
+                where=where & visible_entries(person, self._today()),
+                order_by=[entries.c.updated_at.desc(), entries.c.id],
+            )
+
+    async def public_entries(
+        self, *, limit: int, kind: str | None = None
+    ) -> list[Entry]:
+        """Entries for the public page, newest first."""
+        where = visible_entries(PublicViewer(), self._today())
+        if kind is not None:
+            where &= entries.c.kind == kind
+        async with self._context.database.read() as tx:
+            return await rows.list_entries(
+                tx,
+                self._context.address,
+                where=where,
+                order_by=[entries.c.published_at.desc(), entries.c.id],
+                limit=limit,
+            )
+
+    async def preview(self, actor: Person, document: object) -> list[AudiencePreview]:
+        """Tell who would see `document` if it were published now; stores nothing."""
+        publication = read_publication(document, today=self._today())
+        now = self._context.clock.now()
+        async with self._context.database.read() as tx:
+            partners = await list_partners(tx)
+            audience = _audience(publication, partners)
+            owner = await resolve_owner(tx, actor, publication)
+            card = (await require_node_state(tx)).card
+        entry = self._new_entry(publication, audience, owner, now)
+        entry = replace(entry, state=EntryState.PUBLISHED)
+        colleague = replace(
+            actor, id="", organisation_id="", role=type(actor.role).PERSON, left_at=None
+        )
+        shown = [
+            AudiencePreview(
+                name=self._context.config.name,
+                own=True,
+                verdict=decide_entry(entry, colleague, self._today()),
+                members=_members(card),
+            )
+        ]
+        shown.extend(
+            AudiencePreview(
+                name=partner.name,
+                own=False,
+                verdict=decide_entry(
+                    entry, PartnerViewer(partner.id, partner.state), self._today()
+                ),
+                members=_members(partner.card),
+            )
+            for partner in partners
+            if partner.state in {TrustState.ACTIVE, TrustState.PAUSED}
+        )
+        public = decide_entry(entry, PublicViewer(), self._today())
+        shown.append(AudiencePreview(None, own=False, verdict=public, members=None))
+        return shown
+
+    # Changing
+
+    async def publish(
+        self,
+        actor: Person,
+        document: object,
+        *,
+        entry_ref: str | None = None,
+        draft: bool = False,
+    ) -> Entry:
+        """Publish a new entry, or a new version of `entry_ref`.
+
+        Raises:
+            InvalidInputError: The document breaks its schema; every fault is named.
+            NotAuthorisedError: The actor may not act for the organisation.
+            NotFoundError: `entry_ref` is absent or hidden from the actor.
+            ConflictError: `entry_ref` was deleted, or its kind would change.
+        """
+
+        async def work(tx: Transaction) -> Entry:
+            return await self.publish_in(
+                tx, actor, document, entry_ref=entry_ref, draft=draft
+            )
+
+        return await self._context.database.write(work)
+
+    async def publish_in(
+        self,
+        tx: Transaction,
+        actor: Person,
+        document: object,
+        *,
+        entry_ref: str | None = None,
+        draft: bool = False,
+    ) -> Entry:
+        """`publish` inside the caller's transaction, e.g. an import."""
+        publication = read_publication(document, today=self._today())
+        audience = _audience(publication, await list_partners(tx))
+        owner = await resolve_owner(tx, actor, publication)
+        now = self._context.clock.now()
+        before = await self._version_before(tx, actor, publication, entry_ref)
+        if before is None:
+            version = Version((await require_node_state(tx)).incarnation, 1)
+            entry = self._new_entry(publication, audience, owner, now)
+            entry = replace(entry, version=version, author_id=actor.id)
+        else:
+            entry = replace(
+                self._new_entry(publication, audience, owner, now),
+                id=before.id,
+                uri=before.uri,
+                version=await self._next_version(tx, before),
+                external_id=publication.external_id or before.external_id,
+                author_id=before.author_id,
+                created_at=before.created_at,
+                published_at=before.published_at,
+            )
+        entry = self._in_state(entry, draft=draft, now=now)
+        entry = sign_entry(entry, owner, self._context)
+        if before is None:
+            await rows.insert_entry(tx, self._row(entry))
+        else:
+            values = self._row(entry)
+            del values["id"]
+            await rows.update_entry(tx, entry.id, **values)
+        await rows.replace_audience(tx, entry.id, audience.partner_ids)
+        await self._tell(tx, entry)
+        return entry
+
+    async def withdraw(self, actor: Person, reference: str) -> Entry:
+        """Take an entry back everywhere; it can be published again later."""
+        return await self._close(actor, reference, EntryState.WITHDRAWN)
+
+    async def fulfil(self, actor: Person, reference: str) -> Entry:
+        """Close an entry because it found what it looked for."""
+        return await self._close(actor, reference, EntryState.FULFILLED)
+
+    async def delete(self, actor: Person, reference: str) -> Entry:
+        """Delete an entry everywhere, for good; only its id and version stay."""
+
+        async def work(tx: Transaction) -> Entry:
+            entry = await self._load_own(tx, actor, reference)
+            now = self._context.clock.now()
+            gone = replace(
+                entry,
+                state=EntryState.DELETED,
+                version=await self._next_version(tx, entry),
+                content={"kind": entry.kind, **_ERASED},
+                closed_at=now,
+                updated_at=now,
+                external_id=None,
+                document=None,
+                content_hash=None,
+            )
+            values = self._row(gone)
+            del values["id"]
+            await rows.update_entry(tx, gone.id, **values)
+            await self._mail.cancel_for_entry(tx, gone.id)
+            await self._tell(tx, gone)
+            return gone
+
+        return await self._context.database.write(work)
+
+    async def confirm(self, actor: Person | None, reference: str) -> Entry:
+        """Say "yes, it still holds": the last day moves on by the kind's lifetime.
+
+        Args:
+            actor: None when the owner came through the link in the mail.
+            reference: The entry.
+        """
+
+        async def work(tx: Transaction) -> Entry:
+            if actor is None:
+                entry = await self._load(tx, reference)
+            else:
+                entry = await self._load_own(tx, actor, reference)
+            if not may_be_confirmed(entry.kind, entry.state):
+                raise ConflictError(
+                    "This entry cannot be extended.",
+                    code="not-extendable",
+                    hint="Publish it again with a new last day.",
+                )
+            return await self._extend(tx, entry)
+
+        return await self._context.database.write(work)
+
+    async def refresh_person(self, tx: Transaction, person_id: str) -> None:
+        """Sign and tell a person's profiles again after the consent changed."""
+        found = await rows.list_entries(
+            tx,
+            self._context.address,
+            where=(entries.c.person_id == person_id)
+            & (entries.c.state == EntryState.PUBLISHED),
+        )
+        for entry in found:
+            if entry.personal:
+                await self._new_version(tx, entry)
+
+    # Work of the clock
+
+    async def expire_due(self) -> int:
+        """Close every entry whose last day is over; return how many."""
+
+        async def work(tx: Transaction) -> int:
+            due = await rows.list_entries(
+                tx,
+                self._context.address,
+                where=rows.past_last_day(self._today()),
+                limit=200,
+            )
+            now = self._context.clock.now()
+            for entry in due:
+                closed = replace(entry, state=EntryState.EXPIRED, closed_at=now)
+                await rows.update_entry(
+                    tx, entry.id, state=EntryState.EXPIRED.value, closed_at=now
+                )
+                await self._mail.entry_expired(tx, closed)
+                await self._tell(tx, closed)
+            return len(due)
+
+        return await self._context.database.write(work)
+
+    async def remind_due(self) -> int:
+        """Mail the owners of entries that end within a week; return how many."""
+
+        async def work(tx: Transaction) -> int:
+            due = await rows.list_entries(
+                tx,
+                self._context.address,
+                where=rows.ends_by(self._today() + timedelta(days=REMINDER_DAYS)),
+                limit=200,
+            )
+            now = self._context.clock.now()
+            for entry in due:
+                await rows.update_entry(tx, entry.id, reminded_at=now)
+                if may_be_confirmed(entry.kind, entry.state):
+                    await self._mail.entry_expires(tx, entry)
+            return len(due)
+
+        return await self._context.database.write(work)
+
+    # Inside
+
+    async def _close(self, actor: Person, reference: str, state: EntryState) -> Entry:
+        async def work(tx: Transaction) -> Entry:
+            entry = await self._load_own(tx, actor, reference)
+            if entry.state is state:
+                return entry
+            if entry.state not in _CLOSABLE_FROM[state]:
+                raise ConflictError(
+                    f"The entry is {entry.state}; it cannot become {state}.",
+                    code="wrong-state",
+                )
+            now = self._context.clock.now()
+            closed = replace(entry, state=state, closed_at=now, updated_at=now)
+            await rows.update_entry(
+                tx, entry.id, state=state.value, closed_at=now, updated_at=now
+            )
+            await self._mail.cancel_for_entry(tx, entry.id)
+            await self._tell(tx, closed)
+            return closed
+
+        return await self._context.database.write(work)
+
+    async def _extend(self, tx: Transaction, entry: Entry) -> Entry:
+        lifetime = KINDS[entry.kind].default_lifetime_days or 0
+        last_day = self._today() + timedelta(days=lifetime)
+        if entry.valid_until is not None and entry.valid_until > last_day:
+            last_day = entry.valid_until
+        content = {**entry.content, "valid_until": last_day.isoformat()}
+        return await self._new_version(
+            tx, replace(entry, content=content, valid_until=last_day)
+        )
+
+    async def _new_version(self, tx: Transaction, entry: Entry) -> Entry:
+        now = self._context.clock.now()
+        owner = await resolve_owner(tx, None, entry)
+        renewed = replace(
+            entry,
+            state=EntryState.PUBLISHED,
+            version=await self._next_version(tx, entry),
+            updated_at=now,
+            confirmed_at=now,
+            reminded_at=None,
+            closed_at=None,
+        )
+        renewed = sign_entry(renewed, owner, self._context)
+        values = self._row(renewed)
+        del values["id"]
+        await rows.update_entry(tx, renewed.id, **values)
+        await self._tell(tx, renewed)
+        return renewed
+
+    async def _tell(self, tx: Transaction, entry: Entry) -> None:
+        for partner_id in await self._ledger.record_change(tx, entry):
+            tx.after_commit(_poke(self._wakeup, partner_id))
+
+    async def _load(self, tx: Transaction, reference: str) -> Entry:
+        entry_id = self._context.address.entry_local_id(reference) or reference
+        entry = await rows.load_entry(tx, self._context.address, entry_id)
+        if entry is None:
+            raise _not_found(reference)
+        return entry
+
+    async def _load_own(self, tx: Transaction, actor: Person, reference: str) -> Entry:
+        entry = await self._load(tx, reference)
+        if not decide_entry(entry, actor, self._today()).visible:
+            raise _not_found(reference)
+        if not actor.may_change(
+            organisation_id=entry.organisation_id,
+            person_ids={entry.person_id, entry.author_id},
+        ):
+            raise NotAuthorisedError(
+                "Somebody else is responsible for this entry.",
+                hint="Ask its author, the organisation's administrator or the office.",
+            )
+        return entry
+
+    async def _version_before(
+        self,
+        tx: Transaction,
+        actor: Person,
+        publication: Publication,
+        entry_ref: str | None,
+    ) -> Entry | None:
+        before: Entry | None = None
+        if entry_ref is not None:
+            before = await self._load_own(tx, actor, entry_ref)
+        elif publication.external_id is not None:
+            before = await rows.find_by_external_id(
+                tx, self._context.address, publication.external_id
+            )
+            if before is not None:
+                before = await self._load_own(tx, actor, before.id)
+        if before is not None and before.kind != publication.kind:
+            raise ConflictError(
+                "The kind of an entry cannot change.",
+                path="/kind",
+                hint="Withdraw it and publish a new one.",
+            )
+        return before
+
+    async def _next_version(self, tx: Transaction, entry: Entry) -> Version:
+        incarnation = (await require_node_state(tx)).incarnation
+        if incarnation > entry.version.incarnation:
+            return Version(incarnation, 1)
+        return entry.version.next()
+
+    def _new_entry(
+        self,
+        publication: Publication,
+        audience: Audience,
+        owner: Owner,
+        now: datetime,
+    ) -> Entry:
+        entry_id = random_id(self._context.random)
+        return Entry(
+            id=entry_id,
+            uri=self._context.address.entry(entry_id),
+            kind=publication.kind,
+            state=EntryState.DRAFT,
+            version=Version(1, 1),
+            organisation_id=owner.organisation.id,
+            organisation_name=owner.organisation.name,
+            person_id=owner.person.id if owner.person else None,
+            person_name=owner.person.name if owner.person else None,
+            person_consented=bool(owner.person and owner.person.has_consented),
+            personal=KINDS[publication.kind].personal,
+            audience=audience,
+            content=publication.content,
+            valid_until=publication.valid_until,
+            created_at=now,
+            updated_at=now,
+            external_id=publication.external_id,
+        )
+
+    def _in_state(self, entry: Entry, *, draft: bool, now: datetime) -> Entry:
+        if draft:
+            return replace(entry, state=EntryState.DRAFT)
+        return replace(
+            entry,
+            state=EntryState.PUBLISHED,
+            published_at=entry.published_at or now,
+            confirmed_at=now,
+        )
+
+    def _row(self, entry: Entry) -> dict[str, Any]:
+        names = [entry.organisation_name, entry.person_name or ""]
+        deleted = entry.state is EntryState.DELETED
+        return {
+            "id": entry.id,
+            "kind": entry.kind,
+            "state": entry.state.value,
+            "incarnation": entry.version.incarnation,
+            "counter": entry.version.counter,
+            "organisation_id": entry.organisation_id,
+            "person_id": entry.person_id,
+            "author_id": entry.author_id,
+            "external_id": entry.external_id,
+            "audience_level": entry.audience.level.value,
+            "content": dict(entry.content),
+            "search_text": "" if deleted else searchable_text(entry.content, names),
+            "valid_until": entry.valid_until,
+            "document": entry.document,
+            "content_hash": entry.content_hash,
+            "created_at": entry.created_at,
+            "updated_at": entry.updated_at,
+            "published_at": entry.published_at,
+            "confirmed_at": entry.confirmed_at,
+            "reminded_at": entry.reminded_at,
+            "closed_at": entry.closed_at,
+        }
+
+    def _today(self) -> date:
+        return self._context.clock.now().date()
+
+
+def _poke(wakeup: WakeUp, partner_id: str) -> Callable[[], None]:
+    return lambda: wakeup.poke(partner_id)
+
+
+def _not_found(reference: str) -> NotFoundError:
+    return NotFoundError(
+        f"There is no entry {reference}.",
+        code="entry-not-found",
+        hint="Check the address, or look it up in the list of entries.",
+    )
+
+
+def _members(card: Mapping[str, Any]) -> int | None:
+    members = card.get("members")
+    return members if isinstance(members, int) else None
+
+
+def _audience(publication: Publication, partners: list[Partner]) -> Audience:
+    """Find the named partners; a name that is none is a fault, never ignored."""
+    if publication.level is not AudienceLevel.PARTNERS:
+        return Audience(publication.level)
+    known = [
+        each
+        for each in partners
+        if each.state in {TrustState.ACTIVE, TrustState.PAUSED}
+    ]
+    ids: set[str] = set()
+    faults: list[InputFault] = []
+    for index, named in enumerate(publication.partners):
+        wanted = named.rstrip("/")
+        found = [
+            each.id
+            for each in known
+            if wanted in {each.base_url, each.base_url.partition("://")[2], each.name}
+        ]
+        if len(found) == 1:
+            ids.add(found[0])
+        else:
+            message = f"{named} is not a partner cluster of this node."
+            faults.append(InputFault(f"/audience/partners/{index}", message))
+    if not faults and not ids:
+        message = "Name at least one partner cluster."
+        faults.append(InputFault("/audience/partners", message))
+    if faults:
+        raise InvalidInputError(
+            "The entry names partners that this node does not have.",
+            faults=faults,
+            code="unknown-partner",
+            hint="See the list of partner clusters for their addresses.",
+        )
+    return Audience(AudienceLevel.PARTNERS, frozenset(ids))

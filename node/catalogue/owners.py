@@ -1,0 +1,94 @@
+"""Whose entry it is: the organisation and, where there is one, the person."""
+
+from dataclasses import dataclass
+
+from node.catalogue.model import Entry
+from node.catalogue.publication import Publication
+from node.errors import InputFault, InvalidInputError, NotAuthorisedError
+from node.members.model import Organisation, Person
+from node.storage.database import Transaction
+from node.storage.members import (
+    find_organisation,
+    find_person_by_email,
+    load_organisation,
+    load_person,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Organisation and person that an entry belongs to."""
+
+    organisation: Organisation
+    person: Person | None
+
+
+async def resolve_owner(
+    tx: Transaction, actor: Person | None, subject: Publication | Entry
+) -> Owner:
+    """Find the owner of a new publication, or of an entry that exists.
+
+    An author publishes for the own organisation; the office may publish on
+    behalf of any member (SPEC ENT, "On behalf of").
+
+    Raises:
+        InvalidInputError: The organisation or person named does not exist.
+        NotAuthorisedError: The actor may not act for that organisation.
+    """
+    if isinstance(subject, Entry):
+        return await _owner_of_entry(tx, subject)
+    if actor is None:
+        msg = "a publication needs somebody who publishes it"
+        raise ValueError(msg)
+    person = await _named_person(tx, actor, subject)
+    organisation = await _named_organisation(tx, actor, subject, person)
+    if not actor.may_act_for(organisation.id):
+        raise NotAuthorisedError(
+            f"Only {organisation.name} itself or the office may publish for it.",
+            path="/on_behalf_of/organisation",
+        )
+    if person is not None and person.organisation_id != organisation.id:
+        message = f"{person.name} does not belong to {organisation.name}."
+        fault = InputFault("/on_behalf_of/person", message)
+        raise InvalidInputError("The person and organisation differ.", faults=[fault])
+    return Owner(organisation, person)
+
+
+async def _owner_of_entry(tx: Transaction, entry: Entry) -> Owner:
+    organisation = await load_organisation(tx, entry.organisation_id)
+    person = await load_person(tx, entry.person_id) if entry.person_id else None
+    if organisation is None:
+        msg = "an entry without an organisation"
+        raise AssertionError(msg)
+    return Owner(organisation, person)
+
+
+async def _named_person(
+    tx: Transaction, actor: Person, publication: Publication
+) -> Person | None:
+    if publication.person is None:
+        return actor if publication.organisation is None else None
+    person = await find_person_by_email(tx, publication.person)
+    if person is None or person.left_at is not None:
+        fault = InputFault(
+            "/on_behalf_of/person", f"No member has the e-mail {publication.person}."
+        )
+        raise InvalidInputError("The person is not known.", faults=[fault])
+    return person
+
+
+async def _named_organisation(
+    tx: Transaction, actor: Person, publication: Publication, person: Person | None
+) -> Organisation:
+    named = publication.organisation
+    if named is None:
+        organisation_id = (person or actor).organisation_id
+        organisation = await load_organisation(tx, organisation_id)
+    else:
+        organisation = await find_organisation(tx, named)
+    if organisation is None:
+        fault = InputFault(
+            "/on_behalf_of/organisation", f"No member organisation is called {named}."
+        )
+        raise InvalidInputError("The organisation is not known.", faults=[fault])
+    return organisation

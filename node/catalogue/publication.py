@@ -1,0 +1,113 @@
+"""Read what a member wants to publish: split, check, say every fault at once."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+from federation.validation import faults_of_entry, faults_of_publication
+from node.catalogue.model import AudienceLevel, EntryState
+from node.errors import InputFault, InvalidInputError
+from schemas import KINDS
+
+PUBLICATION_KEYS = ("audience", "on_behalf_of", "external_id")
+
+
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """A checked file for `entry publish`: content and what stays at home.
+
+    Attributes:
+        content: Object of `schemas/entries/<kind>`, leaves the node as it is.
+        partners: Partners as they were named: base_url, host or name.
+        organisation: On whose behalf: id, external id or name; None for the own.
+        person: E-mail of the person it belongs to; None for the author.
+        valid_until: Last day; for an event the day on which it ends.
+    """
+
+    content: Mapping[str, Any]
+    level: AudienceLevel
+    partners: tuple[str, ...]
+    organisation: str | None
+    person: str | None
+    external_id: str | None
+    valid_until: date | None
+
+    @property
+    def kind(self) -> str:
+        """Kind of the entry."""
+        kind: str = self.content["kind"]
+        return kind
+
+
+def read_publication(document: object, *, today: date) -> Publication:
+    """Check `document` and take it apart.
+
+    Args:
+        document: Parsed JSON: content with audience, on_behalf_of, external_id.
+        today: Today's date, UTC.
+
+    Raises:
+        InvalidInputError: With every fault, each with its JSON pointer.
+    """
+    if not isinstance(document, dict):
+        fault = InputFault("", "The file must contain one JSON object.")
+        raise InvalidInputError("The entry cannot be read.", faults=[fault])
+    content = {key: document[key] for key in document if key not in PUBLICATION_KEYS}
+    around = {key: document[key] for key in PUBLICATION_KEYS if key in document}
+    faults = [
+        InputFault(fault.path, fault.message)
+        for fault in (*faults_of_entry(content), *faults_of_publication(around))
+    ]
+    if not faults:
+        faults.extend(_date_faults(content, today))
+    if faults:
+        raise InvalidInputError(
+            _summary(len(faults)),
+            faults=faults,
+            hint="Correct the places named and try again.",
+        )
+    audience = around.get("audience", {"level": AudienceLevel.CLUSTER.value})
+    behalf = around.get("on_behalf_of", {})
+    return Publication(
+        content=content,
+        level=AudienceLevel(audience["level"]),
+        partners=tuple(audience.get("partners", ())),
+        organisation=behalf.get("organisation"),
+        person=behalf.get("person"),
+        external_id=around.get("external_id"),
+        valid_until=last_day(content),
+    )
+
+
+def _summary(number: int) -> str:
+    if number == 1:
+        return "The entry has a fault; nothing was stored."
+    return f"The entry has {number} faults; nothing was stored."
+
+
+def last_day(content: Mapping[str, Any]) -> date | None:
+    """Last day on which an entry holds: of an event the day on which it ends."""
+    if content["kind"] == "event":
+        return datetime.fromisoformat(content["ends"]).date()
+    text = content.get("valid_until")
+    return None if text is None else date.fromisoformat(text)
+
+
+def _date_faults(content: Mapping[str, Any], today: date) -> list[InputFault]:
+    try:
+        last = last_day(content)
+    except ValueError:
+        return [InputFault("/valid_until", "This is not a date (YYYY-MM-DD).")]
+    if last is not None and last < today:
+        path = "/ends" if content["kind"] == "event" else "/valid_until"
+        return [InputFault(path, f"{last.isoformat()} is already over.")]
+    return []
+
+
+def may_be_confirmed(kind: str, state: EntryState) -> bool:
+    """Whether "yes, it still holds" makes sense for an entry."""
+    return KINDS[kind].default_lifetime_days is not None and state in {
+        EntryState.PUBLISHED,
+        EntryState.EXPIRED,
+    }

@@ -1,0 +1,73 @@
+"""Sign an entry: once for each version, then sent unchanged to everyone."""
+
+from dataclasses import replace
+from datetime import datetime
+
+from federation.documents.entry import (
+    EntryDocument,
+    EntryOwner,
+    OwnerOrganisation,
+    OwnerPerson,
+    build_entry,
+)
+from federation.errors import LocalError
+from node.catalogue.model import AudienceLevel, Entry, EntryState
+from node.catalogue.owners import Owner
+from node.errors import InputFault, InvalidInputError
+from node.ports import NodeContext
+
+
+def sign_entry(entry: Entry, owner: Owner, context: NodeContext) -> Entry:
+    """Return the entry with the signed document of its version.
+
+    A draft is not signed: nothing of it may leave the node.
+
+    Raises:
+        InvalidInputError: The entry is too long to travel.
+    """
+    if entry.state is not EntryState.PUBLISHED or entry.published_at is None:
+        return replace(entry, document=None, content_hash=None)
+    document = EntryDocument.from_content(
+        dict(entry.content),
+        id=entry.uri,
+        version=entry.version,
+        published=_whole_seconds(entry.published_at),
+        updated=_whole_seconds(entry.updated_at),
+        owner=_owner(entry, owner),
+        public=entry.audience.level is AudienceLevel.PUBLIC,
+    )
+    try:
+        signed = build_entry(
+            document, signer=context.signer, created=context.clock.now()
+        )
+    except LocalError as error:
+        fault = InputFault("", str(error))
+        raise InvalidInputError(
+            "The entry cannot be signed in this form.", faults=[fault]
+        ) from error
+    return replace(entry, document=signed.raw, content_hash=signed.content_hash)
+
+
+def _owner(entry: Entry, owner: Owner) -> EntryOwner:
+    organisation = OwnerOrganisation(
+        name=owner.organisation.name,
+        website=owner.organisation.website,
+        region=owner.organisation.region,
+    )
+    person = owner.person
+    if person is None or not _may_be_named(entry, owner):
+        return EntryOwner(organisation)
+    return EntryOwner(organisation, OwnerPerson(person.name, person.function))
+
+
+def _may_be_named(entry: Entry, owner: Owner) -> bool:
+    """Name a person outside only with the consent recorded for it (GDPR Art. 6).
+
+    A profile without consent stays home as a whole (VIS-013); any other entry
+    travels under the organisation's name alone.
+    """
+    return entry.personal or bool(owner.person and owner.person.has_consented)
+
+
+def _whole_seconds(moment: datetime) -> datetime:
+    return moment.replace(microsecond=0)

@@ -1,0 +1,44 @@
+"""`answer` and `messages`."""
+
+import click
+
+from node.cli.invocation import invocation
+from node.cli.options import acting
+
+
+@click.command("answer", help="Answer an entry, or write on in a conversation.")
+@click.argument("entry_id", metavar="ENTRY")
+@click.option("--text", required=True, help="What to say; - reads the input.")
+@acting
+def answer(*, entry_id: str, text: str) -> None:
+    """Answer."""
+    from node.cli import conversation_views
+
+    call = invocation()
+    if text == "-":
+        text = click.get_text_stream("stdin").read()
+    document = call.perform("answer", entry=entry_id, text=text)
+    call.show(
+        document,
+        lambda shown: conversation_views.show_sent(shown, served=call.served),
+    )
+
+
+@click.command("messages", help="Show one conversation, or all of a member.")
+@click.argument("thread", metavar="[THREAD]", required=False)
+@acting
+def messages(*, thread: str | None) -> None:
+    """Show conversations."""
+    from node.cli import conversation_views
+
+    call = invocation()
+    document = call.perform("messages", thread=thread)
+    view = (
+        conversation_views.show_threads
+        if thread is None
+        else conversation_views.show_thread
+    )
+    call.show(document, view)
+
+
+COMMANDS: tuple[click.Command, ...] = (answer, messages)

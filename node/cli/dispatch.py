@@ -1,0 +1,72 @@
+"""To the serving node if there is one, else open the node here."""
+
+import asyncio
+import logging
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from node.control.client import NotServingError, ask
+from node.control.request import ControlRequest
+from node.errors import ConflictError, NotFoundError, UnavailableError
+
+LOCK_WAIT_SECONDS = 15.0  # other commands before ours, or a node that is starting
+_POLL_SECONDS = 0.05
+_IN_USE = "node-in-use"
+
+
+def perform(
+    folder: Path, request: ControlRequest, *, debug: bool = False
+) -> tuple[dict[str, Any], bool]:
+    """Run one command on the node in `folder`.
+
+    Returns:
+        The command's document, and whether a serving node ran it.
+
+    Raises:
+        NodeError: It was refused or failed, or the node cannot be opened.
+    """
+    if not (folder / "node.toml").exists():
+        raise NotFoundError(
+            f"There is no node in {folder}.",
+            code="node-missing",
+            path=str(folder),
+            hint="Name the folder of a node with --node, or set one up: spalier init",
+        )
+    deadline = time.monotonic() + LOCK_WAIT_SECONDS
+    while True:
+        try:
+            return ask(folder, request), True
+        except NotServingError:
+            pass
+        try:
+            return _directly(folder, request, debug=debug), False
+        except ConflictError as error:
+            if error.code != _IN_USE:
+                raise
+            if time.monotonic() > deadline:
+                raise _silent(folder, error) from error
+        time.sleep(_POLL_SECONDS)
+
+
+def _directly(
+    folder: Path, request: ControlRequest, *, debug: bool
+) -> dict[str, Any]:
+    logging.basicConfig(
+        level=logging.DEBUG if debug else logging.WARNING,
+        stream=sys.stderr,
+        format="%(levelname)s %(name)s: %(message)s",
+    )
+    from node.control.direct import run_directly
+
+    return asyncio.run(run_directly(folder, request))
+
+
+def _silent(folder: Path, error: ConflictError) -> UnavailableError:
+    return UnavailableError(
+        f"{error.message.rstrip('.')}, and it answers no commands.",
+        code="node-silent",
+        path=str(folder),
+        hint="Wait until it has started or finished, or look into the node's log.",
+    )

@@ -1,0 +1,88 @@
+"""`members add`, `members import`, `members list`."""
+
+import click
+
+from node.cli.files import read_packed
+from node.cli.invocation import invocation
+from node.cli.options import acting
+
+ROLES = ("person", "organisation-admin", "office", "node-admin")
+
+
+@click.group("members", help="Organisations and persons of the cluster.")
+def members() -> None:
+    """Hold the commands."""
+
+
+@members.command("add", help="Add a person, and the organisation if it is new.")
+@click.option("--email", required=True, help="E-mail address.")
+@click.option("--name", required=True, help="Name.")
+@click.option(
+    "--organisation", required=True, help="Id, external id or name of the organisation."
+)
+@click.option(
+    "--role", type=click.Choice(ROLES), default="person", help="What the person may do."
+)
+@click.option(
+    "--language", type=click.Choice(["de", "en"]), help="Language of mails and pages."
+)
+@click.option("--invite", is_flag=True, help="Send the link for the first password.")
+@acting
+def add(  # noqa: PLR0913 - one option a field
+    *,
+    email: str,
+    name: str,
+    organisation: str,
+    role: str,
+    language: str | None,
+    invite: bool,
+) -> None:
+    """Add a person."""
+    from node.cli import member_views
+
+    call = invocation()
+    document = call.perform(
+        "members.add",
+        email=email,
+        name=name,
+        organisation=organisation,
+        role=role,
+        language=language,
+        send_invitation=invite,
+    )
+    call.show(document, member_views.show_report)
+
+
+@members.command("import", help="Import organisations or persons from a CSV file.")
+@click.argument("file")
+@click.option("--dry-run", is_flag=True, help="Only say what would change.")
+@acting
+def import_members(*, file: str, dry_run: bool) -> None:
+    """Import members."""
+    import_file("members.import", file, dry_run=dry_run)
+
+
+def import_file(command: str, file: str, *, dry_run: bool) -> None:
+    """Run an import and show its report; rows with errors make it exit 1."""
+    from node.cli import member_views
+
+    call = invocation()
+    document = call.perform(command, file=read_packed(file), dry_run=dry_run)
+    call.show(
+        document, lambda shown: member_views.show_report(shown, dry_run=dry_run)
+    )
+    if document["errors"]:
+        click.get_current_context().exit(1)
+
+
+@members.command("list", help="List organisations and persons.")
+@acting
+def list_members() -> None:
+    """List members."""
+    from node.cli import member_views
+
+    call = invocation()
+    call.show(call.perform("members.list"), member_views.show_members)
+
+
+COMMANDS: tuple[click.Command, ...] = (members,)

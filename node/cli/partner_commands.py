@@ -1,0 +1,145 @@
+"""`partner …`."""
+
+import click
+
+from node.cli.invocation import invocation
+from node.cli.options import acting
+from node.cli.wording import gettext as _
+
+INVITATION_DAYS = 7
+
+
+@click.group("partner", help="Other clusters: invite, accept, confirm, end.")
+def partner() -> None:
+    """Hold the commands."""
+
+
+@partner.command("invite", help="Make an invitation code for another office.")
+@click.option(
+    "--days",
+    type=click.IntRange(1, 60),
+    default=INVITATION_DAYS,
+    help="Days that the code is valid.",
+)
+@click.option("--note", help="For whom it is; for the own list.")
+@acting
+def invite(*, days: int, note: str | None) -> None:
+    """Invite."""
+    from node.cli import partner_views
+
+    call = invocation()
+    document = call.perform("partner.invite", days=days, note=note)
+    call.show(document, partner_views.show_invitation)
+
+
+_COMPARED = click.option(
+    "--compared",
+    is_flag=True,
+    help="Both offices have compared the check number by telephone.",
+)
+
+
+@partner.command("accept", help="Accept the code of another office.")
+@click.argument("code", metavar="CODE")
+@_COMPARED
+@acting
+def accept(*, code: str, compared: bool) -> None:
+    """Accept."""
+    from node.cli import partner_views
+
+    call = invocation()
+    if not (call.assume_yes or compared):
+        partner_views.show_preview(call.perform("partner.preview", code=code))
+        call.agree(_("Compared and connect?"), also_without_terminal=True)
+        compared = True
+    document = call.perform("partner.accept", code=code, compared=compared)
+    call.show(document, partner_views.show_step)
+
+
+@partner.command("confirm", help="Confirm the request of another office.")
+@click.argument("name", metavar="PARTNER")
+@_COMPARED
+@acting
+def confirm(*, name: str, compared: bool) -> None:
+    """Confirm."""
+    from node.cli import partner_views
+
+    call = invocation()
+    if not (call.assume_yes or compared):
+        partner_views.show_request(call.perform("partner.show", partner=name))
+        call.agree(_("Compared and connect?"), also_without_terminal=True)
+        compared = True
+    document = call.perform("partner.confirm", partner=name, compared=compared)
+    call.show(document, partner_views.show_step)
+
+
+@partner.command("refuse", help="Refuse the request of another office.")
+@click.argument("name", metavar="PARTNER")
+@click.option("--reason", help="Told to the other office.")
+@acting
+def refuse(*, name: str, reason: str | None) -> None:
+    """Refuse."""
+    _step("partner.refuse", name, reason=reason)
+
+
+@partner.command("pause", help="Stop the exchange for now; nothing is lost.")
+@click.argument("name", metavar="PARTNER")
+@acting
+def pause(*, name: str) -> None:
+    """Pause."""
+    _step("partner.pause", name)
+
+
+@partner.command("resume", help="Let the exchange go on.")
+@click.argument("name", metavar="PARTNER")
+@acting
+def resume(*, name: str) -> None:
+    """Resume."""
+    _step("partner.resume", name)
+
+
+@partner.command("end", help="End the partnership; everything told is taken back.")
+@click.argument("name", metavar="PARTNER")
+@click.option("--reason", help="Told to the other office.")
+@acting
+def end(*, name: str, reason: str | None) -> None:
+    """End."""
+    from node.cli import partner_views
+
+    call = invocation()
+    if not call.assume_yes:
+        partner_views.show_consequences(call.perform("partner.show", partner=name))
+        call.agree(_("End the partnership?"))
+    _step("partner.end", name, reason=reason)
+
+
+@partner.command("show", help="Show a partner and whether both sides agree.")
+@click.argument("name", metavar="PARTNER")
+@acting
+def show(*, name: str) -> None:
+    """Show."""
+    from node.cli import partner_views
+
+    call = invocation()
+    call.show(call.perform("partner.show", partner=name), partner_views.show_partner)
+
+
+@partner.command("list", help="List all partners.")
+@acting
+def list_partners() -> None:
+    """List."""
+    from node.cli import partner_views
+
+    call = invocation()
+    call.show(call.perform("partner.list"), partner_views.show_partners)
+
+
+def _step(command: str, name: str, *, reason: str | None = None) -> None:
+    from node.cli import partner_views
+
+    call = invocation()
+    document = call.perform(command, partner=name, reason=reason)
+    call.show(document, partner_views.show_step)
+
+
+COMMANDS: tuple[click.Command, ...] = (partner,)

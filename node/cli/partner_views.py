@@ -1,0 +1,150 @@
+"""What people see of partners."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from node.cli.printing import moment, say, say_aside, table
+from node.cli.wording import gettext as _
+from node.cli.wording import in_own_language, ngettext
+
+
+def _states() -> dict[str, str]:
+    return {
+        "requested": _("asks to become a partner; your office decides"),
+        "waiting": _("waits for the other office to confirm"),
+        "active": _("active"),
+        "paused": _("paused"),
+        "refused": _("refused"),
+        "ending": _("ended; withdrawals are on their way"),
+        "ended": _("ended"),
+    }
+
+
+def show_invitation(document: Mapping[str, Any]) -> None:
+    """Show a code and how it is used."""
+    say(
+        _("Invitation, valid until %(expires)s, to be used once:",
+          expires=moment(document["expires"])),
+        "",
+        _("  Code  %(code)s", code=document["code"]),
+        _("  Link  %(link)s", link=document["link"]),
+        "",
+        _("The other office enters the code; then you confirm its request."),
+    )
+
+
+def show_preview(document: Mapping[str, Any]) -> None:
+    """Show whom a code leads to, before anything is sent."""
+    card = document["card"]
+    facts = [document["name"]]
+    if isinstance(card.get("members"), int):
+        facts.append(
+            ngettext("%(num)s member", "%(num)s members", card["members"])
+        )
+    if isinstance(card.get("field"), Mapping):
+        facts.append(in_own_language(card["field"]))
+    say_aside(
+        " · ".join(facts),
+        _("  Address      %(address)s", address=document["base_url"]),
+    )
+    _compare(document)
+
+
+def show_request(document: Mapping[str, Any]) -> None:
+    """Show who asks to become a partner."""
+    say_aside(f"{document['name']} · {document['base_url']}")
+    _compare(document)
+
+
+def _compare(document: Mapping[str, Any]) -> None:
+    say_aside(
+        _("  Key          %(fingerprint)s", fingerprint=document["fingerprint"]),
+        _("  Check number %(number)s", number=document["check_number"]),
+        _("Please compare the check number with the other office by telephone."),
+    )
+
+
+def show_consequences(document: Mapping[str, Any]) -> None:
+    """Show what an end takes back."""
+    sent = document["in_sync"]["sent"]
+    say_aside(
+        f"{document['name']} · {document['base_url']}",
+        ngettext(
+            "%(num)s entry that it was told is taken back; what it told us disappears.",
+            "%(num)s entries that it was told are taken back; what it told us"
+            " disappears.",
+            sent,
+        ),
+    )
+
+
+def show_step(document: Mapping[str, Any]) -> None:
+    """Say how the partnership stands after a step."""
+    say(
+        f"{document['name']}: {_states()[document['state']]}",
+        _("  Key          %(fingerprint)s", fingerprint=document["fingerprint"]),
+        _("  Check number %(number)s", number=document["check_number"]),
+    )
+
+
+def show_partner(document: Mapping[str, Any]) -> None:
+    """Show one partner and whether both sides agree."""
+    say(
+        f"{document['name']} · {document['base_url']}",
+        _("  State        %(state)s", state=_states()[document["state"]]),
+        _("  Key          %(fingerprint)s", fingerprint=document["fingerprint"]),
+        _("  Check number %(number)s", number=document["check_number"]),
+        "  " + _in_sync(document["in_sync"]),
+    )
+
+
+def _in_sync(numbers: Mapping[str, Any]) -> str:
+    if numbers["checked_at"] is None:
+        return ngettext(
+            "Nothing was confirmed yet; %(num)s entry waits.",
+            "Nothing was confirmed yet; %(num)s entries wait.",
+            numbers["waiting"],
+        )
+    values = {
+        "sent": numbers["sent"],
+        "held": numbers["held"],
+        "refused": numbers["refused"],
+        "at": moment(numbers["checked_at"]),
+    }
+    if numbers["digest_equal"] and not numbers["waiting"]:
+        return _(
+            "In sync: %(sent)s sent = %(held)s held + %(refused)s refused by their"
+            " rules, digests equal, checked %(at)s.",
+            **values,
+        )
+    return _(
+        "%(waiting)s waiting; %(sent)s sent, %(held)s held, %(refused)s refused,"
+        " checked %(at)s.",
+        waiting=numbers["waiting"],
+        **values,
+    )
+
+
+def show_partners(document: Mapping[str, Any]) -> None:
+    """Show all partners."""
+    if not document["partners"]:
+        say(
+            _("There is no partner yet."),
+            _("Make a code (spalier partner invite), or enter one"
+              " (spalier partner accept CODE)."),
+        )
+        return
+    table(
+        (_("Name"), _("Address"), _("State"), _("Sent"), _("Held"), _("Waiting")),
+        [
+            (
+                each["name"],
+                each["base_url"],
+                _states()[each["state"]],
+                str(each["in_sync"]["sent"]),
+                str(each["in_sync"]["held"] or 0),
+                str(each["in_sync"]["waiting"]),
+            )
+            for each in document["partners"]
+        ],
+    )

@@ -1,0 +1,579 @@
+"""The settings of a node: `node.toml` in its folder, and the environment over it.
+
+Every setting is described once, in the models below; the file that `spalier init`
+writes and deploy/node.example.toml are rendered from them (`render_config`).
+"""
+
+import difflib
+import json
+import os
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
+from typing_extensions import override
+
+from federation.errors import IdentifierError
+from federation.ids import parse_base_url
+from node.errors import ConfigInvalidError, ConflictError, InputFault, UnavailableError
+
+CONFIG_FILE: Final = "node.toml"
+# Present while `spalier init` is at work; left over if it was interrupted.
+UNFINISHED_FILE: Final = "node.init-unfinished"
+ENVIRONMENT_PREFIX: Final = "SPALIER_"
+# Read by the command line, no setting of a node.
+FOLDER_VARIABLE: Final = "SPALIER_NODE"
+_SEPARATOR: Final = "__"
+_CONFIG_BYTES_MAX: Final = 64 * 1024
+_NAME_CHARACTERS_MAX: Final = 200
+_PORT_MAX: Final = 65_535
+
+Language = Literal["de", "en"]
+
+
+def _check_name(name: str) -> str:
+    if name != name.strip() or not name.isprintable() or not name:
+        raise PydanticCustomError(
+            "name", "The name must be one line of text without spaces around it."
+        )
+    return name
+
+
+def _check_database_url(url: str) -> str:
+    if not url:
+        return url
+    try:
+        driver = make_url(url).drivername
+    except (ArgumentError, ValueError):
+        driver = ""
+    if driver != "postgresql+psycopg":
+        raise PydanticCustomError(
+            "database_url",
+            "Only PostgreSQL is possible here: "
+            "postgresql+psycopg://USER:PASSWORD@HOST/DATABASE; leave it empty for "
+            "SQLite.",
+        )
+    return url
+
+
+def _check_base_url(text: str) -> str:
+    # Whether plain http is permitted depends on another setting: NodeConfig.
+    return _base_url(text, allow_loopback_http=True)
+
+
+def _base_url(text: str, *, allow_loopback_http: bool) -> str:
+    try:
+        return parse_base_url(text, allow_loopback_http=allow_loopback_http)
+    except IdentifierError as error:
+        raise PydanticCustomError(
+            "base_url", "{reason}", {"reason": str(error)}
+        ) from error
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ListenConfig(_Section):
+    """Where the node accepts connections; a reverse proxy stands before it."""
+
+    host: Annotated[
+        str, Field(description="Address to listen on.", min_length=1, max_length=253)
+    ] = "127.0.0.1"
+    port: Annotated[
+        int, Field(description="Port to listen on.", ge=1, le=_PORT_MAX)
+    ] = 8080
+
+
+class DatabaseConfig(_Section):
+    """Where the node keeps its data."""
+
+    url: Annotated[
+        str,
+        Field(
+            repr=False,  # it may hold a password
+            description="Empty: one SQLite file in this folder. PostgreSQL: "
+            "postgresql+psycopg://USER:PASSWORD@HOST/DATABASE",
+        ),
+        AfterValidator(_check_database_url),
+    ] = ""
+
+
+class NetworkConfig(_Section):
+    """What the node may connect to."""
+
+    allow_loopback_http: Annotated[
+        bool,
+        Field(
+            description="Also talk to nodes at http://127.0.0.1:PORT. For the demo "
+            "and for tests only: it lets partners reach services of this machine."
+        ),
+    ] = False
+
+
+class SmtpConfig(_Section):
+    """The mail server."""
+
+    host: Annotated[
+        str, Field(description="Name of the mail server.", max_length=253)
+    ] = ""
+    port: Annotated[
+        int, Field(description="Port of the mail server.", ge=1, le=_PORT_MAX)
+    ] = 587
+    username: Annotated[
+        str, Field(description="User name; empty if none is asked for.")
+    ] = ""
+    password: Annotated[
+        SecretStr,
+        Field(
+            description="Password. Better in a file of its own, or in the "
+            "environment: SPALIER_MAIL__SMTP__PASSWORD"
+        ),
+    ] = SecretStr("")
+    password_file: Annotated[
+        str,
+        Field(
+            description="File that holds the password, one line; a relative path "
+            "starts in this folder."
+        ),
+    ] = ""
+    starttls: Annotated[
+        bool, Field(description="Encrypt the connection; refuse to send otherwise.")
+    ] = True
+
+    @model_validator(mode="after")
+    def _one_password(self) -> "SmtpConfig":
+        if self.password_file and self.password.get_secret_value():
+            raise PydanticCustomError(
+                "one_password", "Set either password or password_file, not both."
+            )
+        return self
+
+
+class MailConfig(_Section):
+    """How mails leave the node."""
+
+    transport: Annotated[
+        Literal["page", "smtp"],
+        Field(
+            description='"page" shows mails to the office instead of sending them, '
+            '"smtp" sends them.'
+        ),
+    ] = "page"
+    sender: Annotated[
+        str, Field(description="Sender of all mails, for smtp.", max_length=254)
+    ] = ""
+    smtp: SmtpConfig = SmtpConfig()
+
+    @model_validator(mode="after")
+    def _complete(self) -> "MailConfig":
+        if self.transport == "smtp" and not (self.smtp.host and "@" in self.sender):
+            raise PydanticCustomError(
+                "smtp_incomplete",
+                'transport = "smtp" needs a sender (an e-mail address) and smtp.host.',
+            )
+        return self
+
+
+class LogConfig(_Section):
+    """What the node writes to standard error."""
+
+    level: Annotated[
+        Literal["debug", "info", "warning", "error"],
+        Field(description="Least important level that is written."),
+    ] = "info"
+    format: Annotated[
+        Literal["json", "console"],
+        Field(description='"json" one object a line, "console" for reading.'),
+    ] = "json"
+
+
+class NodeConfig(BaseSettings):
+    """All settings of a node, checked. It cannot be changed afterwards."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="forbid")
+
+    base_url: Annotated[
+        str,
+        Field(
+            description="Public address of the node. Fixed for ever: partners know "
+            "every entry by it."
+        ),
+        AfterValidator(_check_base_url),
+    ]
+    name: Annotated[
+        str,
+        Field(
+            description="Name of the cluster, as members and partners read it.",
+            max_length=_NAME_CHARACTERS_MAX,
+        ),
+        AfterValidator(_check_name),
+    ]
+    default_language: Annotated[
+        Language,
+        Field(description='"de" or "en": pages and mails where nobody has chosen.'),
+    ] = "de"
+    demo: Annotated[
+        bool, Field(description="Mark every page: the data are invented.")
+    ] = False
+    listen: ListenConfig = ListenConfig()
+    database: DatabaseConfig = DatabaseConfig()
+    network: NetworkConfig = NetworkConfig()
+    mail: MailConfig = MailConfig()
+    log: LogConfig = LogConfig()
+
+    @model_validator(mode="after")
+    def _address(self) -> "NodeConfig":
+        _base_url(self.base_url, allow_loopback_http=self.network.allow_loopback_http)
+        return self
+
+    @override
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Take values from `load_config` only, which knows where each came from."""
+        del settings_cls, env_settings, dotenv_settings, file_secret_settings
+        return (init_settings,)
+
+
+def load_config(folder: Path, environ: Mapping[str, str] | None = None) -> NodeConfig:
+    """Read a node's settings.
+
+    `SPALIER_MAIL__SMTP__PORT=25` in the environment wins over `port` in the
+    section `[mail.smtp]` of the file.
+
+    Args:
+        folder: The node's folder.
+        environ: The environment; the process's own if it is left out.
+
+    Raises:
+        ConfigInvalidError: Faults, all of them at once, each with its dotted path
+            and the file or variable it stands in.
+        ConflictError: The folder's `spalier init` was interrupted.
+        UnavailableError: The file cannot be read.
+    """
+    path = folder / CONFIG_FILE
+    if (folder / UNFINISHED_FILE).exists():
+        raise ConflictError(
+            f"The set-up of the node in {folder} was interrupted.",
+            code="init-unfinished",
+            path=str(folder),
+            hint="Run spalier init again: it starts over.",
+        )
+    values = _read_file(path)
+    faults = list(_unknown(values, str(path)))
+    origins: dict[str, str] = {}
+    source = os.environ if environ is None else environ
+    for name, keys in _variables(source):
+        if keys:
+            _put(values, keys, source[name])
+            origins[".".join(keys)] = name
+        else:
+            faults.append(_unknown_variable(name))
+    config, more = _validated(values)
+    faults += [
+        InputFault(
+            fault.path, f"{fault.message} ({origins.get(fault.path, str(path))})"
+        )
+        for fault in more
+    ]
+    if faults or config is None:
+        raise ConfigInvalidError(
+            f"The settings of the node in {folder} cannot be used.", faults=faults
+        )
+    return config
+
+
+def check_settings(settings: Mapping[str, Any]) -> NodeConfig:
+    """Check settings that are not written down yet.
+
+    Args:
+        settings: Dotted path to value, as for `render_config`.
+
+    Raises:
+        ConfigInvalidError: All faults at once.
+    """
+    values: dict[str, Any] = {}
+    for path, value in settings.items():
+        _put(values, tuple(path.split(".")), value)
+    faults = list(_unknown(values, ""))
+    config, more = _validated(values)
+    faults += more
+    if faults or config is None:
+        raise ConfigInvalidError("The settings cannot be used.", faults=faults)
+    return config
+
+
+def _validated(values: dict[str, Any]) -> tuple[NodeConfig | None, list[InputFault]]:
+    known = _known_only(values, NodeConfig)
+    try:
+        return NodeConfig(**known), []
+    except ValidationError as error:
+        faults = list(_faults(error))
+    reported = {fault.path for fault in faults}
+    # A rule about several settings is not reached while one of them is wrong.
+    for path, fault in _combined_faults(known):
+        if path not in reported:
+            faults.append(fault)
+    return None, faults
+
+
+def _combined_faults(known: dict[str, Any]) -> Iterator[tuple[str, InputFault]]:
+    if not isinstance(known.get("base_url"), str):
+        return
+    network: Any = known.get("network", {})
+    try:
+        allow = NetworkConfig.model_validate(network).allow_loopback_http
+        _base_url(known["base_url"], allow_loopback_http=allow)
+    except ValidationError:
+        return
+    except PydanticCustomError as error:
+        yield "base_url", InputFault("base_url", _sentence(error.message()))
+
+
+def smtp_password(config: NodeConfig, folder: Path) -> str:
+    """Return the password of the mail server, from wherever it stands.
+
+    Raises:
+        ConfigInvalidError: The password file cannot be read.
+    """
+    smtp = config.mail.smtp
+    if not smtp.password_file:
+        return smtp.password.get_secret_value()
+    path = folder / smtp.password_file
+    try:
+        return path.read_text(encoding="utf-8").strip("\r\n")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        fault = InputFault(
+            path="mail.smtp.password_file",
+            message=f"{path} cannot be read: {reason}.",
+        )
+        raise ConfigInvalidError(
+            "The password of the mail server cannot be read.", faults=[fault]
+        ) from error
+
+
+def _read_file(path: Path) -> dict[str, Any]:
+    try:
+        with path.open("rb") as file:
+            raw = file.read(_CONFIG_BYTES_MAX + 1)
+    except FileNotFoundError as error:
+        raise _not_readable(
+            path, f"There is no node in {path.parent}. Set one up: spalier init"
+        ) from error
+    except OSError as error:
+        raise UnavailableError(
+            f"The settings {path} cannot be read: {error.strerror}.",
+            code="folder-unusable",
+            path=str(path),
+            hint="Run the command as the user that the folder belongs to.",
+        ) from error
+    if len(raw) > _CONFIG_BYTES_MAX:
+        raise _not_readable(path, f"The file is longer than {_CONFIG_BYTES_MAX} bytes.")
+    try:
+        return tomllib.loads(raw.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        raise _not_readable(path, "The file is not UTF-8 text.") from error
+    except tomllib.TOMLDecodeError as error:
+        raise _not_readable(path, f"The file is not TOML: {error}.") from error
+
+
+def _not_readable(path: Path, message: str) -> ConfigInvalidError:
+    return ConfigInvalidError(message, faults=[InputFault(str(path), message)])
+
+
+def _section(model: type[BaseModel], key: str) -> type[BaseModel] | None:
+    annotation = model.model_fields[key].annotation
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return None
+
+
+def _settings(model: type[BaseModel] = NodeConfig) -> Iterator[tuple[str, ...]]:
+    """Yield the path of every setting."""
+    for key in model.model_fields:
+        section = _section(model, key)
+        if section is None:
+            yield (key,)
+        else:
+            yield from ((key, *rest) for rest in _settings(section))
+
+
+def _variables(environ: Mapping[str, str]) -> list[tuple[str, tuple[str, ...]]]:
+    """Return our variables with the setting each names; empty if it is none."""
+    known = {
+        ENVIRONMENT_PREFIX + _SEPARATOR.join(keys).upper(): keys for keys in _settings()
+    }
+    return [
+        (name, known.get(name, ()))
+        for name in sorted(environ)
+        if name.startswith(ENVIRONMENT_PREFIX) and name != FOLDER_VARIABLE
+    ]
+
+
+def _unknown_variable(name: str) -> InputFault:
+    known = [ENVIRONMENT_PREFIX + _SEPARATOR.join(keys).upper() for keys in _settings()]
+    return InputFault(
+        path=name,
+        message="The environment names a setting that does not exist"
+        + _similar(name, known),
+    )
+
+
+def _unknown(
+    values: Mapping[str, Any],
+    source: str,
+    model: type[BaseModel] = NodeConfig,
+    above: tuple[str, ...] = (),
+) -> Iterator[InputFault]:
+    for key, value in values.items():
+        if key not in model.model_fields:
+            yield InputFault(
+                path=".".join((*above, key)),
+                message="There is no such setting"
+                + _similar(key, list(model.model_fields))
+                + (f" ({source})" if source else ""),
+            )
+            continue
+        section = _section(model, key)
+        if section is not None and isinstance(value, dict):
+            yield from _unknown(value, source, section, (*above, key))
+
+
+def _similar(name: str, known: list[str]) -> str:
+    found = difflib.get_close_matches(name, known, n=1)
+    return f". Did you mean {found[0]}?" if found else "."
+
+
+def _known_only(values: Mapping[str, Any], model: type[BaseModel]) -> dict[str, Any]:
+    """Leave out unknown keys, which are reported already, with a better text."""
+    known: dict[str, Any] = {}
+    for key, value in values.items():
+        if key in model.model_fields:
+            section = _section(model, key)
+            is_table = section is not None and isinstance(value, dict)
+            known[key] = _known_only(value, section) if is_table and section else value
+    return known
+
+
+def _put(values: dict[str, Any], keys: tuple[str, ...], value: str) -> None:
+    for key in keys[:-1]:
+        inner = values.get(key)
+        if not isinstance(inner, dict):
+            inner = values[key] = {}
+        values = inner
+    values[keys[-1]] = value
+
+
+def _faults(error: ValidationError) -> Iterator[InputFault]:
+    for detail in error.errors(include_url=False, include_input=False):
+        path = ".".join(str(part) for part in detail["loc"])
+        if detail["type"] == "base_url":
+            path = "base_url"
+        elif detail["type"] == "smtp_incomplete":
+            path = "mail.transport"
+        yield InputFault(path=path, message=_sentence(detail["msg"]))
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:].rstrip(".") + "."
+
+
+def render_config(values: Mapping[str, Any]) -> str:
+    """Return the text of a settings file with every setting explained.
+
+    Args:
+        values: Dotted path to value; what is not named stands there as a comment
+            with its default.
+
+    Raises:
+        KeyError: A path names no setting.
+    """
+    unknown = set(values) - {".".join(keys) for keys in _settings()}
+    if unknown:
+        raise KeyError(*sorted(unknown))
+    lines = [
+        "# Settings of a Spalier node. A line that starts with # shows the default.",
+        "# The environment wins: SPALIER_LISTEN__PORT=8081 sets port in [listen].",
+        "",
+    ]
+    lines += _rendered(NodeConfig, values, ())
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _rendered(
+    model: type[BaseModel], values: Mapping[str, Any], above: tuple[str, ...]
+) -> Iterator[str]:
+    sections: list[tuple[str, type[BaseModel]]] = []
+    for key, field in model.model_fields.items():
+        section = _section(model, key)
+        if section is not None:
+            sections.append((key, section))
+            continue
+        yield from (f"# {line}" for line in _wrapped(field.description or ""))
+        path = ".".join((*above, key))
+        if path in values:
+            yield f"{key} = {_toml(values[path])}"
+        elif field.is_required():
+            yield f'# {key} = "…"'
+        else:
+            yield f"# {key} = {_toml(field.default)}"
+        yield ""
+    for key, section in sections:
+        yield f"# {(section.__doc__ or '').strip()}"
+        yield f"[{'.'.join((*above, key))}]"
+        yield from _rendered(section, values, (*above, key))
+
+
+def _wrapped(text: str, *, width: int = 80) -> list[str]:
+    lines, line = [], ""
+    for word in text.split():
+        if line and len(line) + 1 + len(word) > width:
+            lines.append(line)
+            line = word
+        else:
+            line = f"{line} {word}".strip()
+    return [*lines, line] if line else lines
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, SecretStr):
+        value = value.get_secret_value()
+    # JSON strings, numbers and booleans are TOML, except for DEL.
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def example_config() -> str:
+    """Return the text of deploy/node.example.toml."""
+    return render_config(
+        {
+            "base_url": "https://spalier.example.org",
+            "name": "Beispiel-Netz Laser",
+            "default_language": "de",
+        }
+    )

@@ -1,0 +1,91 @@
+"""Ask the serving process; plain sockets, so that a command starts fast."""
+
+import json
+import socket
+from pathlib import Path
+from typing import Any
+
+from node.control.request import (
+    ANSWER_BYTES_MAX,
+    CommandFailedError,
+    ControlRequest,
+    encode_request,
+)
+from node.control.socket_path import reachable_socket_path
+from node.errors import UnavailableError
+
+CONNECT_SECONDS = 5.0
+ANSWER_SECONDS = 120.0  # a large import, or a handshake with a slow partner
+_CHUNK_BYTES = 65_536
+
+
+class NotServingError(Exception):
+    """Nobody listens on the folder's socket."""
+
+
+def ask(folder: Path, request: ControlRequest) -> dict[str, Any]:
+    """Send one request to the process that serves the node in `folder`.
+
+    Returns:
+        The command's document, after the node has committed.
+
+    Raises:
+        NotServingError: No process listens.
+        CommandFailedError: The command was refused or failed.
+        UnavailableError: The process took the request and does not answer.
+    """
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+        connection.settimeout(CONNECT_SECONDS)
+        try:
+            with reachable_socket_path(folder) as path:
+                connection.connect(str(path))
+        except (FileNotFoundError, ConnectionRefusedError, NotADirectoryError) as error:
+            raise NotServingError from error
+        except PermissionError as error:
+            raise UnavailableError(
+                f"This account may not use the control socket in {folder}.",
+                code="permission-denied",
+                path=str(folder),
+                hint="Run the command as the account that runs the node.",
+            ) from error
+        except OSError as error:
+            raise _no_answer(folder) from error
+        connection.settimeout(ANSWER_SECONDS)
+        try:
+            connection.sendall(encode_request(request))
+            line = _read_line(connection)
+        except OSError as error:
+            raise _no_answer(folder) from error
+    return _document(folder, line)
+
+
+def _read_line(connection: socket.socket) -> bytes:
+    received = bytearray()
+    while not received.endswith(b"\n"):
+        chunk = connection.recv(_CHUNK_BYTES)
+        if not chunk:
+            raise ConnectionError
+        received += chunk
+        if len(received) > ANSWER_BYTES_MAX:
+            raise ConnectionError
+    return bytes(received)
+
+
+def _document(folder: Path, line: bytes) -> dict[str, Any]:
+    try:
+        answer = json.loads(line)
+    except ValueError as error:
+        raise _no_answer(folder) from error
+    if "error" in answer:
+        raise CommandFailedError(answer["error"])
+    document: dict[str, Any] = answer["document"]
+    return document
+
+
+def _no_answer(folder: Path) -> UnavailableError:
+    return UnavailableError(
+        f"The node in {folder} is running, but does not answer on its control socket.",
+        code="node-silent",
+        path=str(folder),
+        hint="Look into the node's log; a restart of the node helps.",
+    )

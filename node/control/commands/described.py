@@ -1,0 +1,116 @@
+"""How entries, partners and conversations look in documents for scripts."""
+
+from collections.abc import Mapping
+from datetime import date, datetime
+from typing import Any
+
+from node.catalogue.model import Entry
+from node.conversations.model import Conversation, Message
+from node.partners.directory import fingerprint
+from node.partners.model import Partner
+from node.storage.ledger import LedgerCounts
+
+
+def timestamp(moment: datetime | None) -> str | None:
+    """Return RFC 3339 in UTC, whole seconds, None for None."""
+    if moment is None:
+        return None
+    return moment.replace(microsecond=0).isoformat().replace("+00:00", "Z")
+
+
+def day(value: date | None) -> str | None:
+    """Return an ISO date, None for None."""
+    return None if value is None else value.isoformat()
+
+
+def entry_document(entry: Entry, base_urls: Mapping[str, str]) -> dict[str, Any]:
+    """Describe one of our entries.
+
+    Args:
+        entry: The entry.
+        base_urls: Address of each partner by our id of it.
+    """
+    audience = {
+        "level": entry.audience.level.value,
+        "partners": sorted(
+            base_urls[partner_id]
+            for partner_id in entry.audience.partner_ids
+            if partner_id in base_urls
+        ),
+    }
+    return {
+        "id": entry.uri,
+        "version": [entry.version.incarnation, entry.version.counter],
+        "kind": entry.kind,
+        "state": entry.state.value,
+        "audience": audience,
+    }
+
+
+def partner_document(partner: Partner, counts: LedgerCounts) -> dict[str, Any]:
+    """Describe a partner and how far both sides agree."""
+    return {
+        "partner": partner.id,
+        "base_url": partner.base_url,
+        "name": partner.name,
+        "state": partner.state.value,
+        "fingerprint": fingerprint(partner),
+        "check_number": partner.check_number,
+        "in_sync": {
+            "sent": counts.sent,
+            "held": partner.receipt_held,
+            "refused": partner.receipt_refused,
+            "waiting": counts.waiting,
+            "digest_equal": partner.digest_equal,
+            "checked_at": timestamp(partner.checked_at),
+        },
+    }
+
+
+def conversation_document(
+    conversation: Conversation, *, for_owner: bool
+) -> dict[str, Any]:
+    """Describe a conversation with its messages.
+
+    Args:
+        conversation: The conversation.
+        for_owner: Whether the reader is on the side of the entry's owner.
+    """
+    messages = [
+        _message_document(message, mine=message.from_owner is for_owner)
+        for message in conversation.messages
+    ]
+    return {
+        "thread": conversation.thread_uri,
+        "state": _thread_state(messages),
+        "entry": conversation.entry_uri,
+        "title": dict(conversation.entry_title),
+        "unread": conversation.unread,
+        "messages": messages,
+    }
+
+
+def _message_document(message: Message, *, mine: bool) -> dict[str, Any]:
+    if message.refused_reason is not None:
+        state = "refused"
+    else:
+        state = "waiting" if message.delivered_at is None else "delivered"
+    return {
+        "id": message.activity_id,
+        "author": message.author_name,
+        "organisation": message.author_organisation,
+        "mine": mine,
+        "text": message.text,
+        "state": state,
+        "sent_at": timestamp(message.sent_at),
+        "delivered_at": timestamp(message.delivered_at),
+        "refused_reason": message.refused_reason,
+    }
+
+
+def _thread_state(messages: list[dict[str, Any]]) -> str:
+    """Return the worst of what happened to the messages."""
+    states = {message["state"] for message in messages}
+    return next(
+        (state for state in ("refused", "waiting") if state in states), "delivered"
+    )

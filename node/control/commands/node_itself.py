@@ -1,0 +1,109 @@
+"""`ledger`, `why` and the sign of life."""
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import or_
+
+from node.control.commands.acting import acting_person, person_by_email
+from node.control.commands.described import timestamp
+from node.control.request import ControlRequest
+from node.errors import NotAuthorisedError, NotFoundError
+from node.storage.partners import load_partner
+from node.storage.received import list_received
+from node.storage.tables import received_entries
+from node.visibility import (
+    PartnerViewer,
+    PublicViewer,
+    Verdict,
+    Viewer,
+    decide_received,
+)
+
+if TYPE_CHECKING:
+    from node.app import Node
+
+PUBLIC = "public"
+
+
+async def ping(node: "Node", _request: ControlRequest) -> dict[str, Any]:
+    """Say which node and which process answer."""
+    return {"base_url": node.context.address.base_url, "process": os.getpid()}
+
+
+async def ledger(node: "Node", request: ControlRequest) -> dict[str, Any]:
+    """List what was told to whom, about one entry or about all."""
+    actor = await acting_person(node, request)
+    reference = request.optional_text("entry")
+    entry_id = None
+    if reference is not None:
+        entry, _ = await node.catalogue.show(actor, reference)
+        entry_id = entry.id
+        allowed = actor.may_act_for(entry.organisation_id)
+    else:
+        allowed = actor.is_office
+    if not allowed:
+        raise NotAuthorisedError(
+            "The ledger is for the office and for the owner of an entry.",
+            hint="Name an entry of your organisation, or leave out --as.",
+        )
+    return {
+        "rows": [
+            {
+                "partner": line.partner_base_url,
+                "entry": line.entry_uri,
+                "version": list(line.version),
+                "op": line.op,
+                "form": line.form,
+                "told_at": timestamp(line.told_at),
+                "acknowledged_at": timestamp(line.acknowledged_at),
+                "refused_reason": line.refused_reason,
+            }
+            for line in await node.ledger.lines(entry_id=entry_id)
+        ]
+    }
+
+
+async def why(node: "Node", request: ControlRequest) -> dict[str, Any]:
+    """Say whether a viewer sees an entry, and which rule decides."""
+    actor = await acting_person(node, request)
+    if not actor.is_office:
+        raise NotAuthorisedError("Only the office may ask what others see.")
+    viewer = await _viewer(node, request.text("viewer"))
+    reference = request.text("entry")
+    try:
+        verdict = await node.catalogue.why(viewer, reference)
+    except NotFoundError:
+        received = await _why_received(node, viewer, reference)
+        if received is None:
+            raise
+        verdict = received
+    return {
+        "form": verdict.form.value,
+        "rule": verdict.rule,
+        "reason": verdict.reason,
+    }
+
+
+async def _viewer(node: "Node", name: str) -> Viewer:
+    if name.casefold() == PUBLIC:
+        return PublicViewer()
+    if "@" in name:
+        return await person_by_email(node, name)
+    partner = await node.partners.find(name)
+    return PartnerViewer(partner.id, partner.state)
+
+
+async def _why_received(
+    node: "Node", viewer: Viewer, reference: str
+) -> Verdict | None:
+    today = node.context.clock.now().date()
+    where = or_(
+        received_entries.c.id == reference, received_entries.c.entry_uri == reference
+    )
+    async with node.context.database.read() as tx:
+        for entry in await list_received(tx, where=where, limit=1):
+            partner = await load_partner(tx, entry.partner_id)
+            if partner is not None:
+                return decide_received(entry, partner.state, viewer, today)
+    return None

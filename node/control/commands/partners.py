@@ -1,0 +1,127 @@
+"""`partner …`: the handshake and what follows it."""
+
+from typing import TYPE_CHECKING, Any
+
+from node.control.commands.acting import acting_person
+from node.control.commands.described import partner_document, timestamp
+from node.control.request import ControlRequest
+from node.errors import NotAuthorisedError
+from node.members.model import Person
+from node.partners.model import Partner
+
+if TYPE_CHECKING:
+    from node.app import Node
+
+INVITATION_DAYS = 7
+
+
+async def invite(node: "Node", request: ControlRequest) -> dict[str, Any]:
+    """Make an invitation code."""
+    actor = await acting_person(node, request)
+    created = await node.partners.invite(
+        actor,
+        days=request.number("days", default=INVITATION_DAYS),
+        note=request.optional_text("note"),
+    )
+    return {
+        "code": created.code,
+        "link": created.link,
+        "expires": timestamp(created.expires_at),
+    }
+
+
+async def preview(node: "Node", request: ControlRequest) -> dict[str, Any]:
+    """Fetch the card of the node that a code names; changes nothing."""
+    actor = await acting_person(node, request)
+    found = await node.partners.preview(actor, request.text("code"))
+    return {
+        "base_url": found.base_url,
+        "name": found.name,
+        "card": dict(found.card),
+        "fingerprint": found.fingerprint,
+        "check_number": found.check_number,
+    }
+
+
+async def accept(node: "Node", request: ControlRequest) -> dict[str, Any]:
+    """Accept another office's code."""
+    actor = await acting_person(node, request)
+    partner = await node.partners.accept(actor, request.text("code"))
+    if request.flag("compared"):
+        partner = await node.partners.mark_compared(actor, partner.id)
+    return await _described(node, partner)
+
+
+async def confirm(node: "Node", request: ControlRequest) -> dict[str, Any]:
+    """Confirm a guest's request."""
+    actor = await acting_person(node, request)
+    partner = await node.partners.confirm(
+        actor, request.text("partner"), compared=request.flag("compared")
+    )
+    return await _described(node, partner)
+
+
+async def refuse(node: "Node", request: ControlRequest) -> dict[str, Any]:
+    """Refuse a guest's request."""
+    actor = await acting_person(node, request)
+    partner = await node.partners.refuse(
+        actor, request.text("partner"), reason=request.optional_text("reason")
+    )
+    return await _described(node, partner)
+
+
+async def pause(node: "Node", request: ControlRequest) -> dict[str, Any]:
+    """Stop the flow for now."""
+    actor = await acting_person(node, request)
+    return await _described(
+        node, await node.partners.pause(actor, request.text("partner"))
+    )
+
+
+async def resume(node: "Node", request: ControlRequest) -> dict[str, Any]:
+    """Let it flow again."""
+    actor = await acting_person(node, request)
+    return await _described(
+        node, await node.partners.resume(actor, request.text("partner"))
+    )
+
+
+async def end(node: "Node", request: ControlRequest) -> dict[str, Any]:
+    """End a partnership; everything told is withdrawn."""
+    actor = await acting_person(node, request)
+    partner = await node.partners.end(
+        actor, request.text("partner"), reason=request.optional_text("reason")
+    )
+    return await _described(node, partner)
+
+
+async def show(node: "Node", request: ControlRequest) -> dict[str, Any]:
+    """Show one partner."""
+    await _office(node, request)
+    return await _described(node, await node.partners.find(request.text("partner")))
+
+
+async def list_partners(node: "Node", request: ControlRequest) -> dict[str, Any]:
+    """List all partners, whatever their state."""
+    await _office(node, request)
+    return {
+        "partners": [
+            await _described(node, partner) for partner in await node.partners.list()
+        ]
+    }
+
+
+async def _office(node: "Node", request: ControlRequest) -> Person:
+    actor = await acting_person(node, request)
+    if not actor.is_office:
+        raise NotAuthorisedError(
+            "Only the office sees the partners and what went to them.",
+            hint="Leave out --as, or name somebody of the office.",
+        )
+    return actor
+
+
+async def _described(node: "Node", partner: Partner) -> dict[str, Any]:
+    async with node.context.database.read() as tx:
+        counts = await node.ledger.counts(tx, partner.id)
+    return partner_document(partner, counts)

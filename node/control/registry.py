@@ -1,0 +1,63 @@
+"""Every command of a node by name."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from node.control.commands import conversations, entries, members, node_itself, partners
+from node.control.request import ControlRequest
+from node.errors import InvalidInputError
+
+if TYPE_CHECKING:
+    from node.app import Node
+
+Command: TypeAlias = Callable[["Node", ControlRequest], Awaitable[dict[str, Any]]]
+
+COMMANDS: Mapping[str, Command] = MappingProxyType(
+    {
+        "answer": conversations.answer,
+        "entry.confirm": entries.confirm,
+        "entry.delete": entries.delete,
+        "entry.fulfil": entries.fulfil,
+        "entry.import": entries.import_file,
+        "entry.list": entries.list_entries,
+        "entry.publish": entries.publish,
+        "entry.show": entries.show,
+        "entry.withdraw": entries.withdraw,
+        "feed": entries.feed,
+        "ledger": node_itself.ledger,
+        "members.add": members.add,
+        "members.import": members.import_file,
+        "members.list": members.list_members,
+        "messages": conversations.messages,
+        "partner.accept": partners.accept,
+        "partner.confirm": partners.confirm,
+        "partner.end": partners.end,
+        "partner.invite": partners.invite,
+        "partner.list": partners.list_partners,
+        "partner.pause": partners.pause,
+        "partner.preview": partners.preview,
+        "partner.refuse": partners.refuse,
+        "partner.resume": partners.resume,
+        "partner.show": partners.show,
+        "ping": node_itself.ping,
+        "why": node_itself.why,
+    }
+)
+
+
+async def run_command(node: "Node", request: ControlRequest) -> dict[str, Any]:
+    """Run one command; the document is returned after the commit.
+
+    Raises:
+        InvalidInputError: There is no such command.
+        NodeError: The command was refused.
+    """
+    command = COMMANDS.get(request.command)
+    if command is None:
+        raise InvalidInputError(
+            f"This node knows no command “{request.command}”.",
+            code="command-unknown",
+            hint="Use the same version of spalier for the command and for the node.",
+        )
+    return await command(node, request)

@@ -1,0 +1,154 @@
+"""What a command is asked, how it travels, and how its arguments are read."""
+
+import base64
+import binascii
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from node.errors import InvalidInputError, NodeError
+
+SOCKET_NAME = "control.sock"
+REQUEST_BYTES_MAX = 24 * 1024 * 1024  # a base64 file of 16 MiB and its frame
+ANSWER_BYTES_MAX = 64 * 1024 * 1024
+FILE_BYTES_MAX = 16 * 1024 * 1024  # the longest file that a command takes
+
+
+@dataclass(frozen=True, slots=True)
+class ControlRequest:
+    """One command with its arguments.
+
+    Attributes:
+        command: A key of `node.control.registry.COMMANDS`, e.g. `entry.publish`.
+        arguments: JSON values by name; files travel as base64.
+        acting_as: E-mail of the person it is done for; None for the office.
+    """
+
+    command: str
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    acting_as: str | None = None
+
+    def optional_text(self, name: str) -> str | None:
+        """Return a text, None if it was left out.
+
+        Raises:
+            InvalidInputError: It is something else.
+        """
+        value = self.arguments.get(name)
+        if value is None or isinstance(value, str):
+            return value
+        raise self._wrong(name, "a text")
+
+    def text(self, name: str) -> str:
+        """Return a text that must be there."""
+        value = self.optional_text(name)
+        if value is None:
+            raise self._wrong(name, "given")
+        return value
+
+    def flag(self, name: str) -> bool:
+        """Return a yes or no; no if it was left out."""
+        value = self.arguments.get(name, False)
+        if isinstance(value, bool):
+            return value
+        raise self._wrong(name, "true or false")
+
+    def number(self, name: str, *, default: int) -> int:
+        """Return a whole number."""
+        value = self.arguments.get(name, default)
+        if isinstance(value, int) and not isinstance(value, bool):
+            return value
+        raise self._wrong(name, "a whole number")
+
+    def file(self, name: str) -> bytes:
+        """Return the bytes of a file."""
+        try:
+            return base64.b64decode(self.text(name), validate=True)
+        except binascii.Error as error:
+            raise self._wrong(name, "base64") from error
+
+    def _wrong(self, name: str, expected: str) -> InvalidInputError:
+        return InvalidInputError(
+            f"The argument “{name}” of {self.command} must be {expected}.", path=name
+        )
+
+
+def packed_file(data: bytes) -> str:
+    """Return the bytes of a file in the form that a request carries.
+
+    Raises:
+        InvalidInputError: The file is longer than `FILE_BYTES_MAX`.
+    """
+    if len(data) > FILE_BYTES_MAX:
+        mebibytes = FILE_BYTES_MAX // (1024 * 1024)
+        raise InvalidInputError(
+            f"The file is longer than {mebibytes} MiB.",
+            code="file-too-large",
+            hint="Split it into several files.",
+        )
+    return base64.b64encode(data).decode("ascii")
+
+
+def encode_request(request: ControlRequest) -> bytes:
+    """Return a request as one line of JSON."""
+    document = {
+        "command": request.command,
+        "arguments": dict(request.arguments),
+        "as": request.acting_as,
+    }
+    return json.dumps(document, ensure_ascii=False).encode("utf-8") + b"\n"
+
+
+def decode_request(line: bytes) -> ControlRequest:
+    """Read a request.
+
+    Raises:
+        InvalidInputError: It is not one.
+    """
+    try:
+        document = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise _not_a_request() from error
+    if not isinstance(document, dict):
+        raise _not_a_request()
+    command, arguments = document.get("command"), document.get("arguments", {})
+    acting_as = document.get("as")
+    if (
+        not isinstance(command, str)
+        or not isinstance(arguments, dict)
+        or not (acting_as is None or isinstance(acting_as, str))
+    ):
+        raise _not_a_request()
+    return ControlRequest(command, arguments, acting_as)
+
+
+def encode_answer(answer: Mapping[str, Any]) -> bytes:
+    """Return an answer as one line of JSON."""
+    return json.dumps(answer, ensure_ascii=False).encode("utf-8") + b"\n"
+
+
+class CommandFailedError(NodeError):
+    """A command was refused or failed in the serving process.
+
+    Attributes:
+        faults: As in the error document: path, message and perhaps row.
+    """
+
+    def __init__(self, error: Mapping[str, Any]) -> None:
+        super().__init__(
+            str(error.get("message", "")),
+            code=str(error.get("code", "")),
+            path=str(error.get("path", "")),
+            hint=str(error.get("hint", "")),
+        )
+        faults = error.get("faults")
+        self.faults: list[dict[str, Any]] = faults if isinstance(faults, list) else []
+
+
+def _not_a_request() -> InvalidInputError:
+    return InvalidInputError(
+        "This is not a request of the command line.",
+        code="control-malformed",
+        hint="Use the same version of spalier for the command and for the node.",
+    )

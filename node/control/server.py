@@ -1,0 +1,142 @@
+"""The control socket of the serving process."""
+
+import asyncio
+import contextlib
+import logging
+import socket
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from node.control.failures import INTERNAL_CODE, error_document
+from node.control.registry import run_command
+from node.control.request import (
+    REQUEST_BYTES_MAX,
+    SOCKET_NAME,
+    ControlRequest,
+    decode_request,
+    encode_answer,
+)
+from node.control.socket_path import reachable_socket_path
+from node.errors import InvalidInputError
+
+if TYPE_CHECKING:
+    from node.app import Node
+
+logger = logging.getLogger(__name__)
+
+CONNECTIONS_WAITING_MAX = 256
+STOP_SECONDS = 10.0  # for commands that are running when the node stops
+_SOCKET_MODE = 0o600
+
+
+class ControlServer:
+    """Answers newline-delimited requests; connections do not wait for each other.
+
+    Args:
+        node: The open node; its folder gets the socket.
+    """
+
+    def __init__(self, node: "Node") -> None:
+        self._node = node
+        self._folder = node.folder
+        self._server: asyncio.Server | None = None
+        self._connections: set[asyncio.Task[None]] = set()
+        self._busy: set[asyncio.Task[None]] = set()
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self,
+        exception_type: type[BaseException] | None,
+        exception: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.stop()
+
+    async def start(self) -> None:
+        """Listen. The caller holds the folder's lock, so an old socket is dead."""
+        own = self._folder / SOCKET_NAME
+        own.unlink(missing_ok=True)
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            with reachable_socket_path(self._folder) as path:
+                listener.bind(str(path))
+            # Before listen(): until then nobody can connect.
+            own.chmod(_SOCKET_MODE)
+            self._server = await asyncio.start_unix_server(
+                self._accept,
+                sock=listener,
+                limit=REQUEST_BYTES_MAX,
+                backlog=CONNECTIONS_WAITING_MAX,
+            )
+        except BaseException:
+            listener.close()
+            raise
+
+    async def stop(self) -> None:
+        """Take no more requests, finish the running ones, remove the socket."""
+        if self._server is None:
+            return
+        self._server.close()
+        (self._folder / SOCKET_NAME).unlink(missing_ok=True)
+        if self._busy:
+            await asyncio.wait(self._busy, timeout=STOP_SECONDS)
+        for task in self._connections:
+            task.cancel()
+        await asyncio.gather(*self._connections, return_exceptions=True)
+        self._server = None
+
+    async def _accept(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        task = asyncio.current_task()
+        if task is None:  # a callback of the server always runs in a task
+            return
+        self._connections.add(task)
+        try:
+            await self._converse(task, reader, writer)
+        except ConnectionError:
+            logger.debug("control connection closed early")
+        finally:
+            self._connections.discard(task)
+            writer.close()
+            with contextlib.suppress(ConnectionError):
+                await writer.wait_closed()
+
+    async def _converse(
+        self,
+        task: asyncio.Task[None],
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+    ) -> None:
+        while True:
+            try:
+                line = await reader.readline()
+            except ValueError:  # longer than the limit; the rest cannot be skipped
+                error = InvalidInputError("The request is too long.", code="too-large")
+                writer.write(encode_answer(error_document(error)))
+                await writer.drain()
+                return
+            if not line.endswith(b"\n"):
+                return
+            self._busy.add(task)
+            try:
+                writer.write(encode_answer(await self._answer(line)))
+                await writer.drain()
+            finally:
+                self._busy.discard(task)
+
+    async def _answer(self, line: bytes) -> dict[str, Any]:
+        command = ""
+        try:
+            request: ControlRequest = decode_request(line)
+            command = request.command
+            return {"document": await run_command(self._node, request)}
+        except Exception as error:  # noqa: BLE001 - every failure becomes an answer
+            answer = error_document(error)
+            if answer["error"]["code"] == INTERNAL_CODE:
+                logger.exception("command %s failed", command)
+            return answer
+

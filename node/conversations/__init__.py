@@ -1,0 +1,1 @@
+"""Conversations between the members of two clusters, or of one."""

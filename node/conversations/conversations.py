@@ -1,0 +1,484 @@
+"""Answers to entries: between two members, on two nodes or on the same one."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from federation.documents.message import Message as WireMessage
+from federation.errors import ConflictError as PeerConflictError
+from federation.errors import NotFoundError as PeerNotFoundError
+from federation.ids import random_id
+from federation.limits import MESSAGE_CHARACTERS_MAX
+from federation.trust import Allow, TrustAction, TrustState, decide_trust
+from node.catalogue.model import Entry, EntryState, ReceivedEntry
+from node.conversations.entries import find_own, find_received
+from node.conversations.model import Conversation, UnansweredThread
+from node.conversations.owners import owners_in, owners_of
+from node.errors import ConflictError, InvalidInputError, NotFoundError
+from node.members.model import Person
+from node.partners.history import describe_state
+from node.partners.model import Partner
+from node.partners.ports import MailQueue, Waker
+from node.ports import NodeContext
+from node.storage import conversations as rows
+from node.storage import outgoing
+from node.storage.conversations import NewMessage
+from node.storage.database import Transaction
+from node.storage.members import load_person
+from node.storage.outgoing import ActivityKind
+from node.storage.partners import load_partner
+from node.visibility import PartnerViewer, decide_entry, decide_received
+
+_NAME_MAX = 200  # characters of a partner's member as we keep them
+
+
+@dataclass(frozen=True, slots=True)
+class _Author:
+    """Who writes a message: one of our members, or a partner's."""
+
+    id: str | None
+    name: str
+    organisation: str
+
+
+class Conversations:
+    """Threads about entries, ours and partners'."""
+
+    def __init__(
+        self,
+        context: NodeContext,
+        *,
+        mail: MailQueue,
+        waker: Waker,
+    ) -> None:
+        self._context = context
+        self._mail = mail
+        self._waker = waker
+
+    # -- writing ----------------------------------------------------------------
+
+    async def answer(self, actor: Person, entry_ref: str, text: str) -> Conversation:
+        """Answer an entry: opens a conversation with its owner, or continues it.
+
+        Args:
+            actor: The member who asks.
+            entry_ref: The entry's URI, or its id in this node.
+            text: Plain text.
+
+        Raises:
+            NotFoundError: There is no such entry for this member.
+            ConflictError: It is the member's own, no longer open, or the
+                partnership with its origin is not active.
+            InvalidInputError: The text is empty or too long.
+        """
+        checked = _checked_text(text)
+
+        async def work(tx: Transaction) -> Conversation:
+            own = await find_own(tx, self._context.address, entry_ref)
+            if own is not None:
+                opened = await self._thread_about_own(tx, actor, own)
+            else:
+                received = await find_received(tx, entry_ref)
+                if received is None:
+                    raise _no_entry(entry_ref)
+                opened = await self._thread_about_received(tx, actor, received)
+            return await self._write(tx, opened, author=actor, text=checked)
+
+        return await self._context.database.write(work)
+
+    async def reply(
+        self, actor: Person, conversation_id: str, text: str
+    ) -> Conversation:
+        """Write a further message into a conversation.
+
+        Raises:
+            NotFoundError: There is no such conversation for this member.
+            ConflictError: The partnership with the other node is not active.
+            InvalidInputError: The text is empty or too long.
+        """
+        checked = _checked_text(text)
+
+        async def work(tx: Transaction) -> Conversation:
+            conversation = await self._for_person(tx, actor, conversation_id)
+            return await self._write(tx, conversation, author=actor, text=checked)
+
+        return await self._context.database.write(work)
+
+    # -- reading ----------------------------------------------------------------
+
+    async def list_for(self, person: Person) -> Sequence[Conversation]:
+        """List a member's conversations with their messages, the latest first."""
+        async with self._context.database.read() as tx:
+            candidates = await rows.list_conversations(
+                tx, where=rows.possibly_of(person)
+            )
+            mine = [
+                each for each in candidates if await self._takes_part(tx, person, each)
+            ]
+            return await self._filled(tx, person, mine)
+
+    async def show(self, person: Person, conversation_id: str) -> Conversation:
+        """Return one conversation and note that the member has read it.
+
+        Raises:
+            NotFoundError: There is none, or it is not this member's.
+        """
+
+        async def work(tx: Transaction) -> Conversation:
+            conversation = await self._for_person(tx, person, conversation_id)
+            from_owner = not _writes_as_owner(person, conversation)
+            await rows.mark_read(
+                tx,
+                conversation.id,
+                from_owner=from_owner,
+                at=self._context.clock.now(),
+            )
+            (filled,) = await self._filled(tx, person, [conversation])
+            return filled
+
+        return await self._context.database.write(work)
+
+    async def unanswered(self) -> Sequence[UnansweredThread]:
+        """List, for the office, threads in which our member has not answered."""
+        async with self._context.database.read() as tx:
+            return await rows.list_unanswered(tx)
+
+    # -- from a partner ---------------------------------------------------------
+
+    async def receive_message(
+        self, tx: Transaction, partner: Partner, message: WireMessage
+    ) -> Conversation:
+        """Store a message of a partner's member.
+
+        The caller has checked signature, proof and that the partner may write.
+
+        Raises:
+            NotFoundError: Of `federation.errors`: the thread or the entry does not
+                exist for this partner; both look the same.
+        """
+        conversation = await rows.find_thread(tx, message.thread)
+        if conversation is None:
+            conversation = await self._open_for_partner(tx, partner, message)
+        elif conversation.partner_id != partner.id:
+            raise _nothing_for_partner()
+        elif conversation.entry_uri != message.about:
+            raise PeerConflictError("The thread is about another entry.")
+        author = _Author(
+            None,
+            message.author.name[:_NAME_MAX],
+            message.author.organisation[:_NAME_MAX],
+        )
+        now = self._context.clock.now()
+        stored = NewMessage(
+            id=random_id(self._context.random),
+            conversation_id=conversation.id,
+            activity_id=message.id,
+            in_reply_to=message.in_reply_to,
+            author_id=None,
+            author_name=author.name,
+            author_organisation=author.organisation,
+            from_owner=not conversation.owner_side,
+            text=message.text,
+            # Our own clock: the other one orders its thread by its own.
+            sent_at=now,
+            delivered_at=now,
+        )
+        return await self._store(tx, conversation, stored)
+
+    # -- steps ------------------------------------------------------------------
+
+    async def _thread_about_own(
+        self, tx: Transaction, actor: Person, entry: Entry
+    ) -> Conversation:
+        today = self._context.clock.now().date()
+        if not decide_entry(entry, actor, today).visible:
+            raise _no_entry(entry.uri)
+        if entry.state is not EntryState.PUBLISHED or (
+            entry.valid_until is not None and entry.valid_until < today
+        ):
+            raise ConflictError(
+                "The entry is no longer open for answers.", code="entry-closed"
+            )
+        owners = await owners_of(
+            tx,
+            owner_id=entry.person_id,
+            organisation_id=entry.organisation_id,
+        )
+        if any(owner.id == actor.id for owner in owners):
+            raise ConflictError(
+                "This is your own entry.",
+                code="own-entry",
+                hint="Answers of others appear in your messages.",
+            )
+        known = await rows.find_of_asker(tx, asker_id=actor.id, entry_uri=entry.uri)
+        if known is not None:
+            return known
+        return await self._open(
+            tx,
+            entry_uri=entry.uri,
+            entry_title=entry.title,
+            owner_side=True,
+            asker_id=actor.id,
+            owner_organisation_id=entry.organisation_id,
+            owner_id=entry.person_id,
+        )
+
+    async def _thread_about_received(
+        self, tx: Transaction, actor: Person, entry: ReceivedEntry
+    ) -> Conversation:
+        partner = await load_partner(tx, entry.partner_id)
+        today = self._context.clock.now().date()
+        if (
+            partner is None
+            or not decide_received(entry, partner.state, actor, today).visible
+        ):
+            raise _no_entry(entry.uri)
+        known = await rows.find_of_asker(tx, asker_id=actor.id, entry_uri=entry.uri)
+        if known is not None:
+            return known
+        owner = entry.owner or {}
+        return await self._open(
+            tx,
+            entry_uri=entry.uri,
+            entry_title=entry.title,
+            owner_side=False,
+            partner=partner,
+            asker_id=actor.id,
+            other_name=owner.get("person", {}).get("name"),
+            other_organisation=owner.get("organisation", {}).get("name"),
+        )
+
+    async def _open_for_partner(
+        self, tx: Transaction, partner: Partner, message: WireMessage
+    ) -> Conversation:
+        if message.thread != message.id:
+            raise _nothing_for_partner()
+        entry = await find_own(tx, self._context.address, message.about)
+        viewer = PartnerViewer(partner.id, partner.state)
+        today = self._context.clock.now().date()
+        if entry is None or not decide_entry(entry, viewer, today).visible:
+            raise _nothing_for_partner()
+        return await self._open(
+            tx,
+            thread_uri=message.thread,
+            entry_uri=entry.uri,
+            entry_title=entry.title,
+            owner_side=True,
+            partner=partner,
+            owner_organisation_id=entry.organisation_id,
+            owner_id=entry.person_id,
+            other_name=message.author.name[:_NAME_MAX],
+            other_organisation=message.author.organisation[:_NAME_MAX],
+        )
+
+    async def _open(  # noqa: PLR0913 - the two sides of a thread
+        self,
+        tx: Transaction,
+        *,
+        entry_uri: str,
+        entry_title: Mapping[str, str],
+        owner_side: bool,
+        thread_uri: str | None = None,
+        partner: Partner | None = None,
+        asker_id: str | None = None,
+        owner_organisation_id: str | None = None,
+        owner_id: str | None = None,
+        other_name: str | None = None,
+        other_organisation: str | None = None,
+    ) -> Conversation:
+        now = self._context.clock.now()
+        conversation = Conversation(
+            id=random_id(self._context.random),
+            thread_uri=thread_uri or self._new_activity(),
+            entry_uri=entry_uri,
+            entry_title=entry_title,
+            partner_id=None if partner is None else partner.id,
+            partner_name=None if partner is None else partner.name,
+            owner_side=owner_side,
+            asker_id=asker_id,
+            owner_organisation_id=owner_organisation_id,
+            owner_id=owner_id,
+            other_name=other_name,
+            other_organisation=other_organisation,
+            created_at=now,
+            last_message_at=now,
+            answered_at=None,
+        )
+        await rows.insert_conversation(tx, conversation)
+        return conversation
+
+    async def _write(
+        self, tx: Transaction, conversation: Conversation, *, author: Person, text: str
+    ) -> Conversation:
+        """Store a message of one of our members and queue it for the other node."""
+        partner = None
+        if conversation.partner_id is not None:
+            partner = await load_partner(tx, conversation.partner_id)
+            _require_open(partner)
+        last = await rows.last_activity_id(tx, conversation.id)
+        now = self._context.clock.now()
+        message = NewMessage(
+            id=random_id(self._context.random),
+            conversation_id=conversation.id,
+            # The first message is the thread: its id names both.
+            activity_id=conversation.thread_uri
+            if last is None
+            else self._new_activity(),
+            in_reply_to=conversation.entry_uri if last is None else f"{last}#note",
+            author_id=author.id,
+            author_name=author.name,
+            author_organisation=author.organisation_name,
+            from_owner=_writes_as_owner(author, conversation),
+            text=text,
+            sent_at=now,
+            delivered_at=None if partner is not None else now,
+        )
+        if partner is not None:
+            partner_id = partner.id
+            await outgoing.queue_activity(
+                tx,
+                partner_id,
+                kind=ActivityKind.MESSAGE,
+                subject=message.id,
+                activity_id=message.activity_id,
+                at=now,
+            )
+            tx.after_commit(lambda: self._waker.poke(partner_id))
+        stored = await self._store(tx, conversation, message)
+        (filled,) = await self._filled(tx, author, [stored])
+        return filled
+
+    async def _store(
+        self, tx: Transaction, conversation: Conversation, message: NewMessage
+    ) -> Conversation:
+        is_first = await rows.last_activity_id(tx, conversation.id) is None
+        await rows.insert_message(tx, message)
+        changes: dict[str, datetime | str] = {"last_message_at": message.sent_at}
+        if message.from_owner and conversation.answered_at is None:
+            changes["answered_at"] = message.sent_at
+        if message.author_id is None:
+            changes["other_name"] = message.author_name
+            changes["other_organisation"] = message.author_organisation
+        await rows.update_conversation(tx, conversation.id, **changes)
+        await self._tell_reader(tx, conversation, message, is_first=is_first)
+        current = await rows.load_conversation(tx, conversation.id)
+        return current or conversation
+
+    async def _tell_reader(
+        self,
+        tx: Transaction,
+        conversation: Conversation,
+        message: NewMessage,
+        *,
+        is_first: bool,
+    ) -> None:
+        """Write a mail to our members on the other side of a message, if any."""
+        if message.from_owner:
+            asker = (
+                None
+                if conversation.asker_id is None
+                else await load_person(tx, conversation.asker_id)
+            )
+            readers: Sequence[Person] = [] if asker is None else [asker]
+        else:
+            readers = await owners_in(tx, conversation)
+        own = await find_own(tx, self._context.address, conversation.entry_uri)
+        for reader in readers:
+            if reader.left_at is not None:
+                continue
+            await self._mail.queue(
+                tx,
+                recipient=reader,
+                kind="new-answer" if is_first else "new-message",
+                language=reader.language,
+                entry_id=None if own is None else own.id,
+                title=_title(conversation.entry_title, reader.language),
+                who=f"{message.author_name}, {message.author_organisation}",
+                conversation_id=conversation.id,
+            )
+
+    async def _for_person(
+        self, tx: Transaction, person: Person, conversation_id: str
+    ) -> Conversation:
+        conversation = await rows.load_conversation(tx, conversation_id)
+        if conversation is None:
+            conversation = await rows.find_thread(tx, conversation_id)
+        if conversation is None or not await self._takes_part(tx, person, conversation):
+            raise NotFoundError(
+                "There is no such conversation.", code="conversation-unknown"
+            )
+        return conversation
+
+    async def _takes_part(
+        self, tx: Transaction, person: Person, conversation: Conversation
+    ) -> bool:
+        if person.left_at is not None:
+            return False
+        if conversation.asker_id == person.id:
+            return True
+        owners = await owners_in(tx, conversation)
+        return any(owner.id == person.id for owner in owners)
+
+    async def _filled(
+        self, tx: Transaction, person: Person, found: Sequence[Conversation]
+    ) -> Sequence[Conversation]:
+        messages = await rows.list_messages(tx, [each.id for each in found])
+        filled = []
+        for each in found:
+            theirs = not _writes_as_owner(person, each)
+            mine = messages.get(each.id, ())
+            unread = sum(
+                1
+                for message in mine
+                if message.from_owner is theirs and message.read_at is None
+            )
+            filled.append(replace(each, messages=mine, unread=unread))
+        return filled
+
+    def _new_activity(self) -> str:
+        return self._context.address.activity(random_id(self._context.random))
+
+
+def _writes_as_owner(person: Person, conversation: Conversation) -> bool:
+    return conversation.owner_side and conversation.asker_id != person.id
+
+
+def _checked_text(text: str) -> str:
+    checked = text.replace("\r\n", "\n").replace("\x00", "").strip()
+    if not checked:
+        raise InvalidInputError(
+            "The message is empty.", path="text", hint="Write what you want to say."
+        )
+    if len(checked) > MESSAGE_CHARACTERS_MAX:
+        raise InvalidInputError(
+            f"The message has {len(checked)} characters; at most "
+            f"{MESSAGE_CHARACTERS_MAX} are possible.",
+            path="text",
+            hint="Shorten it, or agree on another way for long texts.",
+        )
+    return checked
+
+
+def _require_open(partner: Partner | None) -> None:
+    if partner is None:
+        raise NotFoundError("There is no such conversation.")
+    if partner.state is TrustState.PAUSED or isinstance(
+        decide_trust(partner.state, TrustAction.BE_TOLD), Allow
+    ):
+        return
+    raise ConflictError(
+        f"The message cannot be sent: {describe_state(partner)}.",
+        code=f"partner-{partner.state.value}",
+    )
+
+
+def _no_entry(ref: str) -> NotFoundError:
+    return NotFoundError(f"There is no entry {ref}.", code="entry-unknown")
+
+
+def _nothing_for_partner() -> PeerNotFoundError:
+    return PeerNotFoundError("There is no such entry or thread here.")
+
+
+def _title(titles: Mapping[str, str], language: str) -> str:
+    return titles.get(language) or titles[min(titles)]

@@ -1,0 +1,1 @@
+"""The demonstration: three clusters on one machine, with invented data."""

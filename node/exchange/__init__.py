@@ -1,0 +1,1 @@
+"""The exchange: pages built, sent, received and acknowledged (SPEC EXC)."""

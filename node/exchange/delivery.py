@@ -1,0 +1,356 @@
+"""Deliver what waits: single activities in their order, then pages.
+
+State is kept for a partner, never for a message. A partner that does not answer
+is tried again later and costs nothing meanwhile; one that contacts us is tried
+at once. Nothing is given up.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+from federation.documents import Page, Receipt, SignedDocument
+from federation.errors import (
+    FederationError,
+    PeerError,
+    PermanentFetchError,
+    TemporaryFetchError,
+)
+from federation.json_types import JsonObject
+from federation.keys import Signer
+from federation.peers import RemotePeer
+from federation.retry import next_attempt
+from federation.trust import Allow, TrustAction, TrustState, decide_trust
+from node.exchange.receiving import Receiving
+from node.exchange.sending import OutgoingPage, Sending
+from node.exchange.wakeup import WakeUp
+from node.partners.directory import known_peer
+from node.partners.model import Partner
+from node.ports import NodeContext
+from node.storage import outgoing
+from node.storage import partners as partner_rows
+from node.storage.database import Transaction
+from node.storage.outgoing import ActivityKind, OutgoingActivity
+
+logger = logging.getLogger(__name__)
+
+POLL_SECONDS = 2.0  # how often due retries are looked for
+PARTNERS_AT_ONCE = 16  # deliveries in parallel, all partners together
+PROBLEM_GAP = "position-gap"
+# What a partner answers when it knows no partnership with us (any more).
+PROBLEM_ENDED = "partnership-ended"
+
+
+class DeliveryClient(Protocol):
+    """Requests to partners (federation.transport)."""
+
+    async def push_page(
+        self, peer: RemotePeer, page: JsonObject, *, signer: Signer
+    ) -> Receipt:
+        """Deliver a page; return the partner's checked receipt."""
+        ...
+
+    async def pull_page(self, peer: RemotePeer, *, after: int, signer: Signer) -> Page:
+        """Fetch the partner's page after a position, checked."""
+        ...
+
+    async def post_activity(
+        self, peer: RemotePeer, activity: SignedDocument, *, signer: Signer
+    ) -> None:
+        """Deliver a single activity; return when the partner has stored it."""
+        ...
+
+
+class ActivityDesk(Protocol):
+    """Builds single activities and hears what became of them."""
+
+    async def build(
+        self, tx: Transaction, partner: Partner, activity: OutgoingActivity
+    ) -> SignedDocument:
+        """Sign the document of a queued activity."""
+        ...
+
+    async def delivered(
+        self, tx: Transaction, partner: Partner, activity: OutgoingActivity
+    ) -> None:
+        """Note that the partner has stored it."""
+        ...
+
+    async def partner_has_left(self, tx: Transaction, partner: Partner) -> None:
+        """Close a partnership that the partner does not know any more."""
+        ...
+
+
+class DeliveryWorker:
+    """One loop that starts a task for each partner with something waiting."""
+
+    def __init__(
+        self,
+        context: NodeContext,
+        *,
+        sending: Sending,
+        receiving: Receiving,
+        activities: ActivityDesk,
+        client: DeliveryClient,
+        wakeup: WakeUp,
+    ) -> None:
+        self._context = context
+        self._sending = sending
+        self._receiving = receiving
+        self._activities = activities
+        self._client = client
+        self._wakeup = wakeup
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._again: set[str] = set()
+        self._slots = asyncio.Semaphore(PARTNERS_AT_ONCE)
+
+    async def run(self) -> None:
+        """Deliver until cancelled; a delivery under way is cut off and repeated."""
+        try:
+            for partner in await self._partners():
+                if partner.state is TrustState.ACTIVE:
+                    self._start(partner.id, self._catch_up)
+            while True:
+                for partner_id in await self._due():
+                    self._start(partner_id, self.deliver)
+                for partner_id in await self._wakeup.wait(POLL_SECONDS):
+                    self._start(partner_id, self.deliver)
+        finally:
+            for task in self._tasks.values():
+                task.cancel()
+            await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+
+    async def deliver(self, partner_id: str) -> None:
+        """Deliver everything that waits for a partner, as far as it answers."""
+        while True:
+            partner = await self._load(partner_id)
+            if partner is None or not self._is_due(partner):
+                return
+            try:
+                if await self._deliver_activity(partner):
+                    continue
+                if await self._deliver_page(partner):
+                    continue
+            except FederationError as error:
+                await self._failed(partner, error)
+            return
+
+    async def pull(self, partner_id: str) -> int:
+        """Fetch and apply what a partner has for us; return how many changes."""
+        changes = 0
+        while True:
+            partner = await self._load(partner_id)
+            if partner is None:
+                return changes
+            page = await self._fetch(partner, after=partner.in_position)
+            if partner.in_epoch is not None and page.epoch != partner.in_epoch:
+                page = await self._fetch(partner, after=0)
+            if not page.items:
+                return changes
+
+            async def work(tx: Transaction, page: Page = page) -> None:
+                await self._receiving.receive_page(tx, partner_id, page)
+
+            await self._context.database.write(work)
+            changes += len(page.items)
+
+    # Inside
+
+    async def _fetch(self, partner: Partner, *, after: int) -> Page:
+        return await self._client.pull_page(
+            known_peer(partner), after=after, signer=self._context.signer
+        )
+
+    def _start(self, partner_id: str, job: Callable[[str], Awaitable[None]]) -> None:
+        if partner_id in self._tasks:
+            self._again.add(partner_id)
+            return
+
+        async def run() -> None:
+            try:
+                async with self._slots:
+                    await job(partner_id)
+            except Exception:
+                # One partner's trouble (or our disk) must not end the others' loop.
+                logger.exception("delivery to %s failed", partner_id)
+
+        task = asyncio.create_task(run(), name=f"deliver-{partner_id}")
+        self._tasks[partner_id] = task
+        task.add_done_callback(lambda _: self._ended(partner_id))
+
+    def _ended(self, partner_id: str) -> None:
+        del self._tasks[partner_id]
+        if partner_id in self._again:
+            self._again.discard(partner_id)
+            self._wakeup.poke(partner_id)
+
+    async def _catch_up(self, partner_id: str) -> None:
+        """After a start: fetch what the partner could not deliver meanwhile."""
+        try:
+            await self.pull(partner_id)
+        except FederationError as error:
+            logger.info("no catch-up with %s: %s", partner_id, error)
+        await self.deliver(partner_id)
+
+    async def _partners(self) -> list[Partner]:
+        async with self._context.database.read() as tx:
+            return await partner_rows.list_partners(tx)
+
+    async def _load(self, partner_id: str) -> Partner | None:
+        async with self._context.database.read() as tx:
+            return await partner_rows.load_partner(tx, partner_id)
+
+    async def _due(self) -> list[str]:
+        async with self._context.database.read() as tx:
+            with_activities = set(await outgoing.partners_with_undelivered(tx))
+            return [
+                partner.id
+                for partner in await partner_rows.list_partners(tx)
+                if (
+                    partner.id in with_activities
+                    or partner.head_seq > partner.acked_seq
+                )
+                and self._is_due(partner)
+            ]
+
+    def _is_due(self, partner: Partner) -> bool:
+        now = self._context.clock.now()
+        return partner.next_attempt_at is None or partner.next_attempt_at <= now
+
+    async def _deliver_activity(self, partner: Partner) -> bool:
+        async with self._context.database.read() as tx:
+            activity = await outgoing.next_undelivered(tx, partner.id)
+            if activity is None or not _may_leave(partner, activity):
+                return False
+            document = await self._activities.build(tx, partner, activity)
+        try:
+            await self._client.post_activity(
+                known_peer(partner), document, signer=self._context.signer
+            )
+        except PermanentFetchError as error:
+            if not _concerns_only_this(error):
+                raise
+            await self._refused(activity, error)
+            return True
+        await self._delivered(partner, activity)
+        return True
+
+    async def _delivered(self, partner: Partner, activity: OutgoingActivity) -> None:
+        async def work(tx: Transaction) -> None:
+            now = self._context.clock.now()
+            await outgoing.mark_delivered(tx, activity.activity_id, at=now)
+            await partner_rows.update_partner(
+                tx,
+                partner.id,
+                attempts=0,
+                next_attempt_at=None,
+                last_error=None,
+                last_sent_at=now,
+            )
+            await self._activities.delivered(tx, partner, activity)
+
+        await self._context.database.write(work)
+        logger.info("delivered %s %s to %s", activity.kind, activity.seq, partner.id)
+
+    async def _refused(
+        self, activity: OutgoingActivity, error: PermanentFetchError
+    ) -> None:
+        async def work(tx: Transaction) -> None:
+            await outgoing.mark_refused(tx, activity.activity_id, reason=str(error))
+
+        await self._context.database.write(work)
+        logger.warning("refused %s %s: %s", activity.kind, activity.seq, error)
+
+    async def _deliver_page(self, partner: Partner) -> bool:
+        if partner.head_seq <= partner.acked_seq:
+            return False
+        if not _may(partner.state, TrustAction.BE_TOLD_WITHDRAWALS):
+            return False
+        page = await self._sending.next_page(partner.id)
+        if page.is_empty:
+            # Either everything was dropped (then we are done), or the office has
+            # paused the partnership and only entries wait.
+            return page.sent.last >= page.sent.first
+        try:
+            receipt = await self._push(partner, page)
+        except PermanentFetchError as error:
+            if error.problem_code != PROBLEM_GAP:
+                raise
+            if error.position is None or error.position >= page.sent.first - 1:
+                raise
+            await self._sending.rewind(partner.id, error.position)
+            return True
+        equal = await self._sending.take_receipt(partner.id, receipt)
+        logger.info(
+            "page %d-%d confirmed by %s, digests %s",
+            page.sent.first,
+            receipt.position,
+            partner.id,
+            "equal" if equal else "differ",
+        )
+        return receipt.position >= page.sent.last
+
+    async def _push(self, partner: Partner, page: OutgoingPage) -> Receipt:
+        return await self._client.push_page(
+            known_peer(partner), page.document, signer=self._context.signer
+        )
+
+    async def _failed(self, partner: Partner, error: FederationError) -> None:
+        gone = (
+            isinstance(error, PermanentFetchError)
+            and error.problem_code == PROBLEM_ENDED
+        )
+        now = self._context.clock.now()
+
+        async def work(tx: Transaction) -> None:
+            current = await partner_rows.lock_partner(tx, partner.id)
+            if current is None:
+                return
+            if gone:
+                await self._activities.partner_has_left(tx, current)
+                return
+            attempts = current.attempts + 1
+            retry_after = (
+                error.retry_after if isinstance(error, TemporaryFetchError) else None
+            )
+            await partner_rows.update_partner(
+                tx,
+                partner.id,
+                attempts=attempts,
+                next_attempt_at=next_attempt(
+                    attempts,
+                    now,
+                    jitter=self._context.random,
+                    retry_after=retry_after,
+                ),
+                last_error=_sentence(error),
+                last_failure_at=now,
+            )
+
+        await self._context.database.write(work)
+        logger.warning("delivery to %s failed: %s", partner.id, error)
+
+
+def _sentence(error: FederationError) -> str:
+    text = error.safe_text if isinstance(error, PeerError) else str(error)
+    return text[:300]
+
+
+def _concerns_only_this(error: PermanentFetchError) -> bool:
+    """Whether an answer refuses one activity and not the partnership.
+
+    400, 404, 409, 413 and 422 name the activity; 401, 403 and 410 name us.
+    """
+    return error.status in {400, 404, 409, 413, 422}
+
+
+def _may(state: TrustState, action: TrustAction) -> bool:
+    return isinstance(decide_trust(state, action), Allow)
+
+
+def _may_leave(partner: Partner, activity: OutgoingActivity) -> bool:
+    """Messages wait while the partnership is paused; notices always go out."""
+    if activity.kind is ActivityKind.MESSAGE:
+        return _may(partner.state, TrustAction.BE_TOLD)
+    return True

@@ -1,0 +1,279 @@
+"""The receiving half of the exchange: apply a page and answer with a receipt.
+
+Effect, position and receipt are one transaction. A page may come twice, late or
+after a crash: versions decide what it still changes (federation.exchange).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, assert_never
+
+from sqlalchemy import null
+
+from federation.documents import (
+    Page,
+    PageItem,
+    Receipt,
+    ReceivedEntry,
+    Refusal,
+    SignedDocument,
+    Withdrawal,
+    WithdrawalMode,
+    build_receipt,
+)
+from federation.documents.entry import EntryOwner
+from federation.exchange import (
+    Gap,
+    HeldPosition,
+    HeldState,
+    HeldVersion,
+    Ignore,
+    Quarantine,
+    Remove,
+    Store,
+    ViewDigest,
+    decide_continuity,
+    decide_item,
+    position_gap,
+)
+from federation.ids import random_id
+from federation.version import Version
+from node.catalogue.model import ReceivedState
+from node.catalogue.publication import last_day
+from node.exchange.wakeup import WakeUp
+from node.feed.folding import searchable_text
+from node.partners.model import Partner
+from node.ports import NodeContext
+from node.storage import received as rows
+from node.storage.database import Transaction
+from node.storage.partners import lock_partner, update_partner
+from node.storage.views import load_view, store_view
+
+EQUIVOCATION = "equivocation"
+
+
+@dataclass(frozen=True, slots=True)
+class _State:
+    """What one page changes while it is applied."""
+
+    partner: Partner
+    held: dict[str, HeldVersion]
+    view: ViewDigest
+    refused: list[Refusal]
+    now: datetime
+
+
+class Receiving:
+    """Pages from partners, into our copies."""
+
+    def __init__(self, context: NodeContext, wakeup: WakeUp) -> None:
+        self._context = context
+        self._wakeup = wakeup
+
+    async def receive_page(
+        self, tx: Transaction, partner_id: str, page: Page
+    ) -> SignedDocument:
+        """Apply a checked page inside the caller's transaction.
+
+        Returns:
+            The signed receipt, to be sent after the commit.
+
+        Raises:
+            ConflictError: Pages in between are missing; names our position.
+        """
+        partner = await lock_partner(tx, partner_id)
+        if partner is None:
+            msg = f"no partner {partner_id}"
+            raise LookupError(msg)
+        position = _position(partner)
+        continuity = decide_continuity(page, position)
+        if isinstance(continuity, Gap):
+            raise position_gap(continuity)
+        state = _State(
+            partner=partner,
+            held=await rows.held_versions(
+                tx, partner.id, [item.entry_id for item in page.items]
+            ),
+            view=await load_view(tx, partner.id, "in"),
+            refused=[],
+            now=self._context.clock.now(),
+        )
+        for item in page.items:
+            await self._apply(tx, state, item)
+        await store_view(tx, partner.id, "in", state.view)
+        reached = page.last
+        if position is not None and position.epoch == page.epoch:
+            reached = max(reached, position.position)
+        await self._note_contact(
+            tx, partner, state.now, in_epoch=page.epoch, in_position=reached
+        )
+        return await self._receipt(tx, state, page)
+
+    async def note_contact(self, tx: Transaction, partner: Partner) -> None:
+        """Note that the partner just reached us: what waits for it is tried now."""
+        await self._note_contact(tx, partner, self._context.clock.now())
+
+    async def _note_contact(
+        self,
+        tx: Transaction,
+        partner: Partner,
+        now: datetime,
+        **position: Any,
+    ) -> None:
+        values: dict[str, Any] = {"last_received_at": now, **position}
+        if partner.attempts > 0:
+            values["next_attempt_at"] = None
+            tx.after_commit(lambda: self._wakeup.poke(partner.id))
+        await update_partner(tx, partner.id, **values)
+
+    async def _apply(self, tx: Transaction, state: _State, item: PageItem) -> None:
+        held = state.held.get(item.entry_id)
+        decision = decide_item(item, held)
+        match decision:
+            case Ignore():
+                return
+            case Store(entry=received):
+                self._uncount(state, item.entry_id, held)
+                state.view.add(
+                    item.entry_id, received.version, received.signed.content_hash
+                )
+                await self._put(tx, state, item.entry_id, _copy(received))
+                new = HeldVersion(
+                    received.version, HeldState.PRESENT, received.signed.content_hash
+                )
+            case Remove(withdrawal=withdrawal):
+                self._uncount(state, item.entry_id, held)
+                await self._put(tx, state, item.entry_id, _tombstone(withdrawal))
+                gone = (
+                    HeldState.DELETED
+                    if withdrawal.mode is WithdrawalMode.DELETION
+                    else HeldState.WITHDRAWN
+                )
+                new = HeldVersion(withdrawal.version, gone)
+            case Quarantine(entry_id=entry_id, version=version, reason=reason):
+                state.refused.append(Refusal(entry_id, version, reason))
+                if reason == EQUIVOCATION:
+                    return  # the version that came first stays
+                self._uncount(state, entry_id, held)
+                await self._put(tx, state, entry_id, _kept_out(version, reason))
+                new = HeldVersion(version, HeldState.QUARANTINED)
+            case _:
+                assert_never(decision)
+        state.held[item.entry_id] = new
+
+    def _uncount(self, state: _State, uri: str, held: HeldVersion | None) -> None:
+        if held is None or held.content_hash is None:
+            return
+        if held.state is HeldState.PRESENT:
+            state.view.remove(uri, held.version, held.content_hash)
+
+    async def _put(
+        self, tx: Transaction, state: _State, uri: str, values: Mapping[str, Any]
+    ) -> None:
+        await rows.put_received(
+            tx,
+            partner_id=state.partner.id,
+            entry_uri=uri,
+            new_id=random_id(self._context.random),
+            values={**values, "changed_at": state.now},
+        )
+
+    async def _receipt(
+        self, tx: Transaction, state: _State, page: Page
+    ) -> SignedDocument:
+        partner = state.partner
+        receipt = Receipt(
+            id=self._context.address.activity(random_id(self._context.random)),
+            actor=self._context.address.actor,
+            partner=partner.actor_id,
+            epoch=page.epoch,
+            position=page.last,
+            held=state.view.count,
+            digest=state.view.hex(),
+            published=state.now.replace(microsecond=0),
+            refused=tuple(state.refused),
+            refused_count=await rows.count_received(
+                tx, partner.id, ReceivedState.QUARANTINED
+            ),
+        )
+        return build_receipt(receipt, signer=self._context.signer, created=state.now)
+
+
+def _position(partner: Partner) -> HeldPosition | None:
+    if partner.in_epoch is None:
+        return None
+    return HeldPosition(partner.in_epoch, partner.in_position)
+
+
+def _copy(received: ReceivedEntry) -> dict[str, Any]:
+    entry = received.entry
+    content = entry.content()
+    owner = _owner(entry.owner)
+    return {
+        "state": ReceivedState.PRESENT.value,
+        "kind": entry.kind,
+        "known_kind": entry.known_kind,
+        "incarnation": entry.version.incarnation,
+        "counter": entry.version.counter,
+        "content": content,
+        "owner": owner or null(),
+        "is_public": entry.public,
+        "search_text": searchable_text(content, _names(owner)),
+        "valid_until": last_day(content) if entry.known_kind else entry.valid_until,
+        "document": received.signed.raw,
+        "content_hash": received.signed.content_hash,
+        "reason": None,
+        "published_at": entry.published,
+        "updated_at": entry.updated,
+    }
+
+
+def _emptied(version: Version) -> dict[str, Any]:
+    """Id and version stay, everything else goes."""
+    return {
+        "kind": "",
+        "known_kind": False,
+        "incarnation": version.incarnation,
+        "counter": version.counter,
+        # JSON columns: SQL NULL, not the JSON text "null".
+        "content": null(),
+        "owner": null(),
+        "is_public": False,
+        "search_text": "",
+        "valid_until": None,
+        "document": None,
+        "content_hash": None,
+        "reason": None,
+        "published_at": None,
+        "updated_at": None,
+    }
+
+
+def _tombstone(withdrawal: Withdrawal) -> dict[str, Any]:
+    deletion = withdrawal.mode is WithdrawalMode.DELETION
+    gone = ReceivedState.DELETED if deletion else ReceivedState.WITHDRAWN
+    return {**_emptied(withdrawal.version), "state": gone.value}
+
+
+def _kept_out(version: Version, reason: str) -> dict[str, Any]:
+    return {
+        **_emptied(version),
+        "state": ReceivedState.QUARANTINED.value,
+        "reason": reason[:300],
+    }
+
+
+def _owner(owner: EntryOwner | None) -> dict[str, Any]:
+    if owner is None:
+        return {}
+    told: dict[str, Any] = {}
+    for name, part in (("organisation", owner.organisation), ("person", owner.person)):
+        if part is not None:
+            fields = {field: getattr(part, field) for field in part.__slots__}
+            told[name] = {key: value for key, value in fields.items() if value}
+    return told
+
+
+def _names(owner: Mapping[str, Any]) -> list[str]:
+    return [part["name"] for part in owner.values()]

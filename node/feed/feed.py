@@ -1,0 +1,366 @@
+"""One list of own and received entries, filtered by the visibility rules.
+
+The filter is part of the query, so that counts, pages and order are functions
+of what the viewer may see and of nothing else (INV-1).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Integer,
+    Subquery,
+    and_,
+    case,
+    func,
+    literal,
+    or_,
+    select,
+    union_all,
+)
+
+from node.catalogue.model import Entry, EntryState, ReceivedEntry
+from node.errors import NotFoundError
+from node.feed.folding import query_words
+from node.members.model import Person
+from node.ports import NodeContext
+from node.storage import entries as entry_rows
+from node.storage import received as received_rows
+from node.storage.database import Transaction
+from node.storage.partners import load_partner
+from node.storage.tables import entries, partners, received_entries
+from node.visibility import (
+    Verdict,
+    decide_entry,
+    decide_received,
+    visible_entries,
+    visible_received,
+)
+from schemas import KINDS
+
+PAGE_ITEMS = 20  # entries on one page
+_LIKE_ESCAPE = "\\"
+
+
+@dataclass(frozen=True, slots=True)
+class FeedQuery:
+    """What a member wants to see.
+
+    Attributes:
+        kind: One kind, or None for all.
+        purpose: `offer` or `request`, or None for all.
+        only_partners: Leave out the own cluster.
+        text: Words to look for; an entry with any of them is found.
+        page: 1-based.
+    """
+
+    kind: str | None = None
+    purpose: str | None = None
+    only_partners: bool = False
+    text: str = ""
+    page: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class FeedItem:
+    """One entry as the feed and its own page show it.
+
+    Attributes:
+        local_id: Id for the page `/e/<local_id>` on this node.
+        form: `full`, or what the rules leave of it.
+        owner_person: Name of the person, if the entry names one.
+        held_since: When this node first had it.
+    """
+
+    uri: str
+    local_id: str
+    kind: str
+    known_kind: bool
+    purpose: str | None
+    content: Mapping[str, Any]
+    own: bool
+    origin_name: str
+    origin_base_url: str
+    partner_id: str | None
+    owner_organisation: str
+    owner_person: str | None
+    organisation_id: str | None
+    state: str
+    version: tuple[int, int]
+    form: str
+    since: datetime
+    updated: datetime
+    held_since: datetime
+    valid_until: date | None
+
+    @property
+    def title(self) -> Mapping[str, str]:
+        """Title by language."""
+        title: Mapping[str, str] = self.content["title"]
+        return title
+
+    @property
+    def summary(self) -> Mapping[str, str]:
+        """Summary by language."""
+        summary: Mapping[str, str] = self.content["summary"]
+        return summary
+
+
+@dataclass(frozen=True, slots=True)
+class FeedPage:
+    """A page of the feed, with the numbers of entries behind each filter."""
+
+    items: tuple[FeedItem, ...]
+    total: int
+    page: int
+    pages: int
+    by_kind: Mapping[str, int]
+    from_partners: int
+    everything: int
+
+
+class Feed:
+    """What members see."""
+
+    def __init__(self, context: NodeContext) -> None:
+        self._context = context
+
+    async def feed(self, person: Person, query: FeedQuery) -> FeedPage:
+        """Load one page of what `person` may see, newest first.
+
+        With words to look for, entries with more of them come first.
+        """
+        words = query_words(query.text)
+        found = self._found(person, words)
+        async with self._context.database.read() as tx:
+            by_kind = await _counts_by_kind(tx, found)
+            from_partners = await _count(tx, found, found.c.own == 0)
+            everything = await _count(tx, found)
+            conditions = _conditions(found, query)
+            total = await _count(tx, found, *conditions)
+            pages = max(1, -(-total // PAGE_ITEMS))
+            page = min(max(1, query.page), pages)
+            rows = await tx.all(
+                select(found.c.own, found.c.id)
+                .where(*conditions)
+                .order_by(found.c.score.desc(), found.c.updated_at.desc(), found.c.id)
+                .limit(PAGE_ITEMS)
+                .offset((page - 1) * PAGE_ITEMS)
+            )
+            items = await self._items(tx, [(bool(row.own), row.id) for row in rows])
+        return FeedPage(
+            items=tuple(items),
+            total=total,
+            page=page,
+            pages=pages,
+            by_kind=by_kind,
+            from_partners=from_partners,
+            everything=everything,
+        )
+
+    async def all_items(self, person: Person, query: FeedQuery) -> list[FeedItem]:
+        """Load everything that matches; for the command line."""
+        items: list[FeedItem] = []
+        page = 1
+        while True:
+            found = await self.feed(
+                person,
+                FeedQuery(
+                    kind=query.kind,
+                    purpose=query.purpose,
+                    only_partners=query.only_partners,
+                    text=query.text,
+                    page=page,
+                ),
+            )
+            items.extend(found.items)
+            if page >= found.pages:
+                return items
+            page += 1
+
+    async def item(self, person: Person, reference: str) -> tuple[FeedItem, Verdict]:
+        """Load one entry, own or received, by local id or by its URI.
+
+        Raises:
+            NotFoundError: Absent or hidden; the answer is the same.
+        """
+        async with self._context.database.read() as tx:
+            own_id = self._context.address.entry_local_id(reference) or reference
+            entry = await entry_rows.load_entry(tx, self._context.address, own_id)
+            if entry is not None:
+                verdict = decide_entry(entry, person, self._today())
+                if verdict.visible:
+                    return self._own_item(entry, verdict.form), verdict
+            received = await received_rows.list_received(
+                tx,
+                where=or_(
+                    received_entries.c.id == reference,
+                    received_entries.c.entry_uri == reference,
+                ),
+            )
+            for each in received:
+                partner = await load_partner(tx, each.partner_id)
+                if partner is None:
+                    continue
+                verdict = decide_received(each, partner.state, person, self._today())
+                if verdict.visible:
+                    item = _received_item(each, partner.base_url, verdict.form)
+                    return item, verdict
+        raise NotFoundError(
+            f"There is no entry {reference}.",
+            code="entry-not-found",
+            hint="It may have been taken back by its owner.",
+        )
+
+    def _found(self, person: Person, words: list[str]) -> Subquery:
+        today = self._today()
+        own = select(
+            literal(1).label("own"),
+            entries.c.id,
+            entries.c.kind,
+            entries.c.updated_at,
+            _score(entries.c.search_text, words).label("score"),
+        ).where(
+            visible_entries(person, today),
+            entries.c.state == EntryState.PUBLISHED,
+            or_(entries.c.valid_until.is_(None), entries.c.valid_until >= today),
+        )
+        received = (
+            select(
+                literal(0).label("own"),
+                received_entries.c.id,
+                received_entries.c.kind,
+                received_entries.c.updated_at,
+                _score(received_entries.c.search_text, words).label("score"),
+            )
+            .join(partners, partners.c.id == received_entries.c.partner_id)
+            .where(visible_received(person, today))
+        )
+        found = union_all(own, received).subquery("visible")
+        if not words:
+            return found
+        return select(found).where(found.c.score > 0).subquery("found")
+
+    async def _items(
+        self, tx: Transaction, keys: list[tuple[bool, str]]
+    ) -> list[FeedItem]:
+        own_ids = [key for own, key in keys if own]
+        received_ids = [key for own, key in keys if not own]
+        by_key: dict[tuple[bool, str], FeedItem] = {}
+        for entry in await entry_rows.list_entries(
+            tx, self._context.address, where=entries.c.id.in_(own_ids)
+        ):
+            by_key[True, entry.id] = self._own_item(entry, "full")
+        urls: dict[str, str] = {}
+        for received in await received_rows.list_received(
+            tx, where=received_entries.c.id.in_(received_ids)
+        ):
+            if received.partner_id not in urls:
+                partner = await load_partner(tx, received.partner_id)
+                urls[received.partner_id] = partner.base_url if partner else ""
+            by_key[False, received.id] = _received_item(
+                received, urls[received.partner_id], "full"
+            )
+        return [by_key[key] for key in keys]
+
+    def _own_item(self, entry: Entry, form: str) -> FeedItem:
+        return FeedItem(
+            uri=entry.uri,
+            local_id=entry.id,
+            kind=entry.kind,
+            known_kind=True,
+            purpose=KINDS[entry.kind].purpose,
+            content=entry.content,
+            own=True,
+            origin_name=self._context.config.name,
+            origin_base_url=self._context.address.base_url,
+            partner_id=None,
+            owner_organisation=entry.organisation_name,
+            owner_person=entry.person_name,
+            organisation_id=entry.organisation_id,
+            state=entry.state.value,
+            version=(entry.version.incarnation, entry.version.counter),
+            form=form,
+            since=entry.published_at or entry.created_at,
+            updated=entry.updated_at,
+            held_since=entry.created_at,
+            valid_until=entry.valid_until,
+        )
+
+    def _today(self) -> date:
+        return self._context.clock.now().date()
+
+
+def _received_item(entry: ReceivedEntry, base_url: str, form: str) -> FeedItem:
+    owner = entry.owner or {}
+    person = owner.get("person") or {}
+    kind = KINDS.get(entry.kind)
+    return FeedItem(
+        uri=entry.uri,
+        local_id=entry.id,
+        kind=entry.kind,
+        known_kind=entry.known_kind,
+        purpose=kind.purpose if kind else None,
+        content=entry.content,
+        own=False,
+        origin_name=entry.partner_name,
+        origin_base_url=base_url,
+        partner_id=entry.partner_id,
+        owner_organisation=(owner.get("organisation") or {}).get("name", ""),
+        owner_person=person.get("name"),
+        organisation_id=None,
+        state=entry.state.value,
+        version=(entry.version.incarnation, entry.version.counter),
+        form=form,
+        since=entry.published_at,
+        updated=entry.updated_at,
+        held_since=entry.first_received_at,
+        valid_until=entry.valid_until,
+    )
+
+
+def _score(column: ColumnElement[str], words: list[str]) -> ColumnElement[int]:
+    """Count how many of the words an entry has; 0 without words."""
+    score: ColumnElement[int] = literal(0, Integer)
+    for word in words:
+        escaped = (
+            word.replace(_LIKE_ESCAPE, _LIKE_ESCAPE * 2)
+            .replace("%", _LIKE_ESCAPE + "%")
+            .replace("_", _LIKE_ESCAPE + "_")
+        )
+        has = column.like(f"%{escaped}%", escape=_LIKE_ESCAPE)
+        score = score + case((has, 1), else_=0)
+    return score
+
+
+def _conditions(found: Subquery, query: FeedQuery) -> list[ColumnElement[bool]]:
+    conditions: list[ColumnElement[bool]] = []
+    if query.kind is not None:
+        conditions.append(found.c.kind == query.kind)
+    if query.purpose is not None:
+        kinds = sorted(
+            name for name, kind in KINDS.items() if kind.purpose == query.purpose
+        )
+        conditions.append(found.c.kind.in_(kinds))
+    if query.only_partners:
+        conditions.append(found.c.own == 0)
+    return conditions
+
+
+async def _count(
+    tx: Transaction, found: Subquery, *conditions: ColumnElement[bool]
+) -> int:
+    statement = select(func.count()).select_from(found)
+    if conditions:
+        statement = statement.where(and_(*conditions))
+    return int(await tx.scalar(statement) or 0)
+
+
+async def _counts_by_kind(tx: Transaction, found: Subquery) -> dict[str, int]:
+    rows = await tx.all(
+        select(found.c.kind, func.count().label("number")).group_by(found.c.kind)
+    )
+    return {row.kind: int(row.number) for row in rows}

@@ -1,0 +1,90 @@
+"""One process owns a node's folder at a time (DESIGN: one writer).
+
+The lock is the kernel's (flock): it ends with the process, however that ends. The
+file itself stays; removing it would let two processes lock two different files.
+"""
+
+import fcntl
+import os
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from node.errors import ConflictError, UnavailableError
+
+LOCK_FILE = "node.lock"
+_OWNER_ONLY = 0o600
+_PID_CHARACTERS_MAX = 20
+
+
+class InstanceLock:
+    """A lock that is held until `release`."""
+
+    __slots__ = ("_descriptor",)
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor: int | None = descriptor
+
+    def release(self) -> None:
+        """Let the next process in. A second call does nothing."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        exception_type: type[BaseException] | None,
+        exception: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.release()
+
+
+def acquire(folder: Path) -> InstanceLock:
+    """Lock a node's folder for this process, without waiting.
+
+    Raises:
+        ConflictError: With code `node-in-use`, naming the process that holds it.
+        UnavailableError: The lock file cannot be opened.
+    """
+    path = folder / LOCK_FILE
+    try:
+        descriptor = os.open(
+            path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, _OWNER_ONLY
+        )
+    except OSError as error:
+        raise UnavailableError(
+            f"The lock file {path} cannot be opened: {error.strerror}.",
+            code="folder-unusable",
+            path=str(path),
+            hint="Run the command as the user that the folder belongs to.",
+        ) from error
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        holder = os.pread(descriptor, _PID_CHARACTERS_MAX, 0).decode("ascii", "replace")
+        os.close(descriptor)
+        if not isinstance(error, BlockingIOError):
+            raise UnavailableError(
+                f"{path} cannot be locked: {error.strerror}.",
+                code="folder-unusable",
+                path=str(path),
+                hint="A node's folder must be on a local disk.",
+            ) from error
+        raise _in_use(folder, holder.strip()) from error
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, f"{os.getpid()}\n".encode("ascii"), 0)
+    return InstanceLock(descriptor)
+
+
+def _in_use(folder: Path, holder: str) -> ConflictError:
+    who = f"process {holder}" if holder.isdigit() else "another process"
+    return ConflictError(
+        f"The node in {folder} is in use by {who}.",
+        code="node-in-use",
+        path=str(folder),
+        hint="Stop that process first, or wait until it has finished.",
+    )

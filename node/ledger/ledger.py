@@ -1,0 +1,224 @@
+"""Write the ledger in the transaction of the change that it belongs to.
+
+A row says that a partner is to be told something; it carries no content. The
+rule decides here, when the row is written, and again in `node.exchange.pages`
+with the entry as it is when the page is built (SPEC EXC-003).
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from federation.trust import TrustState
+from node.catalogue.model import Entry, EntryState
+from node.partners.model import Partner
+from node.ports import NodeContext
+from node.storage import entries as entry_rows
+from node.storage import ledger as rows
+from node.storage.database import Transaction
+from node.storage.ledger import DELETE, UPSERT, WITHDRAW, Disclosure, LedgerCounts
+from node.storage.partners import list_partners
+from node.storage.received import forget_partner
+from node.storage.views import drop_views
+from node.visibility import Form, PartnerViewer, Verdict, decide_entry, visible_entries
+
+# Partners that may be told something new, now or once they are resumed.
+_TELLABLE = (TrustState.ACTIVE, TrustState.PAUSED)
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerLine:
+    """One line of "what went to whom" for the office and the owner."""
+
+    partner_id: str
+    partner_name: str
+    partner_base_url: str
+    entry_id: str
+    entry_uri: str
+    entry_title: dict[str, str]
+    op: str
+    version: tuple[int, int]
+    form: str
+    reason: str
+    recorded_at: datetime
+    told_at: datetime | None
+    acknowledged_at: datetime | None
+    refused_reason: str | None
+
+
+class Ledger:
+    """All disclosures of this node."""
+
+    def __init__(self, context: NodeContext) -> None:
+        self._context = context
+
+    async def record_change(self, tx: Transaction, entry: Entry) -> list[str]:
+        """Write what every partner has to be told after a change of `entry`.
+
+        Returns:
+            Ids of the partners that have something new to be sent.
+        """
+        partners = await list_partners(tx, states=_TELLABLE)
+        known = await rows.rows_of_entry(tx, entry.id)
+        changed: list[str] = []
+        # Always in the order of ids, so that two transactions never wait for
+        # each other's partner rows (PostgreSQL).
+        for partner in sorted(partners, key=lambda each: each.id):
+            viewer = PartnerViewer(partner.id, partner.state)
+            verdict = decide_entry(entry, viewer, self._today())
+            if await self._record(tx, entry, partner.id, verdict, known):
+                changed.append(partner.id)
+        return changed
+
+    async def disclose_all(self, tx: Transaction, partner: Partner) -> int:
+        """Write a row for everything that a newly active partner may see.
+
+        What an earlier partnership left behind is cleared first: both sides
+        removed their copies when it ended, so neither holds anything now.
+
+        Returns:
+            Number of entries.
+        """
+        await rows.forget_held(tx, partner.id)
+        await drop_views(tx, partner.id)
+        await forget_partner(tx, partner.id)
+        viewer = PartnerViewer(partner.id, TrustState.ACTIVE)
+        entries = await entry_rows.list_entries(
+            tx, self._context.address, where=visible_entries(viewer, self._today())
+        )
+        known = {row.entry_id: row for row in await self._rows_of(tx, partner.id)}
+        written = 0
+        for entry in entries:
+            verdict = decide_entry(entry, viewer, self._today())
+            row = known.get(entry.id)
+            by_partner = {partner.id: row} if row is not None else {}
+            if await self._record(tx, entry, partner.id, verdict, by_partner):
+                written += 1
+        return written
+
+    async def withdraw_all(self, tx: Transaction, partner: Partner) -> int:
+        """Take back everything the partner was told; for the end of a partnership.
+
+        Returns:
+            Number of withdrawals written.
+        """
+        written = 0
+        for row in await self._rows_of(tx, partner.id):
+            if row.op != UPSERT:
+                continue
+            if row.told_at is None:
+                await rows.drop_row(tx, partner.id, row.entry_id)
+                continue
+            await rows.write_row(
+                tx,
+                partner_id=partner.id,
+                entry_id=row.entry_id,
+                op=WITHDRAW,
+                version=row.version,
+                form=Form.HIDDEN,
+                reason="VIS-030",
+                at=self._context.clock.now(),
+                known=row,
+            )
+            written += 1
+        return written
+
+    async def counts(self, tx: Transaction, partner_id: str) -> LedgerCounts:
+        """Count sent, held, refused and waiting entries of a partner."""
+        return await rows.counts(tx, partner_id)
+
+    async def lines(
+        self, *, entry_id: str | None = None, partner_id: str | None = None
+    ) -> list[LedgerLine]:
+        """What went to whom, newest first."""
+        async with self._context.database.read() as tx:
+            partners = {each.id: each for each in await list_partners(tx)}
+            if entry_id is not None:
+                found = list((await rows.rows_of_entry(tx, entry_id)).values())
+            elif partner_id is not None:
+                found = await self._rows_of(tx, partner_id)
+            else:
+                found = [
+                    row
+                    for each in partners.values()
+                    for row in await self._rows_of(tx, each.id)
+                ]
+            return await self._lines(tx, found, partners)
+
+    async def _lines(
+        self,
+        tx: Transaction,
+        found: Iterable[Disclosure],
+        partners: dict[str, Partner],
+    ) -> list[LedgerLine]:
+        lines = []
+        for row in found:
+            entry = await entry_rows.load_entry(tx, self._context.address, row.entry_id)
+            if entry is None:
+                continue
+            partner = partners[row.partner_id]
+            lines.append(
+                LedgerLine(
+                    partner_id=partner.id,
+                    partner_name=partner.name,
+                    partner_base_url=partner.base_url,
+                    entry_id=entry.id,
+                    entry_uri=entry.uri,
+                    entry_title=dict(entry.title),
+                    op=row.op,
+                    version=(row.version.incarnation, row.version.counter),
+                    form=row.form,
+                    reason=row.reason,
+                    recorded_at=row.recorded_at,
+                    told_at=row.told_at,
+                    acknowledged_at=row.acknowledged_at,
+                    refused_reason=row.refused_reason,
+                )
+            )
+        return sorted(lines, key=lambda line: line.recorded_at, reverse=True)
+
+    async def _record(
+        self,
+        tx: Transaction,
+        entry: Entry,
+        partner_id: str,
+        verdict: Verdict,
+        known: dict[str, Disclosure],
+    ) -> bool:
+        row = known.get(partner_id)
+        op = _operation(entry, verdict)
+        if row is None and op != UPSERT:
+            return False
+        if row is not None and (row.op, row.version) == (op, entry.version):
+            return False
+        if row is not None and row.op == DELETE:
+            return False
+        if row is not None and row.op == WITHDRAW == op:
+            return False
+        if row is not None and op != UPSERT and row.told_at is None:
+            await rows.drop_row(tx, partner_id, entry.id)
+            return False
+        await rows.write_row(
+            tx,
+            partner_id=partner_id,
+            entry_id=entry.id,
+            op=op,
+            version=entry.version,
+            form=verdict.form,
+            reason=verdict.rule,
+            at=self._context.clock.now(),
+            known=row,
+        )
+        return True
+
+    async def _rows_of(self, tx: Transaction, partner_id: str) -> list[Disclosure]:
+        return await rows.rows_of_partner(tx, partner_id)
+
+    def _today(self) -> date:
+        return self._context.clock.now().date()
+
+
+def _operation(entry: Entry, verdict: Verdict) -> str:
+    if entry.state is EntryState.DELETED:
+        return DELETE
+    return UPSERT if verdict.visible else WITHDRAW

@@ -1,0 +1,248 @@
+"""The outbox: a mail is written with its cause and sent by a worker.
+
+Where the settings say `transport = "page"` nothing is sent: a page shows what
+would be. Otherwise an SMTP server takes the mails; one that does not answer is
+tried again, and what it refuses for good waits for the office with the reason.
+"""
+
+import logging
+from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from pydantic import SecretStr
+
+from federation.ids import random_id
+from node.config import MailConfig
+from node.errors import ConflictError, NotAuthorisedError
+from node.mail.model import Mail, MailKind
+from node.mail.pages import page_for
+from node.mail.smtp import MailRefusedError, MailServerError, SmtpSession, smtp_session
+from node.mail.texts import language_for, write_text
+from node.members.model import Person
+from node.ports import NodeContext
+from node.signin.links import without_secrets
+from node.storage import mail as rows
+from node.storage.database import Transaction
+
+logger = logging.getLogger(__name__)
+
+BATCH: Final = 50  # mails in one connection
+FIRST_RETRY: Final = timedelta(minutes=1)
+LONGEST_PAUSE: Final = timedelta(hours=1)
+ERROR_CHARACTERS_MAX: Final = 300  # column last_error
+# Mails about the life of an entry are pointless once it is closed; answers are not.
+_ENTRY_KINDS: Final = (MailKind.ENTRY_EXPIRES.value, MailKind.ENTRY_EXPIRED.value)
+
+
+class MailOutbox:
+    """Writes mails into the outbox and sends what is due."""
+
+    def __init__(
+        self, context: NodeContext, *, smtp_password: SecretStr | None = None
+    ) -> None:
+        """Take the parts of the node.
+
+        Args:
+            context: The node.
+            smtp_password: From `node.config.smtp_password`, where it stands in a
+                file of its own; left out, the one in the settings.
+        """
+        self._context = context
+        self._password = smtp_password or context.config.mail.smtp.password
+
+    async def queue(
+        self,
+        tx: Transaction,
+        *,
+        recipient: Person | str,
+        kind: str,
+        language: str = "",
+        entry_id: str | None = None,
+        **params: Any,  # noqa: ANN401 - what the kind's template names
+    ) -> Mail:
+        """Write a mail in the transaction of its cause.
+
+        Args:
+            tx: The caller's transaction; the mail exists if it is committed.
+            recipient: A member, or an address.
+            kind: Value of `MailKind`.
+            language: Wanted language; empty for the member's or the node's.
+            entry_id: The entry of ours that it is about.
+            **params: Values of the kind's text: `title`, `who` and
+                `conversation_id` for new-answer and new-message; `title`,
+                `last_day` and `confirm_link` for the entry kinds; `partner`,
+                `base_url` and `check_number` for the partner kinds; `link` and
+                `minutes` or `days` for the links.
+
+        Raises:
+            ValueError: The kind has no text.
+            jinja2.UndefinedError: A value of the text is missing.
+        """
+        mail_kind = MailKind(kind)
+        person = recipient if isinstance(recipient, Person) else None
+        default = self._context.config.default_language
+        wanted = language or (person.language if person else default)
+        chosen = language_for(wanted, default)
+        values = {
+            "recipient_name": person.name if person else "",
+            "cluster": self._context.config.name,
+            "node_url": self._context.address.base_url,
+            "entry_id": entry_id,
+            **params,
+        }
+        page = page_for(mail_kind, self._context.address, values)
+        text = write_text(mail_kind, chosen, {"link": page, **values})
+        now = self._context.clock.now()
+        mail = Mail(
+            id=random_id(self._context.random),
+            recipient=person.email if person else str(recipient),
+            person_id=person.id if person else None,
+            kind=mail_kind.value,
+            language=chosen,
+            subject=text.subject,
+            body=text.body,
+            entry_id=entry_id,
+            created_at=now,
+            next_attempt_at=now,
+        )
+        await rows.insert_mail(tx, mail)
+        return mail
+
+    async def cancel_for_entry(self, tx: Transaction, entry_id: str) -> None:
+        """Cancel mails about the life of an entry that have not left yet."""
+        await rows.cancel_mails_for_entry(
+            tx, entry_id, kinds=_ENTRY_KINDS, now=self._context.clock.now()
+        )
+
+    async def list_mails(self, *, limit: int = 200) -> list[Mail]:
+        """List the latest mails, newest first.
+
+        Links that open something are struck out, unless nothing is sent and this
+        list is the only mailbox there is.
+        """
+        async with self._context.database.read() as tx:
+            found = await rows.list_mails(tx, limit=limit)
+        if not self.sends:
+            return found
+        return [replace(mail, body=without_secrets(mail.body)) for mail in found]
+
+    async def counts(self) -> rows.MailCounts:
+        """Count the outbox by state."""
+        async with self._context.database.read() as tx:
+            return await rows.count_mails(tx)
+
+    async def retry(self, actor: Person, mail_id: str) -> None:
+        """Try a mail again now.
+
+        Raises:
+            NotAuthorisedError: The actor does not act for the office.
+            ConflictError: The mail is sent or cancelled, or there is none.
+        """
+        if not actor.is_office:
+            raise NotAuthorisedError("Only the office may send a mail again.")
+
+        async def work(tx: Transaction) -> bool:
+            return await rows.retry_mail(tx, mail_id, now=self._context.clock.now())
+
+        if not await self._context.database.write(work):
+            raise ConflictError(
+                "This mail is not waiting.", hint="Reload the list of mails."
+            )
+
+    @property
+    def sends(self) -> bool:
+        """Whether mails leave the node at all."""
+        return self._mail.transport == "smtp"
+
+    async def send_due(self) -> int:
+        """Send what is due; return how many mails the server took.
+
+        With `transport = "page"` nothing is sent or marked. A crash between the
+        server's answer and our note sends a mail twice, with the same Message-ID.
+        """
+        if not self.sends:
+            return 0
+        now = self._context.clock.now()
+        async with self._context.database.read() as tx:
+            due = await rows.due_mails(tx, now=now, limit=BATCH)
+        if not due:
+            return 0
+        sent = 0
+        try:
+            async with self._session() as session:
+                for mail in due:
+                    sent += await self._send(session, mail)
+        except MailServerError as error:
+            logger.warning("mail server: %s", error)
+            await self._postpone(due, str(error))
+        return sent
+
+    async def _send(self, session: SmtpSession, mail: Mail) -> int:
+        try:
+            await session.send(mail, at=self._context.clock.now())
+        except MailRefusedError as error:
+            # The server's words may hold the address; a log must not (GDPR Art. 5).
+            logger.warning("mail %s refused, code %d", mail.id, error.code)
+            await self._note_failure(mail, error)
+            return 0
+        await self._note_sent(mail)
+        return 1
+
+    async def _note_sent(self, mail: Mail) -> None:
+        async def work(tx: Transaction) -> None:
+            await rows.mark_sent(
+                tx,
+                mail.id,
+                # The link has reached its owner; nobody else needs it any more.
+                body=without_secrets(mail.body),
+                now=self._context.clock.now(),
+            )
+
+        await self._context.database.write(work)
+
+    async def _note_failure(self, mail: Mail, error: MailRefusedError) -> None:
+        async def work(tx: Transaction) -> None:
+            await rows.mark_failed(
+                tx,
+                mail.id,
+                attempts=mail.attempts + 1,
+                next_attempt_at=None if error.for_good else self._next(mail),
+                error=str(error)[:ERROR_CHARACTERS_MAX],
+            )
+
+        await self._context.database.write(work)
+
+    async def _postpone(self, mails: list[Mail], error: str) -> None:
+        """Note a server that does not answer on every mail that still waits."""
+
+        async def work(tx: Transaction) -> None:
+            for mail in mails:
+                current = await rows.load_mail(tx, mail.id)
+                if current is None or current.attempts != mail.attempts:
+                    continue
+                await rows.mark_failed(
+                    tx,
+                    mail.id,
+                    attempts=mail.attempts + 1,
+                    next_attempt_at=self._next(mail),
+                    error=error[:ERROR_CHARACTERS_MAX],
+                )
+
+        await self._context.database.write(work)
+
+    def _next(self, mail: Mail) -> datetime:
+        pause = min(FIRST_RETRY * 2 ** min(mail.attempts, 10), LONGEST_PAUSE)
+        return self._context.clock.now() + pause
+
+    def _session(self) -> AbstractAsyncContextManager[SmtpSession]:
+        return smtp_session(
+            self._mail,
+            address=self._context.address,
+            password=self._password.get_secret_value(),
+        )
+
+    @property
+    def _mail(self) -> MailConfig:
+        return self._context.config.mail

@@ -1,0 +1,1 @@
+"""Who belongs to this cluster: organisations, persons and their roles."""

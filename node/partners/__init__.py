@@ -1,0 +1,1 @@
+"""Partner clusters: invitations, confirmation, state and history."""

@@ -1,0 +1,38 @@
+"""Partners as the protocol sees them: address, actor, pinned key, state."""
+
+from federation.ids import BaseUrl
+from federation.keys import PublicKey
+from federation.peers import KnownPeer, PinnedKey
+from node.partners.model import Partner
+from node.storage.database import Database
+from node.storage.partners import find_by_key_id
+
+
+def known_peer(partner: Partner) -> KnownPeer:
+    """Return what the protocol has to know of a partner."""
+    key = PinnedKey(partner.key_id, PublicKey.from_multibase(partner.key_multibase))
+    return KnownPeer(
+        base_url=BaseUrl(partner.base_url),
+        actor_id=partner.actor_id,
+        keys=(key,),
+        partner_id=partner.id,
+        state=partner.state,
+    )
+
+
+def fingerprint(partner: Partner) -> str:
+    """Return the pinned key in the form that people compare."""
+    return PublicKey.from_multibase(partner.key_multibase).fingerprint
+
+
+class PinnedPeers:
+    """Looks up pinned keys; an unknown key id never causes a request."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def find_by_key(self, key_id: str, /) -> KnownPeer | None:
+        """Return the peer that owns a key id, None if nobody pinned it."""
+        async with self._database.read() as tx:
+            partner = await find_by_key_id(tx, key_id)
+        return None if partner is None else known_peer(partner)

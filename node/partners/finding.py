@@ -1,0 +1,59 @@
+"""Find a partner by what a person types: address, host or name."""
+
+from collections.abc import Sequence
+
+from federation.ids import BaseUrl, authority_of, host_of
+from node.errors import InvalidInputError, NotFoundError
+from node.partners.model import Partner
+from node.storage.database import Transaction
+from node.storage.partners import list_partners
+
+
+async def find_partner(tx: Transaction, ref: str) -> Partner:
+    """Find one partner by id, base_url, host (with or without port) or name.
+
+    Raises:
+        NotFoundError: Nobody fits; lists who there is.
+        InvalidInputError: Several fit; names them.
+    """
+    everybody = await list_partners(tx)
+    wanted = ref.strip().rstrip("/").casefold()
+    for fits in (_is_address, _is_host, _is_name, _starts_with):
+        found = [partner for partner in everybody if fits(partner, wanted)]
+        if len(found) == 1:
+            return found[0]
+        if found:
+            raise InvalidInputError(
+                f"“{ref}” fits several partners: {_listed(found)}.",
+                code="partner-ambiguous",
+                path="partner",
+                hint="Use the address of the one you mean.",
+            )
+    known = f" Known are: {_listed(everybody)}." if everybody else ""
+    raise NotFoundError(
+        f"There is no partner “{ref}”.{known}",
+        code="partner-unknown",
+        path="partner",
+        hint="Use the address, the host or the name of a partner.",
+    )
+
+
+def _is_address(partner: Partner, wanted: str) -> bool:
+    return wanted in {partner.id, partner.base_url}
+
+
+def _is_host(partner: Partner, wanted: str) -> bool:
+    base_url = BaseUrl(partner.base_url)
+    return wanted in {authority_of(base_url), host_of(base_url)}
+
+
+def _is_name(partner: Partner, wanted: str) -> bool:
+    return partner.name.casefold() == wanted
+
+
+def _starts_with(partner: Partner, wanted: str) -> bool:
+    return bool(wanted) and partner.name.casefold().startswith(wanted)
+
+
+def _listed(partners: Sequence[Partner]) -> str:
+    return ", ".join(f"{each.name} ({each.base_url})" for each in partners)

@@ -1,0 +1,118 @@
+"""Change the state of a partnership: the only place that does.
+
+The permitted changes are `federation.trust`'s; each one is written together with
+the step in the partnership's history and the person who took it.
+"""
+
+from dataclasses import replace
+from typing import Any
+
+from federation.exchange import ViewDigest
+from federation.ids import random_id
+from federation.trust import (
+    TrustEvent,
+    TrustState,
+    TrustTransitionError,
+    next_state,
+)
+from node.errors import ConflictError
+from node.members.model import Person
+from node.partners.model import Partner
+from node.ports import NodeContext
+from node.storage import partners as rows
+from node.storage.database import Transaction
+from node.storage.received import forget_partner
+from node.storage.views import store_view
+
+NOTE_MAX = 300
+
+_REASONS = {
+    TrustState.REQUESTED: "has asked to become a partner and waits for your answer",
+    TrustState.WAITING: "has not confirmed the partnership yet",
+    TrustState.ACTIVE: "is an active partner",
+    TrustState.PAUSED: "is a partner and paused at the moment",
+    TrustState.REFUSED: "is not a partner: the partnership was refused",
+    TrustState.ENDING: "is no longer a partner: the partnership is being ended",
+    TrustState.ENDED: "is no longer a partner: the partnership has ended",
+}
+
+_HINTS = {
+    TrustState.REQUESTED: "Confirm or refuse the request first.",
+    TrustState.WAITING: "Wait for the other office, or take the request back.",
+    TrustState.ACTIVE: "",
+    TrustState.PAUSED: "Resume the partnership first.",
+    TrustState.REFUSED: "A new invitation code starts again.",
+    TrustState.ENDING: "Wait until the withdrawals are confirmed.",
+    TrustState.ENDED: "A new invitation code starts again.",
+}
+
+
+def describe_state(partner: Partner) -> str:
+    """Say in one clause where the partnership stands."""
+    return f"{partner.name} {_REASONS[partner.state]}"
+
+
+def require_next(partner: Partner, event: TrustEvent) -> TrustState:
+    """Return the state after an event.
+
+    Raises:
+        ConflictError: The present state does not permit it; says where the
+            partnership stands and what to do.
+    """
+    try:
+        return next_state(partner.state, event)
+    except TrustTransitionError as error:
+        message = f"{describe_state(partner)}."
+        raise ConflictError(
+            message,
+            code=f"partner-{partner.state.value}",
+            hint=_HINTS[partner.state],
+        ) from error
+
+
+async def change_state(
+    tx: Transaction,
+    context: NodeContext,
+    partner: Partner,
+    *,
+    event: TrustEvent,
+    person: Person | None = None,
+    note: str | None = None,
+    **values: Any,
+) -> Partner:
+    """Apply an event, with its history and what else changes with it.
+
+    Returns:
+        The partner as it is afterwards.
+    """
+    state = require_next(partner, event)
+    await rows.update_partner(tx, partner.id, state=state, **values)
+    await add_step(tx, context, partner.id, event=event.value, person=person, note=note)
+    return replace(partner, state=state, **values)
+
+
+async def add_step(
+    tx: Transaction,
+    context: NodeContext,
+    partner_id: str,
+    *,
+    event: str,
+    person: Person | None,
+    note: str | None,
+) -> None:
+    """Write one step of a partnership's history."""
+    await rows.add_event(
+        tx,
+        event_id=random_id(context.random),
+        partner_id=partner_id,
+        at=context.clock.now(),
+        event=event,
+        person_id=None if person is None else person.id,
+        note=None if not note else note[:NOTE_MAX],
+    )
+
+
+async def forget_received(tx: Transaction, partner_id: str) -> None:
+    """Remove what a partner told us, and start its view's digest anew."""
+    await forget_partner(tx, partner_id)
+    await store_view(tx, partner_id, "in", ViewDigest())

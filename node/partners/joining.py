@@ -1,0 +1,298 @@
+"""The guest's part of a handshake: read a code, look at the host, ask it."""
+
+from dataclasses import dataclass
+
+from federation.documents.actor import ActorDocument, Card
+from federation.documents.partner_request import build_partner_request
+from federation.documents.signed import SignedDocument
+from federation.errors import FetchError, PermanentFetchError, TemporaryFetchError
+from federation.handshake import (
+    InvitationCode,
+    InvitationCodeError,
+    check_number,
+    parse_code,
+)
+from federation.trust import TrustEvent, TrustState, TrustTransitionError, next_state
+from node.errors import (
+    ConflictError,
+    InvalidInputError,
+    NodeError,
+    NotAuthorisedError,
+    UnavailableError,
+)
+from node.members.model import Person
+from node.partners.history import add_step, describe_state
+from node.partners.model import HandshakeRole, Partner
+from node.partners.own_actor import own_actor
+from node.partners.pinning import Handshake, pin, unpin
+from node.partners.ports import PeerClient
+from node.ports import NodeContext
+from node.storage import partners as rows
+from node.storage.database import Transaction
+
+_UNCONFIRMED = "The request has not been confirmed by the other node."
+
+
+@dataclass(frozen=True, slots=True)
+class PartnerPreview:
+    """The node that a code names, before anything was agreed.
+
+    Attributes:
+        check_number: What both offices compare, e.g. `4711 0815`.
+    """
+
+    base_url: str
+    name: str
+    card: Card
+    fingerprint: str
+    check_number: str
+
+
+class Joining:
+    """Codes of other offices."""
+
+    def __init__(self, context: NodeContext, *, client: PeerClient) -> None:
+        self._context = context
+        self._client = client
+
+    async def preview(self, code: str) -> PartnerPreview:
+        """Fetch the card of the node that a code names.
+
+        Raises:
+            InvalidInputError: The code is mistyped; says in which group.
+            ConflictError: It is our own code, or we are partners already.
+            UnavailableError: The node does not answer.
+        """
+        invitation = self._parsed(code)
+        async with self._context.database.read() as tx:
+            known = await rows.find_by_base_url(tx, invitation.base_url)
+        _require_new(known)
+        host = await self._fetched(invitation)
+        key = host.keys[0].public_key
+        return PartnerPreview(
+            base_url=host.base_url,
+            name=host.name,
+            card=host.card,
+            fingerprint=key.fingerprint,
+            check_number=self._check_number(invitation, host),
+        )
+
+    async def accept(self, actor: Person | None, code: str) -> Partner:
+        """Ask the node that a code names to become a partner.
+
+        The partner is written down before the request leaves, so that its answer,
+        which may come at any time afterwards, finds it; a refusal takes it back.
+
+        Raises:
+            InvalidInputError: The code is mistyped; says in which group.
+            ConflictError: The code is our own, used, revoked or expired, or we
+                are partners already.
+            NotAuthorisedError: The host knows no such invitation.
+            UnavailableError: The node does not answer.
+        """
+        invitation = self._parsed(code)
+        async with self._context.database.read() as tx:
+            known = await rows.find_by_base_url(tx, invitation.base_url)
+            guest = await own_actor(tx, self._context)
+        _require_new(known)
+        host = await self._fetched(invitation)
+        request = build_partner_request(
+            guest,
+            host=host,
+            secret=invitation.secret,
+            signer=self._context.signer,
+            random=self._context.random,
+            created=self._context.clock.now(),
+        )
+        waiting = await self._write_down(actor, invitation, host, request)
+        try:
+            await self._client.post_partner_request(
+                host.base_url, request, signer=self._context.signer
+            )
+        except PermanentFetchError as error:
+            await self._take_back(waiting, known)
+            raise _refused(error, host) from error
+        except TemporaryFetchError as error:
+            raise UnavailableError(
+                f"{host.name} ({host.base_url}) did not confirm the request: {error}.",
+                code="partner-unreachable",
+                hint="Accept the same code again a little later.",
+            ) from error
+
+        async def work(tx: Transaction) -> Partner:
+            await rows.update_partner(tx, waiting.id, last_error=None)
+            return await rows.load_partner(tx, waiting.id) or waiting
+
+        return await self._context.database.write(work)
+
+    def _parsed(self, code: str) -> InvitationCode:
+        try:
+            invitation = parse_code(
+                code,
+                allow_loopback_http=self._context.config.network.allow_loopback_http,
+            )
+        except InvitationCodeError as error:
+            raise InvalidInputError(
+                str(error),
+                code="invitation-mistyped",
+                path="code" if error.group is None else f"code/{error.group}",
+                hint="Compare the code with the invitation, group by group.",
+            ) from error
+        if invitation.base_url == self._context.address.base_url:
+            raise ConflictError(
+                "This is an invitation of your own node.",
+                code="invitation-own",
+                hint="Give it to the office of the other cluster.",
+            )
+        return invitation
+
+    async def _fetched(self, invitation: InvitationCode) -> ActorDocument:
+        try:
+            return await self._client.fetch_actor(invitation.base_url)
+        except TemporaryFetchError as error:
+            raise UnavailableError(
+                f"{invitation.base_url} does not answer: {error}.",
+                code="partner-unreachable",
+                hint="Try again later, or ask the other office.",
+            ) from error
+        except FetchError as error:
+            raise UnavailableError(
+                f"At {invitation.base_url} there is no node that can be read: {error}.",
+                code="partner-unreadable",
+                hint="Ask the other office whether the code is right.",
+            ) from error
+
+    def _check_number(self, invitation: InvitationCode, host: ActorDocument) -> str:
+        return check_number(
+            invitation.secret,
+            self._context.signer.key.public_key,
+            host.keys[0].public_key,
+        )
+
+    async def _write_down(
+        self,
+        actor: Person | None,
+        invitation: InvitationCode,
+        host: ActorDocument,
+        request: SignedDocument,
+    ) -> Partner:
+        handshake = Handshake(
+            other=host,
+            role=HandshakeRole.GUEST,
+            request_id=str(request.document["id"]),
+            check_number=self._check_number(invitation, host),
+            last_error=_UNCONFIRMED,
+        )
+
+        async def work(tx: Transaction) -> Partner:
+            known = await rows.find_by_base_url(tx, host.base_url)
+            if known is not None:
+                known = await rows.lock_partner(tx, known.id)
+            _require_new(known)
+            state = next_state(
+                None if known is None else known.state, TrustEvent.WE_REQUESTED
+            )
+            partner = await pin(tx, self._context, handshake, state=state, known=known)
+            await add_step(
+                tx,
+                self._context,
+                partner.id,
+                event=TrustEvent.WE_REQUESTED.value,
+                person=actor,
+                note=None,
+            )
+            return partner
+
+        return await self._context.database.write(work)
+
+    async def _take_back(self, waiting: Partner, before: Partner | None) -> None:
+        """Undo what was written down for a request that the host refused."""
+
+        async def work(tx: Transaction) -> None:
+            current = await rows.lock_partner(tx, waiting.id)
+            if current is None or current.request_id != waiting.request_id:
+                return
+            await unpin(tx, waiting.id, before=before)
+            if before is None:
+                return
+            await rows.delete_last_event(
+                tx, before.id, event=TrustEvent.WE_REQUESTED.value
+            )
+
+        await self._context.database.write(work)
+
+
+def _require_new(known: Partner | None) -> None:
+    """Refuse a code of a node with which something is agreed or open.
+
+    A request that the host has not confirmed to us may be sent again.
+    """
+    if known is None:
+        return
+    if known.state is TrustState.WAITING and known.last_error is None:
+        raise ConflictError(
+            f"You have accepted an invitation of {known.name} on "
+            f"{known.created_at:%Y-%m-%d}; {known.name} has to confirm it.",
+            code="partner-waiting",
+            hint="Ask the other office to confirm.",
+        )
+    try:
+        next_state(known.state, TrustEvent.WE_REQUESTED)
+    except TrustTransitionError as error:
+        since = (
+            f" since {known.active_since:%Y-%m-%d}"
+            if known.active_since is not None and known.state is TrustState.ACTIVE
+            else ""
+        )
+        raise ConflictError(
+            f"{describe_state(known)}{since}.",
+            code=f"partner-{known.state.value}",
+            hint=(
+                "Confirm its request instead."
+                if known.state is TrustState.REQUESTED
+                else ""
+            ),
+        ) from error
+
+
+_SENTENCES = {
+    "invitation-expired": (
+        "The invitation of {name} has expired.",
+        "Ask {name} for a new code.",
+    ),
+    "invitation-used": (
+        "The invitation of {name} was used already.",
+        "Ask {name} for a new code.",
+    ),
+    "invitation-revoked": (
+        "{name} has taken the invitation back.",
+        "Ask {name} whether that was intended.",
+    ),
+    "host-key-mismatch": (
+        "{name} sees another key of itself than this node: somebody may be in between.",
+        "Do not go on. Call {name}.",
+    ),
+    "partnership-active": (
+        "{name} has this node as an active partner already.",
+        "Ask {name} to end the old partnership first.",
+    ),
+}
+
+
+def _refused(error: PermanentFetchError, host: ActorDocument) -> NodeError:
+    """Turn the host's refusal into what our office has to know."""
+    code = error.problem_code or ""
+    if code == "invitation-refused":
+        return NotAuthorisedError(
+            f"{host.name} knows no open invitation with this code.",
+            code=code,
+            hint=f"Compare the code, or ask {host.name} for a new one.",
+        )
+    if code not in _SENTENCES:
+        return NotAuthorisedError(
+            f"{host.name} refused the request: {error}.",
+            code=code or "partner-refused-request",
+        )
+    sentence, hint = _SENTENCES[code]
+    detail = error.detail or sentence.format(name=host.name)
+    return ConflictError(detail, code=code, hint=hint.format(name=host.name))

@@ -1,0 +1,41 @@
+"""Nonces of request signatures, kept in the transaction of the request's effect."""
+
+from datetime import datetime
+
+from federation.errors import SignatureInvalidError
+from node.storage.database import Database, Transaction
+from node.storage.nonces import add_nonce, has_nonce
+
+
+class PendingNonce:
+    """The nonce of one request: looked up at once, written with the effect.
+
+    A request that fails after its signature was checked leaves nothing, not even
+    its nonce, and may come again unchanged; it would fail again.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._seen: tuple[str, str, datetime] | None = None
+
+    async def remember(self, key_id: str, nonce: str, /, *, until: datetime) -> bool:
+        """Take the nonce; False if it was written before."""
+        self._seen = (key_id, nonce, until)
+        async with self._database.read() as tx:
+            return not await has_nonce(tx, key_id, nonce)
+
+    async def store(self, tx: Transaction) -> None:
+        """Write the nonce.
+
+        Raises:
+            SignatureInvalidError: Another request with it was faster.
+        """
+        if self._seen is None:
+            msg = "the request was not authenticated"
+            raise LookupError(msg)
+        key_id, nonce, until = self._seen
+        if not await add_nonce(tx, key_id, nonce, until):
+            raise SignatureInvalidError(
+                "The request was received before; sign it again with a new nonce.",
+                code="replayed",
+            )

@@ -1,0 +1,482 @@
+"""Partnerships: from the invitation to the end, as both offices see them."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import assert_never
+
+from federation.documents.notice import Notice, NoticeType
+from federation.documents.partner_request import PartnerRequest
+from federation.errors import FetchError, NotPermittedError, PermanentFetchError
+from federation.ids import BaseUrl, random_id
+from federation.trust import TrustEvent, TrustState
+from node.errors import ConflictError, NotAuthorisedError, NotFoundError
+from node.members.model import Person
+from node.partners.directory import fingerprint
+from node.partners.finding import find_partner
+from node.partners.history import (
+    add_step,
+    change_state,
+    forget_received,
+    require_next,
+)
+from node.partners.inviting import InvitationCreated, Inviting
+from node.partners.joining import Joining, PartnerPreview
+from node.partners.model import Invitation, Partner, PartnerEvent
+from node.partners.ports import Disclosures, MailQueue, PeerClient, Waker
+from node.ports import NodeContext
+from node.storage import outgoing
+from node.storage import partners as rows
+from node.storage.database import Transaction
+from node.storage.members import office_persons
+from node.storage.outgoing import ActivityKind, OutgoingActivity
+
+# Steps of the history whose note is the reason that the other office reads.
+_REASON_STEPS = {
+    ActivityKind.REJECT: TrustEvent.WE_REFUSED.value,
+    ActivityKind.LEAVE: TrustEvent.WE_ENDED.value,
+}
+
+
+class Partners:
+    """What offices do with partnerships, and what partners tell us about them."""
+
+    def __init__(
+        self,
+        context: NodeContext,
+        *,
+        client: PeerClient,
+        ledger: Disclosures,
+        mail: MailQueue,
+        waker: Waker,
+    ) -> None:
+        self._context = context
+        self._client = client
+        self._ledger = ledger
+        self._mail = mail
+        self._waker = waker
+        self._inviting = Inviting(context, mail=mail)
+        self._joining = Joining(context, client=client)
+
+    # -- becoming partners ------------------------------------------------------
+
+    async def invite(
+        self, actor: Person | None, *, days: int = 7, note: str | None = None
+    ) -> InvitationCreated:
+        """Make an invitation code for one other office.
+
+        Args:
+            actor: Who invites; None for the node itself.
+            days: Days that the code is valid, 1 to 60.
+            note: For whom it is, for our own list.
+        """
+        _require_office(actor)
+        return await self._inviting.invite(actor, days=days, note=note)
+
+    async def list_invitations(self) -> list[Invitation]:
+        """List all invitations, newest first."""
+        async with self._context.database.read() as tx:
+            return await rows.list_invitations(tx)
+
+    async def revoke_invitation(self, actor: Person | None, ref: str) -> Invitation:
+        """Take an invitation back, named by its id or the first group of its code."""
+        _require_office(actor)
+        return await self._inviting.revoke(ref)
+
+    async def preview(self, actor: Person | None, code: str) -> PartnerPreview:
+        """Fetch the card of the node that a code names; changes nothing."""
+        _require_office(actor)
+        return await self._joining.preview(code)
+
+    async def accept(self, actor: Person | None, code: str) -> Partner:
+        """Accept another office's code; afterwards that office has to confirm."""
+        _require_office(actor)
+        return await self._joining.accept(actor, code)
+
+    async def receive_request(
+        self, tx: Transaction, request: PartnerRequest
+    ) -> Partner:
+        """Store what a guest with an invitation of ours asks.
+
+        Raises:
+            PeerError: The invitation does not fit, or the state does not permit it.
+        """
+        return await self._inviting.receive(tx, request)
+
+    async def confirm(
+        self, actor: Person | None, ref: str, *, compared: bool = False
+    ) -> Partner:
+        """Confirm a guest's request: entries and messages flow from now on.
+
+        Args:
+            actor: Who confirms.
+            ref: Address, host or name.
+            compared: Whether both offices have compared the check number.
+
+        Raises:
+            ConflictError: There is nothing to confirm, or the node at the
+                partner's address shows another key than the request.
+        """
+        _require_office(actor)
+        partner = await self.find(ref)
+        require_next(partner, TrustEvent.WE_CONFIRMED)
+        await self._require_same_key(partner)
+
+        async def work(tx: Transaction) -> Partner:
+            current = await self._locked(tx, partner.id)
+            now = self._context.clock.now()
+            active = await change_state(
+                tx,
+                self._context,
+                current,
+                event=TrustEvent.WE_CONFIRMED,
+                person=actor,
+                note="check number compared" if compared else None,
+                active_since=now,
+                compared_at=now if compared else None,
+                ended_at=None,
+                next_attempt_at=None,
+                attempts=0,
+            )
+            await self._queue(
+                tx, active, kind=ActivityKind.ACCEPT, subject=active.request_id
+            )
+            await self._ledger.disclose_all(tx, active)
+            return active
+
+        return await self._context.database.write(work)
+
+    async def refuse(
+        self, actor: Person | None, ref: str, *, reason: str | None = None
+    ) -> Partner:
+        """Refuse a guest's request; the guest is told, with the reason if given."""
+        _require_office(actor)
+        partner = await self.find(ref)
+
+        async def work(tx: Transaction) -> Partner:
+            current = await self._locked(tx, partner.id)
+            refused = await change_state(
+                tx,
+                self._context,
+                current,
+                event=TrustEvent.WE_REFUSED,
+                person=actor,
+                note=reason,
+            )
+            await self._queue(
+                tx, refused, kind=ActivityKind.REJECT, subject=refused.request_id
+            )
+            return refused
+
+        return await self._context.database.write(work)
+
+    async def mark_compared(self, actor: Person | None, ref: str) -> Partner:
+        """Note that both offices have compared the check number."""
+        _require_office(actor)
+        partner = await self.find(ref)
+
+        async def work(tx: Transaction) -> Partner:
+            current = await self._locked(tx, partner.id)
+            now = self._context.clock.now()
+            await rows.update_partner(tx, current.id, compared_at=now)
+            await add_step(
+                tx,
+                self._context,
+                current.id,
+                event="compared",
+                person=actor,
+                note=current.check_number,
+            )
+            return replace(current, compared_at=now)
+
+        return await self._context.database.write(work)
+
+    # -- while partners ---------------------------------------------------------
+
+    async def pause(self, actor: Person | None, ref: str) -> Partner:
+        """Stop the flow for now: nothing new in either direction, nothing is lost."""
+        return await self._simple(actor, ref, TrustEvent.WE_PAUSED)
+
+    async def resume(self, actor: Person | None, ref: str) -> Partner:
+        """Let entries and messages flow again; both sides catch up."""
+        return await self._simple(actor, ref, TrustEvent.WE_RESUMED)
+
+    async def end(
+        self, actor: Person | None, ref: str, *, reason: str | None = None
+    ) -> Partner:
+        """End a partnership, or take our own request back.
+
+        Everything the partner was told is withdrawn; when it has confirmed that,
+        it gets our notice and the partnership has ended. What it told us
+        disappears from our pages at once.
+        """
+        _require_office(actor)
+        partner = await self.find(ref)
+
+        async def work(tx: Transaction) -> Partner:
+            current = await self._locked(tx, partner.id)
+            state = require_next(current, TrustEvent.WE_ENDED)
+            over = {"ended_at": self._now()} if state is TrustState.ENDED else {}
+            leaving = await change_state(
+                tx,
+                self._context,
+                current,
+                event=TrustEvent.WE_ENDED,
+                person=actor,
+                note=reason,
+                next_attempt_at=None,
+                **over,
+            )
+            await self._ledger.withdraw_all(tx, leaving)
+            await forget_received(tx, leaving.id)
+            await outgoing.give_up(
+                tx,
+                leaving.id,
+                kind=ActivityKind.MESSAGE,
+                reason="The partnership has been ended.",
+            )
+            await self._queue(
+                tx, leaving, kind=ActivityKind.LEAVE, subject=leaving.actor_id
+            )
+            return leaving
+
+        return await self._context.database.write(work)
+
+    # -- what the partner tells us ----------------------------------------------
+
+    async def receive_notice(
+        self, tx: Transaction, partner: Partner, notice: Notice
+    ) -> Partner:
+        """Apply a partner's signed notice; the caller has checked that it may.
+
+        Raises:
+            NotPermittedError: It is about another request than ours.
+        """
+        match notice.type:
+            case NoticeType.ACCEPT:
+                self._require_request(partner, notice)
+                return await self._receive_accept(tx, partner)
+            case NoticeType.REJECT:
+                self._require_request(partner, notice)
+                return await self._receive_reject(tx, partner, notice.reason)
+            case NoticeType.LEAVE:
+                return await self.partner_has_left(tx, partner, note=notice.reason)
+            case _:
+                assert_never(notice.type)
+
+    async def partner_has_left(
+        self, tx: Transaction, partner: Partner, *, note: str | None = None
+    ) -> Partner:
+        """Close the partnership after the partner's notice, or an answer that says so.
+
+        What it told us leaves every page in this transaction. What we told it is
+        written down as withdrawn and stays listed as unconfirmed: it takes
+        nothing from us any more.
+        """
+        if partner.state is TrustState.ENDED:
+            return partner
+        left = await change_state(
+            tx, self._context, partner, event=TrustEvent.THEY_LEFT, note=note
+        )
+        if left.state is TrustState.ENDING:
+            await self._ledger.withdraw_all(tx, left)
+        return await self._close(tx, left)
+
+    async def notice_reason(
+        self, tx: Transaction, activity: OutgoingActivity
+    ) -> str | None:
+        """Return what our office wrote for the other one with a notice, if it did."""
+        step = _REASON_STEPS.get(activity.kind)
+        events = await rows.list_events(tx, activity.partner_id)
+        notes = [event.note for event in events if event.event == step]
+        return notes[-1] if notes else None
+
+    async def leave_delivered(self, tx: Transaction, partner: Partner) -> Partner:
+        """Close the partnership that we ended, once the partner has our notice."""
+        return await self._close(tx, partner)
+
+    # -- looking ----------------------------------------------------------------
+
+    async def find(self, ref: str) -> Partner:
+        """Find a partner by address, host or name; see `finding.find_partner`."""
+        async with self._context.database.read() as tx:
+            return await find_partner(tx, ref)
+
+    async def list(
+        self, *, states: Collection[TrustState] | None = None
+    ) -> list[Partner]:
+        """List partners in the order of their names."""
+        async with self._context.database.read() as tx:
+            return await rows.list_partners(tx, states)
+
+    async def show(self, ref: str) -> Partner:
+        """Return one partner, found like `find`."""
+        return await self.find(ref)
+
+    async def events(self, partner: Partner) -> Sequence[PartnerEvent]:
+        """Return the history of a partnership, oldest first."""
+        async with self._context.database.read() as tx:
+            return await rows.list_events(tx, partner.id)
+
+    async def open_requests(self) -> Sequence[Partner]:
+        """List the guests that wait for our office."""
+        return await self.list(states={TrustState.REQUESTED})
+
+    async def uncompared(self) -> Sequence[Partner]:
+        """List active partners whose check number nobody has compared yet."""
+        active = await self.list(states={TrustState.ACTIVE, TrustState.PAUSED})
+        return [partner for partner in active if partner.compared_at is None]
+
+    @staticmethod
+    def fingerprint(partner: Partner) -> str:
+        """Return the pinned key in the form that people compare."""
+        return fingerprint(partner)
+
+    # -- steps ------------------------------------------------------------------
+
+    async def _simple(
+        self, actor: Person | None, ref: str, event: TrustEvent
+    ) -> Partner:
+        _require_office(actor)
+        partner = await self.find(ref)
+
+        async def work(tx: Transaction) -> Partner:
+            current = await self._locked(tx, partner.id)
+            changed = await change_state(
+                tx,
+                self._context,
+                current,
+                event=event,
+                person=actor,
+                next_attempt_at=None,
+            )
+            self._poke_after_commit(tx, changed.id)
+            return changed
+
+        return await self._context.database.write(work)
+
+    async def _receive_accept(self, tx: Transaction, partner: Partner) -> Partner:
+        if partner.state is not TrustState.WAITING:
+            return partner
+        active = await change_state(
+            tx,
+            self._context,
+            partner,
+            event=TrustEvent.THEY_CONFIRMED,
+            active_since=self._now(),
+            ended_at=None,
+            last_error=None,
+            next_attempt_at=None,
+            attempts=0,
+        )
+        await self._ledger.disclose_all(tx, active)
+        for person in await office_persons(tx):
+            await self._mail.queue(
+                tx,
+                recipient=person,
+                kind="partner-active",
+                language=person.language,
+                partner=active.name,
+                base_url=active.base_url,
+            )
+        self._poke_after_commit(tx, active.id)
+        return active
+
+    async def _receive_reject(
+        self, tx: Transaction, partner: Partner, reason: str | None
+    ) -> Partner:
+        if partner.state is not TrustState.WAITING:
+            return partner
+        return await change_state(
+            tx, self._context, partner, event=TrustEvent.THEY_REFUSED, note=reason
+        )
+
+    async def _close(self, tx: Transaction, partner: Partner) -> Partner:
+        now = self._now()
+        closed = partner
+        if partner.state is TrustState.ENDING:
+            closed = await change_state(
+                tx,
+                self._context,
+                partner,
+                event=TrustEvent.WITHDRAWALS_DONE,
+                ended_at=now,
+                next_attempt_at=None,
+            )
+        elif partner.state is TrustState.ENDED and partner.ended_at is None:
+            await rows.update_partner(tx, partner.id, ended_at=now)
+            closed = replace(partner, ended_at=now)
+        await forget_received(tx, partner.id)
+        await outgoing.drop_undelivered(tx, partner.id)
+        return closed
+
+    async def _queue(
+        self,
+        tx: Transaction,
+        partner: Partner,
+        *,
+        kind: ActivityKind,
+        subject: str,
+    ) -> None:
+        await outgoing.queue_activity(
+            tx,
+            partner.id,
+            kind=kind,
+            subject=subject,
+            activity_id=self._context.address.activity(random_id(self._context.random)),
+            at=self._now(),
+        )
+        self._poke_after_commit(tx, partner.id)
+
+    def _poke_after_commit(self, tx: Transaction, partner_id: str) -> None:
+        tx.after_commit(lambda: self._waker.poke(partner_id))
+
+    def _require_request(self, partner: Partner, notice: Notice) -> None:
+        if notice.object != partner.request_id:
+            raise NotPermittedError(
+                "The notice is about another request than ours.",
+                code="unknown-request",
+            )
+
+    async def _require_same_key(self, partner: Partner) -> None:
+        """Compare the key at the partner's address with the one in its request.
+
+        The request proved who was invited, not whose address it names. Whoever
+        cannot be reached now is checked by the receipts, which the pinned key has
+        to sign.
+        """
+        try:
+            document = await self._client.fetch_actor(BaseUrl(partner.base_url))
+        except PermanentFetchError as error:
+            raise ConflictError(
+                f"{partner.base_url} does not answer as a node: {error}.",
+                code="partner-address-wrong",
+                hint="Ask the other office whether the address is right.",
+            ) from error
+        except FetchError:
+            return
+        keys = {each.public_key.multibase for each in document.keys}
+        if partner.key_multibase not in keys:
+            raise ConflictError(
+                f"The node at {partner.base_url} shows another key than the request "
+                f"of {partner.name}.",
+                code="partner-key-differs",
+                hint="Do not confirm. Call the other office.",
+            )
+
+    async def _locked(self, tx: Transaction, partner_id: str) -> Partner:
+        partner = await rows.lock_partner(tx, partner_id)
+        if partner is None:
+            raise NotFoundError("This partner no longer exists.")
+        return partner
+
+    def _now(self) -> datetime:
+        return self._context.clock.now()
+
+
+def _require_office(actor: Person | None) -> None:
+    if actor is not None and not actor.is_office:
+        raise NotAuthorisedError(
+            "Only the office may change partnerships.",
+            hint="Ask your cluster's office.",
+        )

@@ -1,0 +1,145 @@
+"""Our own entries in the database."""
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+from typing import Any
+
+from sqlalchemy import ColumnElement, Row, Select, delete, insert, select, update
+
+from federation.ids import NodeAddress
+from federation.version import Version
+from node.catalogue.model import Audience, AudienceLevel, Entry, EntryState
+from node.storage.database import Transaction
+from node.storage.tables import (
+    entries,
+    entry_audience_partners,
+    organisations,
+    persons,
+)
+from schemas import KINDS
+
+
+def _selection() -> Select[Any]:
+    return (
+        select(
+            entries,
+            organisations.c.name.label("organisation_name"),
+            persons.c.name.label("person_name"),
+            persons.c.consent_on,
+            persons.c.consent_source,
+        )
+        .join(organisations, organisations.c.id == entries.c.organisation_id)
+        .outerjoin(persons, persons.c.id == entries.c.person_id)
+    )
+
+
+async def _named_partners(
+    tx: Transaction, rows: Sequence[Row[Any]]
+) -> dict[str, frozenset[str]]:
+    ids = [row.id for row in rows if row.audience_level == AudienceLevel.PARTNERS.value]
+    found: dict[str, set[str]] = {}
+    # SQLite takes 32,766 variables; pages and ledgers ask for a few hundred.
+    for start in range(0, len(ids), 500):
+        chunk = ids[start : start + 500]
+        links = entry_audience_partners
+        for link in await tx.all(select(links).where(links.c.entry_id.in_(chunk))):
+            found.setdefault(link.entry_id, set()).add(link.partner_id)
+    return {entry_id: frozenset(ids) for entry_id, ids in found.items()}
+
+
+def _entry(row: Row[Any], named: frozenset[str], address: NodeAddress) -> Entry:
+    return Entry(
+        id=row.id,
+        uri=address.entry(row.id),
+        kind=row.kind,
+        state=EntryState(row.state),
+        version=Version(row.incarnation, row.counter),
+        organisation_id=row.organisation_id,
+        organisation_name=row.organisation_name,
+        person_id=row.person_id,
+        person_name=row.person_name,
+        person_consented=row.consent_on is not None and bool(row.consent_source),
+        personal=KINDS[row.kind].personal,
+        audience=Audience(AudienceLevel(row.audience_level), named),
+        content=row.content,
+        valid_until=row.valid_until,
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+        published_at=row.published_at,
+        confirmed_at=row.confirmed_at,
+        reminded_at=row.reminded_at,
+        closed_at=row.closed_at,
+        external_id=row.external_id,
+        author_id=row.author_id,
+        content_hash=row.content_hash,
+        document=row.document,
+    )
+
+
+async def list_entries(
+    tx: Transaction,
+    address: NodeAddress,
+    *,
+    where: ColumnElement[bool],
+    order_by: Sequence[ColumnElement[Any]] = (),
+    limit: int | None = None,
+    offset: int = 0,
+) -> list[Entry]:
+    """Load entries that satisfy `where`, which the caller takes from visibility."""
+    statement = _selection().where(where)
+    statement = statement.order_by(*(order_by or (entries.c.id,)))
+    if limit is not None:
+        statement = statement.limit(limit).offset(offset)
+    rows = await tx.all(statement)
+    named = await _named_partners(tx, rows)
+    return [_entry(row, named.get(row.id, frozenset()), address) for row in rows]
+
+
+async def load_entry(
+    tx: Transaction, address: NodeAddress, entry_id: str
+) -> Entry | None:
+    """Load one entry by its local id, whatever its state."""
+    found = await list_entries(tx, address, where=entries.c.id == entry_id)
+    return found[0] if found else None
+
+
+async def find_by_external_id(
+    tx: Transaction, address: NodeAddress, external_id: str
+) -> Entry | None:
+    """Load the entry that an import or a file names by its external id."""
+    found = await list_entries(tx, address, where=entries.c.external_id == external_id)
+    return found[0] if found else None
+
+
+async def insert_entry(tx: Transaction, values: Mapping[str, Any]) -> None:
+    """Insert one row of `entries`."""
+    await tx.execute(insert(entries).values(**values))
+
+
+async def update_entry(tx: Transaction, entry_id: str, **values: Any) -> None:
+    """Change columns of one entry."""
+    await tx.execute(update(entries).where(entries.c.id == entry_id).values(**values))
+
+
+async def replace_audience(
+    tx: Transaction, entry_id: str, partner_ids: frozenset[str]
+) -> None:
+    """Set the named partners of an entry."""
+    links = entry_audience_partners
+    await tx.execute(delete(links).where(links.c.entry_id == entry_id))
+    for partner_id in sorted(partner_ids):
+        await tx.execute(insert(links).values(entry_id=entry_id, partner_id=partner_id))
+
+
+def past_last_day(today: date) -> ColumnElement[bool]:
+    """Published entries whose last day is over."""
+    return (entries.c.state == EntryState.PUBLISHED) & (entries.c.valid_until < today)
+
+
+def ends_by(day: date) -> ColumnElement[bool]:
+    """Published entries that end on `day` or before and had no reminder yet."""
+    return (
+        (entries.c.state == EntryState.PUBLISHED)
+        & (entries.c.valid_until <= day)
+        & entries.c.reminded_at.is_(None)
+    )

@@ -1,0 +1,559 @@
+"""The first tables."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0001"
+down_revision = None
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    _create_node_state()
+    _create_organisations()
+    _create_partners()
+    _create_seen_nonces()
+    _create_outgoing_activities()
+    _create_partner_views()
+    _create_persons()
+    _create_processed_activities()
+    _create_receipts()
+    _create_received_entries()
+    _create_conversations()
+    _create_entries()
+    _create_invitations()
+    _create_partner_events()
+    _create_sessions()
+    _create_sign_in_links()
+    _create_disclosures()
+    _create_entry_audience_partners()
+    _create_mail_outbox()
+    _create_messages()
+
+
+def _create_node_state() -> None:
+    op.create_table(
+        "node_state",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("node_id", sa.String(length=64), nullable=False),
+        sa.Column("base_url", sa.String(length=512), nullable=False),
+        sa.Column("name", sa.String(length=200), nullable=False),
+        sa.Column("default_language", sa.String(length=12), nullable=False),
+        sa.Column("epoch", sa.String(length=32), nullable=False),
+        sa.Column("incarnation", sa.Integer(), nullable=False),
+        sa.Column("card", sa.JSON(), nullable=False),
+        sa.Column("key_number", sa.Integer(), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.CheckConstraint("id = 1", name=op.f("ck_node_state_single")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_node_state")),
+    )
+
+
+def _create_organisations() -> None:
+    op.create_table(
+        "organisations",
+        sa.Column("id", sa.String(length=64), nullable=False),
+        sa.Column("external_id", sa.String(length=120), nullable=True),
+        sa.Column("name", sa.String(length=200), nullable=False),
+        sa.Column("short_name", sa.String(length=80), nullable=True),
+        sa.Column("website", sa.String(length=300), nullable=True),
+        sa.Column("region", sa.String(length=12), nullable=True),
+        sa.Column("city", sa.String(length=120), nullable=True),
+        sa.Column("size_class", sa.String(length=20), nullable=True),
+        sa.Column("org_type", sa.String(length=40), nullable=True),
+        sa.Column("description", sa.JSON(), nullable=False),
+        sa.Column("is_office", sa.Boolean(), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("updated_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_organisations")),
+        sa.UniqueConstraint("external_id", name=op.f("uq_organisations_external_id")),
+    )
+
+
+def _create_partners() -> None:
+    op.create_table(
+        "partners",
+        sa.Column("id", sa.String(length=64), nullable=False),
+        sa.Column("base_url", sa.String(length=512), nullable=False),
+        sa.Column("actor_id", sa.String(length=512), nullable=False),
+        sa.Column("name", sa.String(length=200), nullable=False),
+        sa.Column("card", sa.JSON(), nullable=False),
+        sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("role", sa.String(length=8), nullable=False),
+        sa.Column("key_id", sa.String(length=512), nullable=False),
+        sa.Column("key_multibase", sa.String(length=120), nullable=False),
+        sa.Column("request_id", sa.String(length=512), nullable=False),
+        sa.Column("check_number", sa.String(length=12), nullable=False),
+        sa.Column("compared_at", sa.BigInteger(), nullable=True),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("active_since", sa.BigInteger(), nullable=True),
+        sa.Column("ended_at", sa.BigInteger(), nullable=True),
+        sa.Column("head_seq", sa.Integer(), nullable=False),
+        sa.Column("acked_seq", sa.Integer(), nullable=False),
+        sa.Column("activity_seq", sa.Integer(), nullable=False),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("next_attempt_at", sa.BigInteger(), nullable=True),
+        sa.Column("last_error", sa.String(length=300), nullable=True),
+        sa.Column("last_failure_at", sa.BigInteger(), nullable=True),
+        sa.Column("last_sent_at", sa.BigInteger(), nullable=True),
+        sa.Column("receipt_digest", sa.String(length=64), nullable=True),
+        sa.Column("receipt_held", sa.Integer(), nullable=True),
+        sa.Column("receipt_refused", sa.Integer(), nullable=True),
+        sa.Column("digest_equal", sa.Boolean(), nullable=True),
+        sa.Column("checked_at", sa.BigInteger(), nullable=True),
+        sa.Column("in_epoch", sa.String(length=32), nullable=True),
+        sa.Column("in_position", sa.Integer(), nullable=False),
+        sa.Column("last_received_at", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_partners")),
+        sa.UniqueConstraint("base_url", name=op.f("uq_partners_base_url")),
+    )
+
+
+def _create_seen_nonces() -> None:
+    op.create_table(
+        "seen_nonces",
+        sa.Column("key_id", sa.String(length=512), nullable=False),
+        sa.Column("nonce", sa.String(length=128), nullable=False),
+        sa.Column("expires_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("key_id", "nonce", name=op.f("pk_seen_nonces")),
+    )
+    op.create_index(
+        "ix_seen_nonces_expires_at", "seen_nonces", ["expires_at"], unique=False
+    )
+
+
+def _create_outgoing_activities() -> None:
+    op.create_table(
+        "outgoing_activities",
+        sa.Column("activity_id", sa.String(length=512), nullable=False),
+        sa.Column("partner_id", sa.String(length=64), nullable=False),
+        sa.Column("seq", sa.Integer(), nullable=False),
+        sa.Column("kind", sa.String(length=16), nullable=False),
+        sa.Column("subject", sa.String(length=512), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("delivered_at", sa.BigInteger(), nullable=True),
+        sa.Column("refused_reason", sa.String(length=300), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["partner_id"],
+            ["partners.id"],
+            name=op.f("fk_outgoing_activities_partner_id"),
+        ),
+        sa.PrimaryKeyConstraint("activity_id", name=op.f("pk_outgoing_activities")),
+        sa.UniqueConstraint(
+            "partner_id", "seq", name=op.f("uq_outgoing_activities_partner_id_seq")
+        ),
+    )
+
+
+def _create_partner_views() -> None:
+    op.create_table(
+        "partner_views",
+        sa.Column("partner_id", sa.String(length=64), nullable=False),
+        sa.Column("direction", sa.String(length=3), nullable=False),
+        sa.Column("buckets", sa.LargeBinary(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["partner_id"], ["partners.id"], name=op.f("fk_partner_views_partner_id")
+        ),
+        sa.PrimaryKeyConstraint(
+            "partner_id", "direction", name=op.f("pk_partner_views")
+        ),
+    )
+
+
+def _create_persons() -> None:
+    op.create_table(
+        "persons",
+        sa.Column("id", sa.String(length=64), nullable=False),
+        sa.Column("external_id", sa.String(length=120), nullable=True),
+        sa.Column("organisation_id", sa.String(length=64), nullable=False),
+        sa.Column("email", sa.String(length=254), nullable=False),
+        sa.Column("name", sa.String(length=200), nullable=False),
+        sa.Column("role", sa.String(length=24), nullable=False),
+        sa.Column("function", sa.String(length=160), nullable=True),
+        sa.Column("language", sa.String(length=12), nullable=False),
+        sa.Column("phone", sa.String(length=60), nullable=True),
+        sa.Column("consent_on", sa.Date(), nullable=True),
+        sa.Column("consent_source", sa.String(length=200), nullable=True),
+        sa.Column("password_hash", sa.String(length=200), nullable=True),
+        sa.Column("left_at", sa.BigInteger(), nullable=True),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("updated_at", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["organisation_id"],
+            ["organisations.id"],
+            name=op.f("fk_persons_organisation_id"),
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_persons")),
+        sa.UniqueConstraint("email", name=op.f("uq_persons_email")),
+        sa.UniqueConstraint("external_id", name=op.f("uq_persons_external_id")),
+    )
+    op.create_index(
+        "ix_persons_organisation_id", "persons", ["organisation_id"], unique=False
+    )
+
+
+def _create_processed_activities() -> None:
+    op.create_table(
+        "processed_activities",
+        sa.Column("activity_id", sa.String(length=512), nullable=False),
+        sa.Column("partner_id", sa.String(length=64), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["partner_id"],
+            ["partners.id"],
+            name=op.f("fk_processed_activities_partner_id"),
+        ),
+        sa.PrimaryKeyConstraint("activity_id", name=op.f("pk_processed_activities")),
+    )
+
+
+def _create_receipts() -> None:
+    op.create_table(
+        "receipts",
+        sa.Column("id", sa.String(length=512), nullable=False),
+        sa.Column("partner_id", sa.String(length=64), nullable=False),
+        sa.Column("position", sa.Integer(), nullable=False),
+        sa.Column("received_at", sa.BigInteger(), nullable=False),
+        sa.Column("document", sa.LargeBinary(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["partner_id"], ["partners.id"], name=op.f("fk_receipts_partner_id")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_receipts")),
+    )
+    op.create_index(
+        "ix_receipts_partner_id_received_at",
+        "receipts",
+        ["partner_id", "received_at"],
+        unique=False,
+    )
+
+
+def _create_received_entries() -> None:
+    op.create_table(
+        "received_entries",
+        sa.Column("id", sa.String(length=64), nullable=False),
+        sa.Column("partner_id", sa.String(length=64), nullable=False),
+        sa.Column("entry_uri", sa.String(length=512), nullable=False),
+        sa.Column("state", sa.String(length=12), nullable=False),
+        sa.Column("kind", sa.String(length=40), nullable=False),
+        sa.Column("known_kind", sa.Boolean(), nullable=False),
+        sa.Column("incarnation", sa.Integer(), nullable=False),
+        sa.Column("counter", sa.Integer(), nullable=False),
+        sa.Column("content", sa.JSON(), nullable=True),
+        sa.Column("owner", sa.JSON(), nullable=True),
+        sa.Column("is_public", sa.Boolean(), nullable=False),
+        sa.Column("search_text", sa.Text(), nullable=False),
+        sa.Column("valid_until", sa.Date(), nullable=True),
+        sa.Column("document", sa.LargeBinary(), nullable=True),
+        sa.Column("content_hash", sa.String(length=64), nullable=True),
+        sa.Column("reason", sa.String(length=300), nullable=True),
+        sa.Column("published_at", sa.BigInteger(), nullable=True),
+        sa.Column("updated_at", sa.BigInteger(), nullable=True),
+        sa.Column("first_received_at", sa.BigInteger(), nullable=False),
+        sa.Column("changed_at", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["partner_id"], ["partners.id"], name=op.f("fk_received_entries_partner_id")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_received_entries")),
+        sa.UniqueConstraint(
+            "partner_id",
+            "entry_uri",
+            name=op.f("uq_received_entries_partner_id_entry_uri"),
+        ),
+    )
+    op.create_index(
+        "ix_received_entries_state_kind",
+        "received_entries",
+        ["state", "kind"],
+        unique=False,
+    )
+
+
+def _create_conversations() -> None:
+    op.create_table(
+        "conversations",
+        sa.Column("id", sa.String(length=64), nullable=False),
+        sa.Column("thread_uri", sa.String(length=512), nullable=False),
+        sa.Column("entry_uri", sa.String(length=512), nullable=False),
+        sa.Column("entry_title", sa.JSON(), nullable=False),
+        sa.Column("partner_id", sa.String(length=64), nullable=True),
+        sa.Column("owner_side", sa.Boolean(), nullable=False),
+        sa.Column("asker_id", sa.String(length=64), nullable=True),
+        sa.Column("owner_organisation_id", sa.String(length=64), nullable=True),
+        sa.Column("owner_id", sa.String(length=64), nullable=True),
+        sa.Column("other_name", sa.String(length=200), nullable=True),
+        sa.Column("other_organisation", sa.String(length=200), nullable=True),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("last_message_at", sa.BigInteger(), nullable=False),
+        sa.Column("answered_at", sa.BigInteger(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["asker_id"], ["persons.id"], name=op.f("fk_conversations_asker_id")
+        ),
+        sa.ForeignKeyConstraint(
+            ["owner_id"], ["persons.id"], name=op.f("fk_conversations_owner_id")
+        ),
+        sa.ForeignKeyConstraint(
+            ["owner_organisation_id"],
+            ["organisations.id"],
+            name=op.f("fk_conversations_owner_organisation_id"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["partner_id"], ["partners.id"], name=op.f("fk_conversations_partner_id")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_conversations")),
+        sa.UniqueConstraint("thread_uri", name=op.f("uq_conversations_thread_uri")),
+    )
+
+
+def _create_entries() -> None:
+    op.create_table(
+        "entries",
+        sa.Column("id", sa.String(length=64), nullable=False),
+        sa.Column("kind", sa.String(length=40), nullable=False),
+        sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("incarnation", sa.Integer(), nullable=False),
+        sa.Column("counter", sa.Integer(), nullable=False),
+        sa.Column("organisation_id", sa.String(length=64), nullable=False),
+        sa.Column("person_id", sa.String(length=64), nullable=True),
+        sa.Column("author_id", sa.String(length=64), nullable=True),
+        sa.Column("external_id", sa.String(length=120), nullable=True),
+        sa.Column("audience_level", sa.String(length=16), nullable=False),
+        sa.Column("content", sa.JSON(), nullable=False),
+        sa.Column("search_text", sa.Text(), nullable=False),
+        sa.Column("valid_until", sa.Date(), nullable=True),
+        sa.Column("document", sa.LargeBinary(), nullable=True),
+        sa.Column("content_hash", sa.String(length=64), nullable=True),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("updated_at", sa.BigInteger(), nullable=False),
+        sa.Column("published_at", sa.BigInteger(), nullable=True),
+        sa.Column("confirmed_at", sa.BigInteger(), nullable=True),
+        sa.Column("reminded_at", sa.BigInteger(), nullable=True),
+        sa.Column("closed_at", sa.BigInteger(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["author_id"], ["persons.id"], name=op.f("fk_entries_author_id")
+        ),
+        sa.ForeignKeyConstraint(
+            ["organisation_id"],
+            ["organisations.id"],
+            name=op.f("fk_entries_organisation_id"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["person_id"], ["persons.id"], name=op.f("fk_entries_person_id")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_entries")),
+        sa.UniqueConstraint("external_id", name=op.f("uq_entries_external_id")),
+    )
+    op.create_index(
+        "ix_entries_organisation_id", "entries", ["organisation_id"], unique=False
+    )
+    op.create_index(
+        "ix_entries_state_valid_until",
+        "entries",
+        ["state", "valid_until"],
+        unique=False,
+    )
+
+
+def _create_invitations() -> None:
+    op.create_table(
+        "invitations",
+        sa.Column("id", sa.String(length=64), nullable=False),
+        sa.Column("secret", sa.LargeBinary(), nullable=False),
+        sa.Column("public_id", sa.String(length=32), nullable=False),
+        sa.Column("group_hint", sa.String(length=8), nullable=False),
+        sa.Column("note", sa.String(length=200), nullable=True),
+        sa.Column("created_by", sa.String(length=64), nullable=True),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("expires_at", sa.BigInteger(), nullable=False),
+        sa.Column("used_at", sa.BigInteger(), nullable=True),
+        sa.Column("revoked_at", sa.BigInteger(), nullable=True),
+        sa.Column("partner_id", sa.String(length=64), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["created_by"], ["persons.id"], name=op.f("fk_invitations_created_by")
+        ),
+        sa.ForeignKeyConstraint(
+            ["partner_id"], ["partners.id"], name=op.f("fk_invitations_partner_id")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_invitations")),
+        sa.UniqueConstraint("group_hint", name=op.f("uq_invitations_group_hint")),
+        sa.UniqueConstraint("public_id", name=op.f("uq_invitations_public_id")),
+    )
+
+
+def _create_partner_events() -> None:
+    op.create_table(
+        "partner_events",
+        sa.Column("id", sa.String(length=64), nullable=False),
+        sa.Column("partner_id", sa.String(length=64), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.Column("event", sa.String(length=40), nullable=False),
+        sa.Column("person_id", sa.String(length=64), nullable=True),
+        sa.Column("note", sa.String(length=300), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["partner_id"], ["partners.id"], name=op.f("fk_partner_events_partner_id")
+        ),
+        sa.ForeignKeyConstraint(
+            ["person_id"], ["persons.id"], name=op.f("fk_partner_events_person_id")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_partner_events")),
+    )
+    op.create_index(
+        "ix_partner_events_partner_id_at",
+        "partner_events",
+        ["partner_id", "at"],
+        unique=False,
+    )
+
+
+def _create_sessions() -> None:
+    op.create_table(
+        "sessions",
+        sa.Column("token_hash", sa.String(length=64), nullable=False),
+        sa.Column("person_id", sa.String(length=64), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("seen_at", sa.BigInteger(), nullable=False),
+        sa.Column("expires_at", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["person_id"], ["persons.id"], name=op.f("fk_sessions_person_id")
+        ),
+        sa.PrimaryKeyConstraint("token_hash", name=op.f("pk_sessions")),
+    )
+
+
+def _create_sign_in_links() -> None:
+    op.create_table(
+        "sign_in_links",
+        sa.Column("token_hash", sa.String(length=64), nullable=False),
+        sa.Column("person_id", sa.String(length=64), nullable=False),
+        sa.Column("purpose", sa.String(length=24), nullable=False),
+        sa.Column("subject", sa.String(length=64), nullable=True),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("expires_at", sa.BigInteger(), nullable=False),
+        sa.Column("used_at", sa.BigInteger(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["person_id"], ["persons.id"], name=op.f("fk_sign_in_links_person_id")
+        ),
+        sa.PrimaryKeyConstraint("token_hash", name=op.f("pk_sign_in_links")),
+    )
+
+
+def _create_disclosures() -> None:
+    op.create_table(
+        "disclosures",
+        sa.Column("partner_id", sa.String(length=64), nullable=False),
+        sa.Column("entry_id", sa.String(length=64), nullable=False),
+        sa.Column("seq", sa.Integer(), nullable=False),
+        sa.Column("op", sa.String(length=10), nullable=False),
+        sa.Column("incarnation", sa.Integer(), nullable=False),
+        sa.Column("counter", sa.Integer(), nullable=False),
+        sa.Column("form", sa.String(length=10), nullable=False),
+        sa.Column("reason", sa.String(length=80), nullable=False),
+        sa.Column("recorded_at", sa.BigInteger(), nullable=False),
+        sa.Column("told_at", sa.BigInteger(), nullable=True),
+        sa.Column("acknowledged_at", sa.BigInteger(), nullable=True),
+        sa.Column("refused_reason", sa.String(length=300), nullable=True),
+        sa.Column("held_incarnation", sa.Integer(), nullable=True),
+        sa.Column("held_counter", sa.Integer(), nullable=True),
+        sa.Column("held_hash", sa.String(length=64), nullable=True),
+        sa.Column("receipt_id", sa.String(length=512), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["entry_id"], ["entries.id"], name=op.f("fk_disclosures_entry_id")
+        ),
+        sa.ForeignKeyConstraint(
+            ["partner_id"], ["partners.id"], name=op.f("fk_disclosures_partner_id")
+        ),
+        sa.ForeignKeyConstraint(
+            ["receipt_id"], ["receipts.id"], name=op.f("fk_disclosures_receipt_id")
+        ),
+        sa.PrimaryKeyConstraint("partner_id", "entry_id", name=op.f("pk_disclosures")),
+        sa.UniqueConstraint(
+            "partner_id", "seq", name=op.f("uq_disclosures_partner_id_seq")
+        ),
+    )
+    op.create_index(
+        "ix_disclosures_entry_id", "disclosures", ["entry_id"], unique=False
+    )
+
+
+def _create_entry_audience_partners() -> None:
+    op.create_table(
+        "entry_audience_partners",
+        sa.Column("entry_id", sa.String(length=64), nullable=False),
+        sa.Column("partner_id", sa.String(length=64), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["entry_id"],
+            ["entries.id"],
+            name=op.f("fk_entry_audience_partners_entry_id"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["partner_id"],
+            ["partners.id"],
+            name=op.f("fk_entry_audience_partners_partner_id"),
+        ),
+        sa.PrimaryKeyConstraint(
+            "entry_id", "partner_id", name=op.f("pk_entry_audience_partners")
+        ),
+    )
+
+
+def _create_mail_outbox() -> None:
+    op.create_table(
+        "mail_outbox",
+        sa.Column("id", sa.String(length=64), nullable=False),
+        sa.Column("recipient", sa.String(length=254), nullable=False),
+        sa.Column("person_id", sa.String(length=64), nullable=True),
+        sa.Column("kind", sa.String(length=40), nullable=False),
+        sa.Column("language", sa.String(length=12), nullable=False),
+        sa.Column("subject", sa.String(length=300), nullable=False),
+        sa.Column("body", sa.Text(), nullable=False),
+        sa.Column("entry_id", sa.String(length=64), nullable=True),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("sent_at", sa.BigInteger(), nullable=True),
+        sa.Column("cancelled_at", sa.BigInteger(), nullable=True),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("next_attempt_at", sa.BigInteger(), nullable=True),
+        sa.Column("last_error", sa.String(length=300), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["entry_id"], ["entries.id"], name=op.f("fk_mail_outbox_entry_id")
+        ),
+        sa.ForeignKeyConstraint(
+            ["person_id"], ["persons.id"], name=op.f("fk_mail_outbox_person_id")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_mail_outbox")),
+    )
+    op.create_index("ix_mail_outbox_sent_at", "mail_outbox", ["sent_at"], unique=False)
+
+
+def _create_messages() -> None:
+    op.create_table(
+        "messages",
+        sa.Column("id", sa.String(length=64), nullable=False),
+        sa.Column("conversation_id", sa.String(length=64), nullable=False),
+        sa.Column("activity_id", sa.String(length=512), nullable=False),
+        sa.Column("in_reply_to", sa.String(length=512), nullable=True),
+        sa.Column("author_id", sa.String(length=64), nullable=True),
+        sa.Column("author_name", sa.String(length=200), nullable=False),
+        sa.Column("author_organisation", sa.String(length=200), nullable=False),
+        sa.Column("from_owner", sa.Boolean(), nullable=False),
+        sa.Column("text", sa.Text(), nullable=False),
+        sa.Column("sent_at", sa.BigInteger(), nullable=False),
+        sa.Column("delivered_at", sa.BigInteger(), nullable=True),
+        sa.Column("read_at", sa.BigInteger(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["author_id"], ["persons.id"], name=op.f("fk_messages_author_id")
+        ),
+        sa.ForeignKeyConstraint(
+            ["conversation_id"],
+            ["conversations.id"],
+            name=op.f("fk_messages_conversation_id"),
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_messages")),
+        sa.UniqueConstraint("activity_id", name=op.f("uq_messages_activity_id")),
+    )
+    op.create_index(
+        "ix_messages_conversation_id_sent_at",
+        "messages",
+        ["conversation_id", "sent_at"],
+        unique=False,
+    )

@@ -1,0 +1,81 @@
+"""The one row that says which node this database belongs to."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import insert, select, update
+
+from node.errors import ConflictError
+from node.storage.database import Transaction
+from node.storage.tables import node_state
+
+_ONLY_ROW = 1
+
+
+@dataclass(frozen=True, slots=True)
+class NodeState:
+    """What a node knows about itself.
+
+    Attributes:
+        node_id: Identifier of this installation; never sent as an address.
+        epoch: 32 hex digits; a new one tells partners that positions start anew.
+        incarnation: First part of every version that this node makes; raised after
+            a restore from backup.
+        card: Facts about the cluster that the actor document shows.
+        key_number: Number of the key in use, from 1.
+    """
+
+    node_id: str
+    base_url: str
+    name: str
+    default_language: str
+    epoch: str
+    incarnation: int
+    card: Mapping[str, Any]
+    key_number: int
+    created_at: datetime
+
+
+async def load_node_state(tx: Transaction) -> NodeState | None:
+    """Return the node's state; None in a database that belongs to no node yet."""
+    row = await tx.one_or_none(select(node_state))
+    if row is None:
+        return None
+    return NodeState(
+        node_id=row.node_id,
+        base_url=row.base_url,
+        name=row.name,
+        default_language=row.default_language,
+        epoch=row.epoch,
+        incarnation=row.incarnation,
+        card=row.card,
+        key_number=row.key_number,
+        created_at=row.created_at,
+    )
+
+
+async def require_node_state(tx: Transaction) -> NodeState:
+    """Return the node's state.
+
+    Raises:
+        ConflictError: The database belongs to no node; `spalier init` was not run.
+    """
+    state = await load_node_state(tx)
+    if state is None:
+        raise ConflictError(
+            "The database belongs to no node yet.",
+            code="not-initialised",
+            hint="Set the node up: spalier init",
+        )
+    return state
+
+
+async def store_node_state(tx: Transaction, state: NodeState) -> None:
+    """Write the state, whether there was one or not."""
+    values = {field.name: getattr(state, field.name) for field in fields(state)}
+    values["card"] = dict(state.card)
+    changed = await tx.execute(update(node_state).values(values))
+    if changed.rowcount == 0:
+        await tx.execute(insert(node_state).values(id=_ONLY_ROW, **values))

@@ -1,0 +1,64 @@
+"""What was seen before: nonces of request signatures, ids of activities.
+
+Both are written in the transaction that carries the effect of the request, so
+that a request which fails leaves no trace and may be sent again.
+"""
+
+from datetime import datetime
+
+from sqlalchemy import delete, select
+from sqlalchemy.dialects.postgresql import insert as postgres_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+
+from node.storage.database import Transaction
+from node.storage.tables import processed_activities, seen_nonces
+
+
+async def has_nonce(tx: Transaction, key_id: str, nonce: str) -> bool:
+    """Tell whether a pair was seen within its window."""
+    found = await tx.scalar(
+        select(seen_nonces.c.nonce).where(
+            seen_nonces.c.key_id == key_id, seen_nonces.c.nonce == nonce
+        )
+    )
+    return found is not None
+
+
+async def add_nonce(
+    tx: Transaction, key_id: str, nonce: str, expires_at: datetime
+) -> bool:
+    """Remember a pair.
+
+    Returns:
+        False if it was there already; then nothing was written.
+    """
+    make = postgres_insert if tx.dialect_name == "postgresql" else sqlite_insert
+    result = await tx.execute(
+        make(seen_nonces)
+        .values(key_id=key_id, nonce=nonce, expires_at=expires_at)
+        .on_conflict_do_nothing()
+    )
+    return int(result.rowcount) == 1
+
+
+async def forget_expired(tx: Transaction, *, now: datetime) -> int:
+    """Forget pairs whose window is over; return how many."""
+    result = await tx.execute(delete(seen_nonces).where(seen_nonces.c.expires_at < now))
+    return int(result.rowcount)
+
+
+async def add_processed(
+    tx: Transaction, activity_id: str, *, partner_id: str, at: datetime
+) -> bool:
+    """Note that an activity takes effect in this transaction.
+
+    Returns:
+        False if it did so before: the caller answers as then, without effect.
+    """
+    make = postgres_insert if tx.dialect_name == "postgresql" else sqlite_insert
+    result = await tx.execute(
+        make(processed_activities)
+        .values(activity_id=activity_id, partner_id=partner_id, at=at)
+        .on_conflict_do_nothing()
+    )
+    return int(result.rowcount) == 1

@@ -1,0 +1,159 @@
+"""Partners' entries in the database: copies, tombstones and quarantine."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Row,
+    Select,
+    delete,
+    func,
+    insert,
+    select,
+    update,
+)
+
+from federation.exchange import HeldState, HeldVersion
+from federation.version import Version
+from node.catalogue.model import ReceivedEntry, ReceivedState
+from node.storage.database import Transaction
+from node.storage.tables import partners, received_entries
+
+
+def _selection() -> Select[Any]:
+    return select(
+        received_entries,
+        partners.c.name.label("partner_name"),
+        partners.c.state.label("partner_state"),
+    ).join(partners, partners.c.id == received_entries.c.partner_id)
+
+
+def _received(row: Row[Any]) -> ReceivedEntry:
+    return ReceivedEntry(
+        id=row.id,
+        uri=row.entry_uri,
+        partner_id=row.partner_id,
+        partner_name=row.partner_name,
+        state=ReceivedState(row.state),
+        kind=row.kind,
+        known_kind=row.known_kind,
+        version=Version(row.incarnation, row.counter),
+        content=row.content or {"title": {}, "summary": {}},
+        owner=row.owner,
+        is_public=row.is_public,
+        valid_until=row.valid_until,
+        published_at=row.published_at or row.first_received_at,
+        updated_at=row.updated_at or row.changed_at,
+        first_received_at=row.first_received_at,
+        changed_at=row.changed_at,
+    )
+
+
+async def list_received(
+    tx: Transaction,
+    *,
+    where: ColumnElement[bool],
+    order_by: Sequence[ColumnElement[Any]] = (),
+    limit: int | None = None,
+    offset: int = 0,
+) -> list[ReceivedEntry]:
+    """Load received entries that satisfy `where` (taken from visibility)."""
+    statement = _selection().where(where)
+    statement = statement.order_by(*(order_by or (received_entries.c.id,)))
+    if limit is not None:
+        statement = statement.limit(limit).offset(offset)
+    return [_received(row) for row in await tx.all(statement)]
+
+
+async def held_versions(
+    tx: Transaction, partner_id: str, entry_uris: Sequence[str]
+) -> dict[str, HeldVersion]:
+    """What we applied last of each of these entries; absent means never heard."""
+    rows = await tx.all(
+        select(
+            received_entries.c.entry_uri,
+            received_entries.c.state,
+            received_entries.c.incarnation,
+            received_entries.c.counter,
+            received_entries.c.content_hash,
+        ).where(
+            received_entries.c.partner_id == partner_id,
+            received_entries.c.entry_uri.in_(entry_uris),
+        )
+    )
+    return {
+        row.entry_uri: HeldVersion(
+            version=Version(row.incarnation, row.counter),
+            state=HeldState(row.state),
+            content_hash=row.content_hash,
+        )
+        for row in rows
+    }
+
+
+async def put_received(
+    tx: Transaction,
+    *,
+    partner_id: str,
+    entry_uri: str,
+    new_id: str,
+    values: dict[str, Any],
+) -> None:
+    """Insert or replace what we hold of one entry.
+
+    Args:
+        new_id: Our id for its page if it is new; a known entry keeps its own.
+        values: All other columns.
+    """
+    result = await tx.execute(
+        update(received_entries)
+        .where(
+            received_entries.c.partner_id == partner_id,
+            received_entries.c.entry_uri == entry_uri,
+        )
+        .values(**values)
+    )
+    if result.rowcount == 0:
+        await tx.execute(
+            insert(received_entries).values(
+                id=new_id,
+                partner_id=partner_id,
+                entry_uri=entry_uri,
+                first_received_at=values["changed_at"],
+                **values,
+            )
+        )
+
+
+async def forget_partner(tx: Transaction, partner_id: str) -> int:
+    """Remove everything received from a partner, tombstones of deletions excepted.
+
+    Returns:
+        Number of copies removed.
+    """
+    mine = received_entries.c.partner_id == partner_id
+    held = await tx.scalar(
+        select(func.count())
+        .select_from(received_entries)
+        .where(mine, received_entries.c.state == ReceivedState.PRESENT.value)
+    )
+    await tx.execute(
+        delete(received_entries).where(
+            mine, received_entries.c.state != ReceivedState.DELETED.value
+        )
+    )
+    return int(held or 0)
+
+
+async def count_received(tx: Transaction, partner_id: str, state: ReceivedState) -> int:
+    """Count what we hold of a partner in one state."""
+    number = await tx.scalar(
+        select(func.count())
+        .select_from(received_entries)
+        .where(
+            received_entries.c.partner_id == partner_id,
+            received_entries.c.state == state.value,
+        )
+    )
+    return int(number or 0)

@@ -1,0 +1,376 @@
+"""Every table of a node. Rows never leave `node.storage` as rows.
+
+No table holds payload in a queue: `disclosures` is ledger, queue and audit at
+once and names entries only (SPEC EXC-001).
+"""
+
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Date,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+from node.storage.columns import UtcDateTime
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+ID = String(64)
+URI = String(512)
+
+node_state = Table(
+    "node_state",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("node_id", ID, nullable=False),
+    Column("base_url", URI, nullable=False),
+    Column("name", String(200), nullable=False),
+    Column("default_language", String(12), nullable=False),
+    Column("epoch", String(32), nullable=False),
+    Column("incarnation", Integer, nullable=False),
+    Column("card", JSON, nullable=False),
+    Column("key_number", Integer, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    CheckConstraint("id = 1", name="single"),
+)
+
+organisations = Table(
+    "organisations",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("external_id", String(120), unique=True),
+    Column("name", String(200), nullable=False),
+    Column("short_name", String(80)),
+    Column("website", String(300)),
+    Column("region", String(12)),
+    Column("city", String(120)),
+    Column("size_class", String(20)),
+    Column("org_type", String(40)),
+    Column("description", JSON, nullable=False),
+    Column("is_office", Boolean, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("updated_at", UtcDateTime, nullable=False),
+)
+
+persons = Table(
+    "persons",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("external_id", String(120), unique=True),
+    Column("organisation_id", ForeignKey("organisations.id"), nullable=False),
+    Column("email", String(254), nullable=False, unique=True),
+    Column("name", String(200), nullable=False),
+    Column("role", String(24), nullable=False),
+    Column("function", String(160)),
+    Column("language", String(12), nullable=False),
+    Column("phone", String(60)),
+    Column("consent_on", Date),
+    Column("consent_source", String(200)),
+    Column("password_hash", String(200)),
+    Column("left_at", UtcDateTime),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("updated_at", UtcDateTime, nullable=False),
+    Index("ix_persons_organisation_id", "organisation_id"),
+)
+
+sign_in_links = Table(
+    "sign_in_links",
+    metadata,
+    Column("token_hash", String(64), primary_key=True),
+    Column("person_id", ForeignKey("persons.id"), nullable=False),
+    Column("purpose", String(24), nullable=False),
+    Column("subject", ID),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("expires_at", UtcDateTime, nullable=False),
+    Column("used_at", UtcDateTime),
+)
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("token_hash", String(64), primary_key=True),
+    Column("person_id", ForeignKey("persons.id"), nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("seen_at", UtcDateTime, nullable=False),
+    Column("expires_at", UtcDateTime, nullable=False),
+)
+
+entries = Table(
+    "entries",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("kind", String(40), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("incarnation", Integer, nullable=False),
+    Column("counter", Integer, nullable=False),
+    Column("organisation_id", ForeignKey("organisations.id"), nullable=False),
+    Column("person_id", ForeignKey("persons.id")),
+    Column("author_id", ForeignKey("persons.id")),
+    Column("external_id", String(120), unique=True),
+    Column("audience_level", String(16), nullable=False),
+    Column("content", JSON, nullable=False),
+    Column("search_text", Text, nullable=False),
+    Column("valid_until", Date),
+    Column("document", LargeBinary),
+    Column("content_hash", String(64)),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("updated_at", UtcDateTime, nullable=False),
+    Column("published_at", UtcDateTime),
+    Column("confirmed_at", UtcDateTime),
+    Column("reminded_at", UtcDateTime),
+    Column("closed_at", UtcDateTime),
+    Index("ix_entries_state_valid_until", "state", "valid_until"),
+    Index("ix_entries_organisation_id", "organisation_id"),
+)
+
+entry_audience_partners = Table(
+    "entry_audience_partners",
+    metadata,
+    Column("entry_id", ForeignKey("entries.id"), primary_key=True),
+    Column("partner_id", ForeignKey("partners.id"), primary_key=True),
+)
+
+invitations = Table(
+    "invitations",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("secret", LargeBinary, nullable=False),
+    Column("public_id", String(32), nullable=False, unique=True),
+    Column("group_hint", String(8), nullable=False, unique=True),
+    Column("note", String(200)),
+    Column("created_by", ForeignKey("persons.id")),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("expires_at", UtcDateTime, nullable=False),
+    Column("used_at", UtcDateTime),
+    Column("revoked_at", UtcDateTime),
+    Column("partner_id", ForeignKey("partners.id")),
+)
+
+partners = Table(
+    "partners",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("base_url", URI, nullable=False, unique=True),
+    Column("actor_id", URI, nullable=False),
+    Column("name", String(200), nullable=False),
+    Column("card", JSON, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("role", String(8), nullable=False),
+    Column("key_id", URI, nullable=False),
+    Column("key_multibase", String(120), nullable=False),
+    Column("request_id", URI, nullable=False),
+    Column("check_number", String(12), nullable=False),
+    Column("compared_at", UtcDateTime),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("active_since", UtcDateTime),
+    Column("ended_at", UtcDateTime),
+    # what we send
+    Column("head_seq", Integer, nullable=False),
+    Column("acked_seq", Integer, nullable=False),
+    Column("activity_seq", Integer, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("next_attempt_at", UtcDateTime),
+    Column("last_error", String(300)),
+    Column("last_failure_at", UtcDateTime),
+    Column("last_sent_at", UtcDateTime),
+    Column("receipt_digest", String(64)),
+    Column("receipt_held", Integer),
+    Column("receipt_refused", Integer),
+    Column("digest_equal", Boolean),
+    Column("checked_at", UtcDateTime),
+    # what we receive
+    Column("in_epoch", String(32)),
+    Column("in_position", Integer, nullable=False),
+    Column("last_received_at", UtcDateTime),
+)
+
+partner_events = Table(
+    "partner_events",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("partner_id", ForeignKey("partners.id"), nullable=False),
+    Column("at", UtcDateTime, nullable=False),
+    Column("event", String(40), nullable=False),
+    Column("person_id", ForeignKey("persons.id")),
+    Column("note", String(300)),
+    Index("ix_partner_events_partner_id_at", "partner_id", "at"),
+)
+
+disclosures = Table(
+    "disclosures",
+    metadata,
+    Column("partner_id", ForeignKey("partners.id"), primary_key=True),
+    Column("entry_id", ForeignKey("entries.id"), primary_key=True),
+    Column("seq", Integer, nullable=False),
+    Column("op", String(10), nullable=False),
+    Column("incarnation", Integer, nullable=False),
+    Column("counter", Integer, nullable=False),
+    Column("form", String(10), nullable=False),
+    Column("reason", String(80), nullable=False),
+    Column("recorded_at", UtcDateTime, nullable=False),
+    Column("told_at", UtcDateTime),
+    Column("acknowledged_at", UtcDateTime),
+    Column("refused_reason", String(300)),
+    # The version that the partner's receipts prove it to hold, if any.
+    Column("held_incarnation", Integer),
+    Column("held_counter", Integer),
+    Column("held_hash", String(64)),
+    Column("receipt_id", ForeignKey("receipts.id")),
+    UniqueConstraint("partner_id", "seq"),
+    Index("ix_disclosures_entry_id", "entry_id"),
+)
+
+receipts = Table(
+    "receipts",
+    metadata,
+    Column("id", URI, primary_key=True),
+    Column("partner_id", ForeignKey("partners.id"), nullable=False),
+    Column("position", Integer, nullable=False),
+    Column("received_at", UtcDateTime, nullable=False),
+    Column("document", LargeBinary, nullable=False),
+    Index("ix_receipts_partner_id_received_at", "partner_id", "received_at"),
+)
+
+received_entries = Table(
+    "received_entries",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("partner_id", ForeignKey("partners.id"), nullable=False),
+    Column("entry_uri", URI, nullable=False),
+    Column("state", String(12), nullable=False),
+    Column("kind", String(40), nullable=False),
+    Column("known_kind", Boolean, nullable=False),
+    Column("incarnation", Integer, nullable=False),
+    Column("counter", Integer, nullable=False),
+    Column("content", JSON),
+    Column("owner", JSON),
+    Column("is_public", Boolean, nullable=False),
+    Column("search_text", Text, nullable=False),
+    Column("valid_until", Date),
+    Column("document", LargeBinary),
+    Column("content_hash", String(64)),
+    Column("reason", String(300)),
+    Column("published_at", UtcDateTime),
+    Column("updated_at", UtcDateTime),
+    Column("first_received_at", UtcDateTime, nullable=False),
+    Column("changed_at", UtcDateTime, nullable=False),
+    UniqueConstraint("partner_id", "entry_uri"),
+    Index("ix_received_entries_state_kind", "state", "kind"),
+)
+
+# Digest buckets (federation.exchange.ViewDigest) of what a partner holds of us
+# ("out") and what we hold of it ("in"), kept up to date entry by entry.
+partner_views = Table(
+    "partner_views",
+    metadata,
+    Column("partner_id", ForeignKey("partners.id"), primary_key=True),
+    Column("direction", String(3), primary_key=True),
+    Column("buckets", LargeBinary, nullable=False),
+)
+
+seen_nonces = Table(
+    "seen_nonces",
+    metadata,
+    Column("key_id", URI, primary_key=True),
+    Column("nonce", String(128), primary_key=True),
+    Column("expires_at", UtcDateTime, nullable=False),
+    Index("ix_seen_nonces_expires_at", "expires_at"),
+)
+
+processed_activities = Table(
+    "processed_activities",
+    metadata,
+    Column("activity_id", URI, primary_key=True),
+    Column("partner_id", ForeignKey("partners.id"), nullable=False),
+    Column("at", UtcDateTime, nullable=False),
+)
+
+outgoing_activities = Table(
+    "outgoing_activities",
+    metadata,
+    Column("activity_id", URI, primary_key=True),
+    Column("partner_id", ForeignKey("partners.id"), nullable=False),
+    Column("seq", Integer, nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("subject", URI, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("delivered_at", UtcDateTime),
+    Column("refused_reason", String(300)),
+    UniqueConstraint("partner_id", "seq"),
+)
+
+conversations = Table(
+    "conversations",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("thread_uri", URI, nullable=False),
+    Column("entry_uri", URI, nullable=False),
+    Column("entry_title", JSON, nullable=False),
+    Column("partner_id", ForeignKey("partners.id")),
+    Column("owner_side", Boolean, nullable=False),
+    Column("asker_id", ForeignKey("persons.id")),
+    Column("owner_organisation_id", ForeignKey("organisations.id")),
+    Column("owner_id", ForeignKey("persons.id")),
+    Column("other_name", String(200)),
+    Column("other_organisation", String(200)),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("last_message_at", UtcDateTime, nullable=False),
+    Column("answered_at", UtcDateTime),
+    UniqueConstraint("thread_uri"),
+)
+
+messages = Table(
+    "messages",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("conversation_id", ForeignKey("conversations.id"), nullable=False),
+    Column("activity_id", URI, nullable=False, unique=True),
+    Column("in_reply_to", URI),
+    Column("author_id", ForeignKey("persons.id")),
+    Column("author_name", String(200), nullable=False),
+    Column("author_organisation", String(200), nullable=False),
+    Column("from_owner", Boolean, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("sent_at", UtcDateTime, nullable=False),
+    Column("delivered_at", UtcDateTime),
+    Column("read_at", UtcDateTime),
+    Index("ix_messages_conversation_id_sent_at", "conversation_id", "sent_at"),
+)
+
+mail_outbox = Table(
+    "mail_outbox",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("recipient", String(254), nullable=False),
+    Column("person_id", ForeignKey("persons.id")),
+    Column("kind", String(40), nullable=False),
+    Column("language", String(12), nullable=False),
+    Column("subject", String(300), nullable=False),
+    Column("body", Text, nullable=False),
+    Column("entry_id", ForeignKey("entries.id")),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("sent_at", UtcDateTime),
+    Column("cancelled_at", UtcDateTime),
+    Column("attempts", Integer, nullable=False),
+    Column("next_attempt_at", UtcDateTime),
+    Column("last_error", String(300)),
+    Index("ix_mail_outbox_sent_at", "sent_at"),
+)

@@ -1,0 +1,29 @@
+"""The one place that says who may see which entry, and in which form.
+
+`rules` decides for one viewer and one entry and names the rule; `sql` is the
+same decision as a filter for lists. A property test holds them together
+(tests/property/test_visibility.py). Nothing else in the node decides this.
+"""
+
+from node.visibility.rules import (
+    Form,
+    PartnerViewer,
+    PublicViewer,
+    Verdict,
+    Viewer,
+    decide_entry,
+    decide_received,
+)
+from node.visibility.sql import visible_entries, visible_received
+
+__all__ = [
+    "Form",
+    "PartnerViewer",
+    "PublicViewer",
+    "Verdict",
+    "Viewer",
+    "decide_entry",
+    "decide_received",
+    "visible_entries",
+    "visible_received",
+]

@@ -1,0 +1,34 @@
+"""Finds the person behind a request and what waits for them."""
+
+from aiohttp import web
+
+from node.web.i18n import speaking
+from node.web.keys import (
+    COUNTER_LOADER,
+    COUNTERS,
+    PERSON,
+    PERSON_LOADER,
+)
+from node.web.language_choice import language_of
+from node.web.security import FEDERATION_DOORS, Handler
+
+
+@web.middleware
+async def find_person(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Load the signed-in person and go on in the language that they set."""
+    person = None
+    load_person = request.config_dict.get(PERSON_LOADER)
+    if load_person is not None and not _impersonal(request.path):
+        person = await load_person(request)
+    request[PERSON] = person
+    if person is None:
+        return await handler(request)
+    load_counters = request.config_dict.get(COUNTER_LOADER)
+    if load_counters is not None and request.method == "GET":
+        request[COUNTERS] = await load_counters(request, person)
+    with speaking(language_of(request)):
+        return await handler(request)
+
+
+def _impersonal(path: str) -> bool:
+    return path.startswith("/static/") or path in FEDERATION_DOORS
