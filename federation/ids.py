@@ -31,7 +31,7 @@ _LOCAL_ID: Final = re.compile(r"[a-z2-7]{26}\Z")
 _LABEL: Final = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 # The last label must start with a letter, so that no spelling of an IPv4 address
 # (decimal, hexadecimal, short) can be a host name.
-_HOST: Final = re.compile(rf"(?:{_LABEL}\.)+(?:xn--)?[a-z][a-z0-9-]*[a-z0-9]\Z")
+_HOST: Final = re.compile(rf"(?:{_LABEL}\.)+[a-z][a-z0-9-]{{0,61}}[a-z0-9]\Z")
 _URI: Final = re.compile(
     r"(?P<scheme>https?)://(?P<host>[a-z0-9.-]{1,253})(?::(?P<port>[1-9][0-9]{0,4}))?"
     r"(?P<path>(?:/[A-Za-z0-9._~!$&'()*+,;=:@-]*)*)"

@@ -355,7 +355,7 @@ def _combined_faults(known: dict[str, Any]) -> Iterator[tuple[str, InputFault]]:
         yield "base_url", InputFault("base_url", _sentence(error.message()))
 
 
-def smtp_password(config: NodeConfig, folder: Path) -> str:
+def smtp_password(config: NodeConfig, folder: Path) -> SecretStr:
     """Return the password of the mail server, from wherever it stands.
 
     Raises:
@@ -363,10 +363,10 @@ def smtp_password(config: NodeConfig, folder: Path) -> str:
     """
     smtp = config.mail.smtp
     if not smtp.password_file:
-        return smtp.password.get_secret_value()
+        return smtp.password
     path = folder / smtp.password_file
     try:
-        return path.read_text(encoding="utf-8").strip("\r\n")
+        return SecretStr(path.read_text(encoding="utf-8").strip("\r\n"))
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
         fault = InputFault(

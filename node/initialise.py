@@ -42,7 +42,6 @@ from node.signin.links import LinkPurpose, issue_link
 from node.storage.database import (
     SQLITE_FILE,
     Database,
-    SqliteDatabase,
     Transaction,
     open_database,
 )
@@ -164,7 +163,12 @@ async def initialise(  # noqa: PLR0913 - each is one answer of the administrator
         _write(folder / UNFINISHED_FILE, json.dumps({"node_id": wish.node_id}))
         key = create_key(folder, random)
         _write(folder / CONFIG_FILE, render_config(settings))
-        link = await _fill_database(folder, wish, key, clock=clock, random=random)
+        try:
+            link = await _fill_database(folder, wish, key, clock=clock, random=random)
+        except ConflictError:
+            # The database refused us: nothing of ours is in it.
+            _clear_leftovers(folder)
+            raise
         _sync(folder)
         (folder / UNFINISHED_FILE).unlink()
         _sync(folder)
@@ -313,10 +317,10 @@ def _sync(folder: Path) -> None:
 async def _fill_database(
     folder: Path, wish: _Wish, key: SigningKey, *, clock: Clock, random: RandomSource
 ) -> str:
-    database = open_database(wish.config.database.url, folder=folder)
-    if isinstance(database, SqliteDatabase):
-        # Before SQLite makes it: its log files take over the mode.
+    if not wish.config.database.url:
+        # Made here for its mode, which SQLite's log files take over.
         _write(folder / SQLITE_FILE, "")
+    database = open_database(wish.config.database.url, folder=folder)
     try:
         await migrate(database)
         address = NodeAddress(BaseUrl(wish.config.base_url))

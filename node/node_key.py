@@ -83,18 +83,12 @@ def load_key(folder: Path) -> SigningKey:
             f"The node key cannot be opened: {error.strerror}. Run the command as "
             "the user that the file belongs to; it must not be a link.",
         ) from error
-    with os.fdopen(descriptor, "rb") as file:
+    try:
         # The open file is examined, not the name: it cannot be exchanged between.
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            raise _unusable(path, "The node key is not a regular file.")
-        if stat.S_IMODE(status.st_mode) & _OTHERS:
-            raise _unusable(
-                path,
-                "The node key can be read by others: its mode is "
-                f"{stat.S_IMODE(status.st_mode):04o}. Run: chmod 600 {path}",
-            )
-        text = file.read(_KEY_FILE_BYTES_MAX)
+        _check_privacy(path, os.fstat(descriptor).st_mode)
+        text = os.read(descriptor, _KEY_FILE_BYTES_MAX)
+    finally:
+        os.close(descriptor)
     try:
         private = load_pem_private_key(text, password=None)
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
@@ -102,6 +96,17 @@ def load_key(folder: Path) -> SigningKey:
     if not isinstance(private, Ed25519PrivateKey):
         raise _damaged(path)
     return SigningKey.from_bytes(private.private_bytes_raw())
+
+
+def _check_privacy(path: Path, mode: int) -> None:
+    if not stat.S_ISREG(mode):
+        raise _unusable(path, "The node key is not a regular file.")
+    if stat.S_IMODE(mode) & _OTHERS:
+        raise _unusable(
+            path,
+            "The node key can be read by others: its mode is "
+            f"{stat.S_IMODE(mode):04o}. Run: chmod 600 {path}",
+        )
 
 
 def _damaged(path: Path) -> ConfigInvalidError:

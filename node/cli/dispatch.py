@@ -50,9 +50,7 @@ def perform(
         time.sleep(_POLL_SECONDS)
 
 
-def _directly(
-    folder: Path, request: ControlRequest, *, debug: bool
-) -> dict[str, Any]:
+def _directly(folder: Path, request: ControlRequest, *, debug: bool) -> dict[str, Any]:
     logging.basicConfig(
         level=logging.DEBUG if debug else logging.WARNING,
         stream=sys.stderr,

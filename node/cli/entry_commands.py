@@ -121,7 +121,9 @@ def feed(*, kind: str | None, search: str | None, partners_only: bool) -> None:
     call.show(document, entry_views.show_feed)
 
 
-@click.command("ledger", help="List what was told to which partner, and confirmed when.")
+@click.command(
+    "ledger", help="List what was told to which partner, and confirmed when."
+)
 @click.argument("entry_id", metavar="[ENTRY]", required=False)
 @acting
 def ledger(*, entry_id: str | None) -> None:

@@ -25,8 +25,9 @@ def _audience(audience: Mapping[str, Any] | None) -> str:
         return _("decided by its origin")
     words = {
         "cluster": _("own cluster"),
-        "partners": _("own office and: %(partners)s",
-                      partners=", ".join(audience["partners"])),
+        "partners": _(
+            "own office and: %(partners)s", partners=", ".join(audience["partners"])
+        ),
         "trusted": _("own cluster and all partner clusters"),
         "public": _("everybody"),
     }
@@ -47,10 +48,12 @@ def _version(version: list[int]) -> str:
 def show_step(document: Mapping[str, Any], *, served: bool) -> None:
     """Say what became of an entry."""
     say(
-        _("%(kind)s, version %(version)s: %(state)s.",
-          kind=_kind(document["kind"]),
-          version=_version(document["version"]),
-          state=_states()[document["state"]]),
+        _(
+            "%(kind)s, version %(version)s: %(state)s.",
+            kind=_kind(document["kind"]),
+            version=_version(document["version"]),
+            state=_states()[document["state"]],
+        ),
         f"  {document['id']}",
         _("  For: %(audience)s", audience=_audience(document["audience"])),
     )
@@ -62,7 +65,9 @@ def show_entry(document: Mapping[str, Any]) -> None:
     """Show an entry with its fields."""
     content = document["content"]
     owner = document["owner"]
-    owners = ", ".join(part for part in (owner["person"], owner["organisation"]) if part)
+    owners = ", ".join(
+        part for part in (owner["person"], owner["organisation"]) if part
+    )
     say(
         in_own_language(content["title"]),
         in_own_language(content["summary"]),

@@ -24,8 +24,11 @@ def read_packed(name: str) -> str:
                 data = file.read(FILE_BYTES_MAX + 1)
     except OSError as error:
         raise InvalidInputError(
-            _("The file %(name)s cannot be read: %(reason)s.",
-              name=name, reason=error.strerror),
+            _(
+                "The file %(name)s cannot be read: %(reason)s.",
+                name=name,
+                reason=error.strerror,
+            ),
             code="file-unreadable",
             path=name,
         ) from error

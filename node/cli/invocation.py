@@ -57,9 +57,7 @@ class Invocation:
 
         given = {name: value for name, value in arguments.items() if value is not None}
         request = ControlRequest(command, given, self.acting_as)
-        document, self.served = perform(
-            self.node_folder(), request, debug=self.debug
-        )
+        document, self.served = perform(self.node_folder(), request, debug=self.debug)
         return document
 
     def show(self, document: Mapping[str, Any], view: View) -> None:

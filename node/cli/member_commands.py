@@ -28,7 +28,7 @@ def members() -> None:
 )
 @click.option("--invite", is_flag=True, help="Send the link for the first password.")
 @acting
-def add(  # noqa: PLR0913 - one option a field
+def add(
     *,
     email: str,
     name: str,
@@ -68,9 +68,7 @@ def import_file(command: str, file: str, *, dry_run: bool) -> None:
 
     call = invocation()
     document = call.perform(command, file=read_packed(file), dry_run=dry_run)
-    call.show(
-        document, lambda shown: member_views.show_report(shown, dry_run=dry_run)
-    )
+    call.show(document, lambda shown: member_views.show_report(shown, dry_run=dry_run))
     if document["errors"]:
         click.get_current_context().exit(1)
 

@@ -13,14 +13,21 @@ def show_report(document: Mapping[str, Any], *, dry_run: bool = False) -> None:
     if dry_run:
         say(_("Dry run: nothing was stored."))
     say(
-        _("%(added)s added, %(changed)s changed, %(unchanged)s unchanged.",
-          added=document["added"], changed=document["changed"],
-          unchanged=document["unchanged"])
+        _(
+            "%(added)s added, %(changed)s changed, %(unchanged)s unchanged.",
+            added=document["added"],
+            changed=document["changed"],
+            unchanged=document["unchanged"],
+        )
     )
     for change in document.get("changes", []):
         say(
-            _("  row %(row)s, %(key)s: %(fields)s",
-              row=change["row"], key=change["key"], fields=", ".join(change["fields"]))
+            _(
+                "  row %(row)s, %(key)s: %(fields)s",
+                row=change["row"],
+                key=change["key"],
+                fields=_differences(change),
+            )
         )
     errors = document["errors"]
     if errors:
@@ -30,7 +37,14 @@ def show_report(document: Mapping[str, Any], *, dry_run: bool = False) -> None:
             )
         )
     for error in errors:
-        say(_("  row %(row)s: %(message)s", row=error["row"], message=error["message"]))
+        column = f"{error['column']}: " if error.get("column") else ""
+        say(
+            _(
+                "  row %(row)s: %(message)s",
+                row=error["row"],
+                message=f"{column}{_(error['message'])}",
+            )
+        )
     without_consent = document.get("without_consent", 0)
     if without_consent:
         say(
@@ -44,6 +58,13 @@ def show_report(document: Mapping[str, Any], *, dry_run: bool = False) -> None:
         )
     for link in document["links"]:
         say(_("  First sign-in %(email)s", email=link["email"]), f"    {link['link']}")
+
+
+def _differences(change: Mapping[str, Any]) -> str:
+    return ", ".join(
+        f"{field['column']} “{field['before']}” → “{field['after']}”"
+        for field in change["fields"]
+    )
 
 
 def show_members(document: Mapping[str, Any]) -> None:
@@ -66,7 +87,8 @@ def show_members(document: Mapping[str, Any]) -> None:
     )
     say(
         ngettext(
-            "%(num)s organisation", "%(num)s organisations",
+            "%(num)s organisation",
+            "%(num)s organisations",
             len(document["organisations"]),
         )
         + ", "

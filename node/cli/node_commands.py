@@ -43,7 +43,7 @@ DEMO_FOLDER = Path(".demo")
     help="Also talk to http://127.0.0.1:PORT; for trying on one machine only.",
 )
 @acting
-def init(  # noqa: PLR0913 - each is one answer of the administrator
+def init(
     *,
     url: str,
     name: str,
@@ -105,9 +105,15 @@ def _host_and_port(text: str) -> tuple[str, int]:
 
 
 @click.command("serve", help="Run the node until it is stopped (Ctrl-C, SIGTERM).")
+@click.option("--with-parent", is_flag=True, hidden=True)
 @on_a_node
-def serve() -> None:
-    """Run the node."""
+def serve(*, with_parent: bool) -> None:
+    """Run the node.
+
+    Args:
+        with_parent: Stop when standard input closes, which is a pipe of the
+            process that started us.
+    """
     from node.app import serve as serve_node
     from node.cli import node_views
     from node.clock import SystemClock
@@ -118,6 +124,9 @@ def serve() -> None:
     folder = call.node_folder()
     config = load_config(folder)
     configure_logs(config.log, clock=SystemClock())
+
+    if with_parent:
+        _stop_with_parent()
 
     def ready(node: "Node") -> None:
         import os
@@ -134,6 +143,20 @@ def serve() -> None:
         if error.code != "port-in-use":
             raise
         raise port_in_use(config.listen.port, hint=error.hint) from error
+
+
+def _stop_with_parent() -> None:
+    import os
+    import signal
+    import sys
+    import threading
+
+    def wait_for_end() -> None:
+        while sys.stdin.buffer.read(1024):
+            pass
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=wait_for_end, name="parent", daemon=True).start()
 
 
 def port_in_use(port: int, *, hint: str) -> UnavailableError:
@@ -156,9 +179,7 @@ def port_in_use(port: int, *, hint: str) -> UnavailableError:
     )
 
 
-@click.command(
-    "demo", help="Run three clusters with invented data on this machine."
-)
+@click.command("demo", help="Run three clusters with invented data on this machine.")
 @click.option(
     "--port",
     type=click.IntRange(1024, 65_000),

@@ -15,8 +15,11 @@ from node.doctor import Finding, Severity
 def show_init(document: Mapping[str, Any], *, folder: Path) -> None:
     """Say what was made and how to go on."""
     say(
-        _("The node %(base_url)s was set up in %(folder)s.",
-          base_url=document["base_url"], folder=folder),
+        _(
+            "The node %(base_url)s was set up in %(folder)s.",
+            base_url=document["base_url"],
+            folder=folder,
+        ),
         _("  Key           %(fingerprint)s", fingerprint=document["fingerprint"]),
         _("  First sign-in %(email)s", email=document["admin"]["email"]),
         f"    {document['admin']['link']}",
@@ -28,8 +31,11 @@ def show_init(document: Mapping[str, Any], *, folder: Path) -> None:
 def show_serving(document: Mapping[str, Any], *, name: str) -> None:
     """Say where the node answers."""
     say(
-        _("%(name)s runs at %(base_url)s (Ctrl-C ends it).",
-          name=name, base_url=document["base_url"])
+        _(
+            "%(name)s runs at %(base_url)s (Ctrl-C ends it).",
+            name=name,
+            base_url=document["base_url"],
+        )
     )
 
 

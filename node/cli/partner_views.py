@@ -23,8 +23,10 @@ def _states() -> dict[str, str]:
 def show_invitation(document: Mapping[str, Any]) -> None:
     """Show a code and how it is used."""
     say(
-        _("Invitation, valid until %(expires)s, to be used once:",
-          expires=moment(document["expires"])),
+        _(
+            "Invitation, valid until %(expires)s, to be used once:",
+            expires=moment(document["expires"]),
+        ),
         "",
         _("  Code  %(code)s", code=document["code"]),
         _("  Link  %(link)s", link=document["link"]),
@@ -38,9 +40,7 @@ def show_preview(document: Mapping[str, Any]) -> None:
     card = document["card"]
     facts = [document["name"]]
     if isinstance(card.get("members"), int):
-        facts.append(
-            ngettext("%(num)s member", "%(num)s members", card["members"])
-        )
+        facts.append(ngettext("%(num)s member", "%(num)s members", card["members"]))
     if isinstance(card.get("field"), Mapping):
         facts.append(in_own_language(card["field"]))
     say_aside(
@@ -130,8 +130,10 @@ def show_partners(document: Mapping[str, Any]) -> None:
     if not document["partners"]:
         say(
             _("There is no partner yet."),
-            _("Make a code (spalier partner invite), or enter one"
-              " (spalier partner accept CODE)."),
+            _(
+                "Make a code (spalier partner invite), or enter one"
+                " (spalier partner accept CODE)."
+            ),
         )
         return
     table(

@@ -1,6 +1,5 @@
 """Which program listens on a port of this machine (Linux: from /proc)."""
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,7 +50,7 @@ def _listening_inodes(port: int, proc: Path) -> Iterator[str]:
 def _open_files(process: Path) -> Iterator[str]:
     try:
         for entry in (process / "fd").iterdir():
-            yield os.readlink(entry)
+            yield str(entry.readlink())
     except OSError:  # it has ended, or belongs to somebody else
         return
 

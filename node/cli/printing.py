@@ -10,6 +10,7 @@ from rich.text import Text
 
 from node.cli.wording import spoken_language
 
+_NONE = "\N{EN DASH}"
 PIPED_WIDTH = 160  # columns where no terminal says how many there are
 _MARKS = {"ok": "green", "note": "cyan", "warning": "yellow", "error": "red"}
 
@@ -63,17 +64,17 @@ def marked(severity: str, word: str, title: str, message: str, fix: str) -> None
 
 
 def moment(text: str | None) -> str:
-    """Show a time of a document in the time zone of this machine; – for none."""
+    """Show a time of a document in the time zone of this machine; a dash for none."""
     if text is None:
-        return "–"
+        return _NONE
     local = datetime.fromisoformat(text).astimezone()
     pattern = "%d.%m.%Y %H:%M" if spoken_language() == "de" else "%Y-%m-%d %H:%M"
     return local.strftime(pattern)
 
 
 def day(text: str | None) -> str:
-    """Show a day of a document; – for none."""
+    """Show a day of a document; a dash for none."""
     if text is None:
-        return "–"
+        return _NONE
     parsed = datetime.fromisoformat(text).replace(tzinfo=UTC)
     return parsed.strftime("%d.%m.%Y" if spoken_language() == "de" else "%Y-%m-%d")

@@ -139,8 +139,7 @@ def _show_error(error: dict[str, Any], invocation: Invocation) -> None:
         return
     lines = [_("Error: %(message)s", message=_(error["message"]))]
     faults = error.get("faults", [])
-    for fault in faults:
-        lines.append(f"  {_place(fault)}{_(fault['message'])}")
+    lines.extend(f"  {_place(fault)}{_(fault['message'])}" for fault in faults)
     if error["path"] and not faults and error["path"] not in error["message"]:
         lines.append(f"  {error['path']}")
     if error["hint"]:

@@ -75,5 +75,7 @@ def _fault(fault: InputFault) -> Mapping[str, Any]:
     return document
 
 
-def _error(code: str, message: str, *, path: str = "", hint: str = "") -> dict[str, Any]:
+def _error(
+    code: str, message: str, *, path: str = "", hint: str = ""
+) -> dict[str, Any]:
     return {"code": code, "message": message, "path": path, "hint": hint}

@@ -134,9 +134,8 @@ class ControlServer:
             request: ControlRequest = decode_request(line)
             command = request.command
             return {"document": await run_command(self._node, request)}
-        except Exception as error:  # noqa: BLE001 - every failure becomes an answer
+        except Exception as error:
             answer = error_document(error)
             if answer["error"]["code"] == INTERNAL_CODE:
                 logger.exception("command %s failed", command)
             return answer
-

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from federation.documents.message import Message as WireMessage
 from federation.errors import ConflictError as PeerConflictError
@@ -29,6 +29,7 @@ from node.storage.outgoing import ActivityKind
 from node.storage.partners import load_partner
 from node.visibility import PartnerViewer, decide_entry, decide_received
 
+_MICROSECOND = timedelta(microseconds=1)
 _NAME_MAX = 200  # characters of a partner's member as we keep them
 
 
@@ -76,12 +77,14 @@ class Conversations:
         async def work(tx: Transaction) -> Conversation:
             own = await find_own(tx, self._context.address, entry_ref)
             if own is not None:
-                opened = await self._thread_about_own(tx, actor, own)
+                opened = await self._thread_about_own(tx, actor, own, ref=entry_ref)
             else:
                 received = await find_received(tx, entry_ref)
                 if received is None:
                     raise _no_entry(entry_ref)
-                opened = await self._thread_about_received(tx, actor, received)
+                opened = await self._thread_about_received(
+                    tx, actor, received, ref=entry_ref
+                )
             return await self._write(tx, opened, author=actor, text=checked)
 
         return await self._context.database.write(work)
@@ -188,11 +191,11 @@ class Conversations:
     # -- steps ------------------------------------------------------------------
 
     async def _thread_about_own(
-        self, tx: Transaction, actor: Person, entry: Entry
+        self, tx: Transaction, actor: Person, entry: Entry, *, ref: str
     ) -> Conversation:
         today = self._context.clock.now().date()
         if not decide_entry(entry, actor, today).visible:
-            raise _no_entry(entry.uri)
+            raise _no_entry(ref)
         if entry.state is not EntryState.PUBLISHED or (
             entry.valid_until is not None and entry.valid_until < today
         ):
@@ -224,7 +227,7 @@ class Conversations:
         )
 
     async def _thread_about_received(
-        self, tx: Transaction, actor: Person, entry: ReceivedEntry
+        self, tx: Transaction, actor: Person, entry: ReceivedEntry, *, ref: str
     ) -> Conversation:
         partner = await load_partner(tx, entry.partner_id)
         today = self._context.clock.now().date()
@@ -232,7 +235,7 @@ class Conversations:
             partner is None
             or not decide_received(entry, partner.state, actor, today).visible
         ):
-            raise _no_entry(entry.uri)
+            raise _no_entry(ref)
         known = await rows.find_of_asker(tx, asker_id=actor.id, entry_uri=entry.uri)
         if known is not None:
             return known
@@ -352,6 +355,10 @@ class Conversations:
         self, tx: Transaction, conversation: Conversation, message: NewMessage
     ) -> Conversation:
         is_first = await rows.last_activity_id(tx, conversation.id) is None
+        if not is_first and message.sent_at <= conversation.last_message_at:
+            # Two messages of one moment keep the order in which they were stored.
+            after = conversation.last_message_at + _MICROSECOND
+            message = replace(message, sent_at=after)
         await rows.insert_message(tx, message)
         changes: dict[str, datetime | str] = {"last_message_at": message.sent_at}
         if message.from_owner and conversation.answered_at is None:
@@ -473,6 +480,7 @@ def _require_open(partner: Partner | None) -> None:
 
 
 def _no_entry(ref: str) -> NotFoundError:
+    """Name what was asked for, never what was found: hidden looks like absent."""
     return NotFoundError(f"There is no entry {ref}.", code="entry-unknown")
 
 

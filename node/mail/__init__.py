@@ -1,0 +1,1 @@
+"""Mails: their texts, the outbox and the way to the mail server."""

@@ -60,7 +60,7 @@ class MailOutbox:
         kind: str,
         language: str = "",
         entry_id: str | None = None,
-        **params: Any,  # noqa: ANN401 - what the kind's template names
+        **params: Any,
     ) -> Mail:
         """Write a mail in the transaction of its cause.
 
@@ -233,7 +233,7 @@ class MailOutbox:
         await self._context.database.write(work)
 
     def _next(self, mail: Mail) -> datetime:
-        pause = min(FIRST_RETRY * 2 ** min(mail.attempts, 10), LONGEST_PAUSE)
+        pause: timedelta = min(FIRST_RETRY * 2 ** min(mail.attempts, 10), LONGEST_PAUSE)
         return self._context.clock.now() + pause
 
     def _session(self) -> AbstractAsyncContextManager[SmtpSession]:

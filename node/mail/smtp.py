@@ -56,9 +56,7 @@ class SmtpSession:
             MailRefusedError: The server refuses this one.
             MailServerError: The connection broke.
         """
-        message = build_message(
-            mail, sender=self._sender, address=self._address, at=at
-        )
+        message = build_message(mail, sender=self._sender, address=self._address, at=at)
         try:
             await self._client.send_message(message)
         except aiosmtplib.SMTPRecipientsRefused as error:
@@ -105,9 +103,7 @@ async def smtp_session(
             await client.login(smtp.username, password)
     except (aiosmtplib.SMTPException, OSError) as error:
         client.close()
-        raise MailServerError(
-            f"{smtp.host}:{smtp.port} {_words(error)}"
-        ) from error
+        raise MailServerError(f"{smtp.host}:{smtp.port} {_words(error)}") from error
     try:
         yield SmtpSession(client, sender=settings.sender, address=address)
     finally:

@@ -15,7 +15,9 @@ from node.mail.model import MailKind
 
 LANGUAGES: Final = ("de", "en")
 SUBJECT_CHARACTERS_MAX: Final = 200  # column: 300
-_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
+_CONTROL: Final = re.compile(
+    r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+"
+)
 _MONTHS: Final = (
     "January", "February", "March", "April", "May", "June", "July", "August",
     "September", "October", "November", "December",

@@ -26,7 +26,7 @@ _OTHER_MARKS: Final = (
 _UTF8_MARK: Final = b"\xef\xbb\xbf"
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 # Umlauts of MS-DOS (CP850) read as Windows-1252, and UTF-8 that was read as such.
-_DAMAGED: Final = re.compile(r"[A-Za-z][„”‡†][a-z]|Ã[¤¶¼Ÿ„–œ\x9f]|\ufffd")
+_DAMAGED: Final = re.compile(r"[A-Za-z][„”‡†][a-z]|Ã[¤¶¼Ÿ„\u2013œ\x9f]|\ufffd")
 _SPREADSHEET_GUARD: Final = re.compile(r"'[=+\-@\t\r＝＋－＠]")  # noqa: RUF001
 
 
@@ -97,7 +97,9 @@ def read_table(
     for number, cells in lines[1:]:
         if not any(cell.strip() for cell in cells):
             continue
-        if len(cells) > len(names) and any(cell.strip() for cell in cells[len(names) :]):
+        if len(cells) > len(names) and any(
+            cell.strip() for cell in cells[len(names) :]
+        ):
             misshapen.append(number)
             continue
         found = {
@@ -201,9 +203,7 @@ def _windows(raw: bytes) -> str:
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
         raise _wrong_encoding(
-            Sentence(
-                "Line {line} is neither UTF-8 nor Windows-1252 text.", line=line
-            )
+            Sentence("Line {line} is neither UTF-8 nor Windows-1252 text.", line=line)
         ) from error
 
 
@@ -227,9 +227,7 @@ def _lines(text: str) -> list[tuple[int, list[str]]]:
         raise _unreadable(Sentence("The file is empty."), code="no-table")
     unquoted = re.sub(r'"[^"]*"', "", first[0])
     separator = max(";,\t", key=unquoted.count)
-    reader = csv.reader(
-        io.StringIO(text, newline=""), delimiter=separator, strict=True
-    )
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
     lines: list[tuple[int, list[str]]] = []
     number = 0
     try:
@@ -258,12 +256,12 @@ def _check_header(
     header: Sequence[str], names: Sequence[str | None], required: Sequence[str]
 ) -> None:
     present = [name for name in names if name is not None]
-    faults = [
+    missing = [
         InputFault(column, Sentence("The column {column} is missing.", column=column))
         for column in required
         if column not in present
     ]
-    faults += [
+    faults = missing + [
         InputFault(
             column,
             Sentence("The column {column} stands in the file twice.", column=column),
@@ -276,10 +274,12 @@ def _check_header(
         raise InvalidInputError(
             faults[0].message if len(faults) == 1 else _header_summary(len(faults)),
             faults=faults,
-            code="missing-column" if required else "duplicate-column",
+            code="missing-column" if missing else "duplicate-column",
             hint=f"Headings found: {found}.",
         )
 
 
 def _header_summary(number: int) -> Sentence:
-    return Sentence("The header has {number} faults; nothing was stored.", number=number)
+    return Sentence(
+        "The header has {number} faults; nothing was stored.", number=number
+    )

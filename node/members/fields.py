@@ -69,9 +69,7 @@ def read_website(text: str) -> str:
     if "://" not in address:
         address = f"https://{address}"
     if len(address) > 300 or not _pattern("url").match(address):  # noqa: PLR2004 - column
-        raise FieldError(
-            Sentence("{value} is not a web address.", value=_shown(text))
-        )
+        raise FieldError(Sentence("{value} is not a web address.", value=_shown(text)))
     return address
 
 
@@ -131,8 +129,10 @@ def read_region(text: str) -> str:
             return found
     code = text.strip().upper()
     country, _, rest = code.partition("-")
-    if rest and country not in {"DE", "AT", "CH"} and _folded(country) in _codes(
-        "countries"
+    if (
+        rest
+        and country not in {"DE", "AT", "CH"}
+        and _folded(country) in _codes("countries")
     ):
         return code[:6]
     raise FieldError(

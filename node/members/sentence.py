@@ -1,7 +1,6 @@
 """A sentence that can still be translated after it was written."""
 
 from collections.abc import Callable
-from typing import Final
 
 
 class Sentence(str):
@@ -17,14 +16,14 @@ class Sentence(str):
 
     __slots__ = ("template", "values")
 
-    template: Final[str]
-    values: Final[dict[str, object]]
+    template: str
+    values: dict[str, object]
 
     def __new__(cls, template: str, /, **values: object) -> "Sentence":
         """Write the English text."""
         text = super().__new__(cls, template.format(**values))
-        text.template = template  # type: ignore[misc] - once, here
-        text.values = values  # type: ignore[misc]
+        text.template = template
+        text.values = values
         return text
 
     def translated(self, gettext: Callable[[str], str]) -> str:

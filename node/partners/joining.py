@@ -294,5 +294,6 @@ def _refused(error: PermanentFetchError, host: ActorDocument) -> NodeError:
             code=code or "partner-refused-request",
         )
     sentence, hint = _SENTENCES[code]
-    detail = error.detail or sentence.format(name=host.name)
-    return ConflictError(detail, code=code, hint=hint.format(name=host.name))
+    return ConflictError(
+        sentence.format(name=host.name), code=code, hint=hint.format(name=host.name)
+    )

@@ -73,7 +73,7 @@ class SignIn:
     a member.
     """
 
-    def __init__(  # noqa: PLR0913 - the last two only for other costs
+    def __init__(
         self,
         context: NodeContext,
         mail: MailOutbox,
@@ -220,9 +220,7 @@ class SignIn:
         )
 
     async def _use(self, tx: Transaction, token: str) -> None:
-        used = await rows.use_link(
-            tx, token_hash(token), now=self._context.clock.now()
-        )
+        used = await rows.use_link(tx, token_hash(token), now=self._context.clock.now())
         if not used:
             raise ConflictError("This link has been used already.", code="link-used")
 

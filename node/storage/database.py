@@ -16,7 +16,7 @@ import contextlib
 import contextvars
 import logging
 import sqlite3
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias, TypeVar
@@ -25,7 +25,12 @@ from sqlalchemy import URL, Executable, Row, event
 from sqlalchemy.engine import CursorResult
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import (
+    AsyncConnection,
+    AsyncEngine,
+    AsyncTransaction,
+    create_async_engine,
+)
 from sqlalchemy.pool import AsyncAdaptedQueuePool, StaticPool
 
 from node.errors import UnavailableError
@@ -78,24 +83,25 @@ class Transaction:
         return self._connection.dialect.name
 
     async def execute(
-        self,
-        statement: Executable,
-        parameters: Any = None,
+        self, statement: Executable, parameters: Any = None
     ) -> CursorResult[Any]:
         """Run one statement."""
-        return await self._connection.execute(statement, parameters)
+        running = self._connection.execute(statement, parameters)
+        if self._connection.dialect.name == "sqlite":
+            return await _to_the_end(running)
+        return await running
 
     async def one_or_none(self, statement: Executable) -> Row[Any] | None:
         """Return the only row, or None; two rows are a bug."""
-        return (await self._connection.execute(statement)).one_or_none()
+        return (await self.execute(statement)).one_or_none()
 
     async def all(self, statement: Executable) -> list[Row[Any]]:
         """Return all rows."""
-        return list((await self._connection.execute(statement)).all())
+        return list((await self.execute(statement)).all())
 
     async def scalar(self, statement: Executable) -> Any:
         """Return the first column of the first row, or None."""
-        return (await self._connection.execute(statement)).scalar()
+        return (await self.execute(statement)).scalar()
 
     def after_commit(self, hook: AfterCommit) -> None:
         """Call `hook` once the transaction is on disk; never if it is rolled back."""
@@ -120,6 +126,24 @@ class Database(Protocol):
 
     async def close(self) -> None:
         """Finish what was accepted, then close every connection."""
+
+
+async def _to_the_end(statement: Coroutine[Any, Any, T]) -> T:
+    """Let a statement end before a cancellation takes effect.
+
+    The driver's thread cannot be interrupted: SQLAlchemy would drop the connection
+    while its transaction still holds the write lock.
+    """
+    task = asyncio.ensure_future(statement)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        while not task.done():
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.wait([task])
+        if not task.cancelled():
+            task.exception()  # the cancellation counts; do not report this one
+        raise
 
 
 def _run_hooks(hooks: list[AfterCommit]) -> None:
@@ -304,20 +328,33 @@ class SqliteDatabase:
     async def _run_group(self, group: list[_Job]) -> None:
         async with self._write_engine.connect() as connection:
             transaction = await connection.begin()
+            driver: Any = (await connection.get_raw_connection()).driver_connection
             try:
-                driver = (await connection.get_raw_connection()).driver_connection
                 for job in group:
                     await _run_job(connection, job)
                     # On a full disk SQLite ends the whole transaction. The next
                     # savepoint would silently open another one, and the earlier
                     # callers would be told that their work is stored.
-                    if connection.invalidated or not driver.in_transaction:  # type: ignore[union-attr]
+                    if connection.invalidated or not driver.in_transaction:
                         raise _TransactionLostError(job)
+                await transaction.commit()
             except BaseException:
-                with contextlib.suppress(DBAPIError):
-                    await transaction.rollback()
+                await _roll_back(connection, transaction, driver)
                 raise
-            await transaction.commit()
+
+
+async def _roll_back(
+    connection: AsyncConnection, transaction: AsyncTransaction, driver: Any
+) -> None:
+    """Leave the connection without a transaction, or without a connection."""
+    try:
+        await transaction.rollback()
+        # A COMMIT that fails leaves SQLite's transaction open, while SQLAlchemy
+        # takes it as ended.
+        if not connection.invalidated and driver.in_transaction:
+            await driver.rollback()
+    except (DBAPIError, sqlite3.Error):
+        await connection.invalidate()
 
 
 async def _run_job(connection: AsyncConnection, job: _Job) -> None:
@@ -511,10 +548,19 @@ def open_database(url: str, *, folder: Path) -> Database:
     """Open the engine that the settings name; empty means SQLite in the folder.
 
     Raises:
-        UnavailableError: The driver for PostgreSQL is not installed.
+        UnavailableError: The file is missing, or the driver for PostgreSQL.
     """
     if not url:
-        return SqliteDatabase(folder / SQLITE_FILE)
+        path = folder / SQLITE_FILE
+        # SQLite would make an empty one, and the node would seem to be new.
+        if not path.exists():
+            raise UnavailableError(
+                f"The database {path} is missing.",
+                code="database-missing",
+                path=str(path),
+                hint="Put the file back from your backup.",
+            )
+        return SqliteDatabase(path)
     try:
         return PostgresDatabase(url)
     except ModuleNotFoundError as error:

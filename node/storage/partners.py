@@ -1,7 +1,7 @@
 """Partners, their history and invitations in the database."""
 
 from collections.abc import Collection, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Row, insert, select, update
@@ -16,6 +16,7 @@ from node.storage.tables import (
     persons,
 )
 
+_MICROSECOND = timedelta(microseconds=1)
 # Columns of `partners` that have the name of an attribute and need no conversion.
 _PLAIN = tuple(
     column.name
@@ -127,7 +128,18 @@ async def add_event(
     person_id: str | None,
     note: str | None,
 ) -> None:
-    """Add a step to the history of a partnership."""
+    """Add a step to the history of a partnership, after all that are there.
+
+    Steps of one transaction may have the same time; the order must still hold.
+    """
+    latest: datetime | None = await tx.scalar(
+        select(partner_events.c.at)
+        .where(partner_events.c.partner_id == partner_id)
+        .order_by(partner_events.c.at.desc())
+        .limit(1)
+    )
+    if latest is not None:
+        at = max(at, latest + _MICROSECOND)
     await tx.execute(
         insert(partner_events).values(
             id=event_id,

@@ -15,10 +15,19 @@ from wtforms.i18n import get_translations
 
 from node.web.i18n import current_language
 from node.web.i18n import gettext as _
+from node.web.i18n import lazy_gettext
 
 # The exchange knows no fractions but decimal texts (schemas, "values").
 _DECIMAL = re.compile(r"-?\d{1,12}(\.\d{1,6})?")
 _GROUPED = re.compile(r"-?\d{1,3}(\.\d{3})+(,\d{1,6})?")
+
+# Sentences of WTForms that ours replace: these say what to do.
+REPLACED_MESSAGES = (
+    lazy_gettext("This field is required."),
+    lazy_gettext("Not a valid choice."),
+    lazy_gettext("Invalid email address."),
+    lazy_gettext("Invalid URL."),
+)
 
 FormType = TypeVar("FormType", bound="Form")
 
@@ -111,7 +120,7 @@ class DateField(wtforms.DateField):
     def __init__(
         self,
         label: str | None = None,
-        validators: Sequence[Any] | None = None,
+        validators: list[Any] | None = None,
         **options: Any,
     ) -> None:
         super().__init__(label, validators, format=["%Y-%m-%d", "%d.%m.%Y"], **options)

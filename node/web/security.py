@@ -62,6 +62,7 @@ async def add_headers(request: web.Request, response: web.StreamResponse) -> Non
     """Complete the headers of an answer; a signal handler, so that none escapes."""
     for name, value in _HEADERS.items():
         response.headers.setdefault(name, value)
+    response.headers["Server"] = "spalier"  # versions help only attackers
     if request.config_dict[SITE].https:
         response.headers.setdefault("Strict-Transport-Security", _HSTS)
     if REQUEST_ID in request:

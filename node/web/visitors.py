@@ -24,7 +24,7 @@ async def find_person(request: web.Request, handler: Handler) -> web.StreamRespo
     if person is None:
         return await handler(request)
     load_counters = request.config_dict.get(COUNTER_LOADER)
-    if load_counters is not None and request.method == "GET":
+    if load_counters is not None:
         request[COUNTERS] = await load_counters(request, person)
     with speaking(language_of(request)):
         return await handler(request)

@@ -5,6 +5,7 @@ Time and chance come from one seed, so that a failure is replayed by it.
 
 import asyncio
 import json
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -111,6 +112,17 @@ class SimNode:
             )
         return {row.entry_uri: row for row in rows}
 
+    async def heard_of(self, other: str) -> set[str]:
+        """URIs of everything this node ever heard of from another."""
+        received = tables.received_entries
+        async with self.context.database.read() as tx:
+            rows = await tx.all(
+                select(received.c.entry_uri).where(
+                    received.c.partner_id == self.partner_ids[other]
+                )
+            )
+        return {row.entry_uri for row in rows}
+
     async def visible_to(self, other: str) -> dict[str, Entry]:
         partner = await self.partner(other)
         today = self.context.clock.now().date()
@@ -127,24 +139,39 @@ class Network:
     """Carries pages by hand; `lose` says what to drop."""
 
     nodes: dict[str, SimNode]
+    told: set[tuple[str, str]] = field(default_factory=set)
+    """(receiver, URI) of every entry that a page for the receiver ever carried."""
 
     async def exchange(
-        self, sender: str, receiver: str, *, lose: str = "nothing", twice: bool = False
+        self,
+        sender: str,
+        receiver: str,
+        *,
+        lose: str = "nothing",
+        twice: bool = False,
+        meanwhile: Callable[[], Awaitable[None]] | None = None,
     ) -> bool:
         """Send one page; return whether something was waiting.
 
         Args:
             lose: `nothing`, `page` (never arrives) or `receipt` (effect, no answer).
+            twice: The page arrives twice.
+            meanwhile: What happens while page and receipt are on their way.
         """
         origin, target = self.nodes[sender], self.nodes[receiver]
         partner = await origin.partner(receiver)
         if partner.head_seq <= partner.acked_seq:
             return False
         page = await origin.sending.next_page(partner.id)
+        for item in page.document["orderedItems"]:
+            if item["type"] != "Delete":
+                self.told.add((receiver, item["object"]["id"]))
         if page.is_empty:
             return page.sent.last >= page.sent.first
         if lose == "page":
             return True
+        if meanwhile is not None:
+            await meanwhile()
         try:
             receipt = await self._arrive(target, sender, page)
             if twice:
@@ -156,6 +183,8 @@ class Network:
             return True
         if lose == "receipt":
             return True
+        if meanwhile is not None:
+            await meanwhile()
         checked = parse_receipt(
             receipt.document,
             peer=known_peer(partner),

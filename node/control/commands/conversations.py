@@ -35,8 +35,7 @@ async def messages(node: "Node", request: ControlRequest) -> dict[str, Any]:
     if reference is not None:
         return _described(actor, await node.conversations.show(actor, reference))
     threads = [
-        _described(actor, thread)
-        for thread in await node.conversations.list_for(actor)
+        _described(actor, thread) for thread in await node.conversations.list_for(actor)
     ]
     return {
         "thread": None,

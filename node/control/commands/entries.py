@@ -7,7 +7,6 @@ from federation.strict_json import loads
 from node.catalogue.model import Entry
 from node.control.commands.acting import acting_person
 from node.control.commands.described import day, entry_document, timestamp
-from node.control.commands.reports import import_report
 from node.control.request import ControlRequest
 from node.errors import InvalidInputError
 from node.feed.feed import FeedItem, FeedQuery
@@ -35,7 +34,7 @@ async def import_file(node: "Node", request: ControlRequest) -> dict[str, Any]:
     report = await node.entry_import.import_entries(
         actor, request.file("file"), dry_run=request.flag("dry_run")
     )
-    return import_report(report)
+    return dict(report.as_json())
 
 
 async def withdraw(node: "Node", request: ControlRequest) -> dict[str, Any]:

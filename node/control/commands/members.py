@@ -4,7 +4,6 @@ from typing import TYPE_CHECKING, Any
 
 from node.control.commands.acting import acting_person
 from node.control.commands.described import day
-from node.control.commands.reports import import_report
 from node.control.request import ControlRequest
 from node.errors import InvalidInputError
 from node.members.model import Role
@@ -49,7 +48,7 @@ async def import_file(node: "Node", request: ControlRequest) -> dict[str, Any]:
     report = await node.members.import_members(
         actor, request.file("file"), dry_run=request.flag("dry_run")
     )
-    return import_report(report)
+    return dict(report.as_json())
 
 
 async def list_members(node: "Node", request: ControlRequest) -> dict[str, Any]:

@@ -94,9 +94,7 @@ async def _viewer(node: "Node", name: str) -> Viewer:
     return PartnerViewer(partner.id, partner.state)
 
 
-async def _why_received(
-    node: "Node", viewer: Viewer, reference: str
-) -> Verdict | None:
+async def _why_received(node: "Node", viewer: Viewer, reference: str) -> Verdict | None:
     today = node.context.clock.now().date()
     where = or_(
         received_entries.c.id == reference, received_entries.c.entry_uri == reference

@@ -1,0 +1,93 @@
+"""Run every check of a node in order."""
+
+import asyncio
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from federation.ports import Clock
+from node.config import NodeConfig, load_config
+from node.control.client import NotServingError, ask
+from node.control.request import ControlRequest
+from node.doctor.database_checks import (
+    ClockCheck,
+    DatabaseCheck,
+    DeliveryCheck,
+    MailCheck,
+    SqliteCheck,
+)
+from node.doctor.facts import DatabaseFacts, read_facts
+from node.doctor.finding import Check, Finding, Severity, Subject
+from node.doctor.folder_checks import (
+    DiskCheck,
+    KeyCheck,
+    LoopbackCheck,
+    ReachabilityCheck,
+    ServingCheck,
+)
+from node.errors import ConfigInvalidError, NodeError
+from node.web.i18n import gettext as _
+
+CHECKS: Final[tuple[Check, ...]] = (
+    DatabaseCheck(),
+    SqliteCheck(),
+    KeyCheck(),
+    LoopbackCheck(),
+    ServingCheck(),
+    ReachabilityCheck(),
+    ClockCheck(),
+    DeliveryCheck(),
+    MailCheck(),
+    DiskCheck(),
+)
+
+
+def examine(folder: Path, *, clock: Clock, environ: Mapping[str, str]) -> list[Finding]:
+    """Check the node in `folder`; nothing is changed.
+
+    Args:
+        folder: The node's folder.
+        clock: The time.
+        environ: The environment, which may hold settings.
+    """
+    try:
+        config = load_config(folder, environ)
+    except ConfigInvalidError as error:
+        return [
+            _settings(Severity.ERROR, f"{fault.path}: {fault.message}")
+            for fault in error.faults
+        ]
+    except NodeError as error:
+        return [_settings(Severity.ERROR, _(error.message), fix=_(error.hint))]
+    subject = Subject(
+        folder=folder,
+        config=config,
+        facts=_facts(folder, config),
+        serving=_is_serving(folder),
+        now=clock.now(),
+    )
+    read = _settings(Severity.OK, _("The settings are read; none is unknown."))
+    return [read, *(found for check in CHECKS for found in check.findings(subject))]
+
+
+def _settings(severity: Severity, message: str, *, fix: str = "") -> Finding:
+    if severity is not Severity.OK:
+        fix = fix or _("Correct node.toml, or the variable of the environment.")
+    return Finding("settings", _("Settings"), severity, message, fix)
+
+
+def _facts(folder: Path, config: NodeConfig) -> DatabaseFacts | None:
+    try:
+        return asyncio.run(read_facts(folder, config.database.url))
+    except (OSError, SQLAlchemyError, NodeError):
+        return None
+
+
+def _is_serving(folder: Path) -> bool:
+    try:
+        ask(folder, ControlRequest("ping"))
+    except (NotServingError, NodeError):
+        return False
+    return True

@@ -1,0 +1,43 @@
+"""A real database of each engine for every contract test."""
+
+import datetime
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from node.storage.database import Database, PostgresDatabase, SqliteDatabase
+from node.storage.schema import migrate
+
+NOW = datetime.datetime(2026, 3, 2, 8, 0, tzinfo=datetime.UTC)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def engine_name(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+async def empty_database(
+    engine_name: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> AsyncIterator[Database]:
+    """A database without tables."""
+    database: Database
+    if engine_name == "sqlite":
+        database = SqliteDatabase(tmp_path / "node.sqlite")
+    else:
+        database = PostgresDatabase(request.getfixturevalue("postgres_url"))
+    yield database
+    await database.close()
+
+
+@pytest.fixture
+async def database(empty_database: Database) -> Database:
+    """A database with the program's schema."""
+    await migrate(empty_database)
+    return empty_database
+
+
+@pytest.fixture
+def now() -> datetime.datetime:
+    return NOW

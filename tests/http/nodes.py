@@ -1,0 +1,274 @@
+"""Real nodes for tests over HTTP: own folder, database, key, doors on loopback.
+
+Nothing is replaced but clock and randomness. The workers do not run by
+themselves; `settle` does what they would do, in a fixed order.
+"""
+
+import hashlib
+import socket
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from aiohttp import web
+from sqlalchemy import select
+
+from federation.ids import NodeAddress, parse_base_url, random_id
+from federation.keys import Signer
+from federation.transport.client import FederationClient
+from node.catalogue.catalogue import Catalogue
+from node.config import load_config
+from node.conversations.conversations import Conversations
+from node.exchange.activities import Activities
+from node.exchange.delivery import DeliveryWorker
+from node.exchange.receiving import Receiving
+from node.exchange.sending import Sending
+from node.exchange.wakeup import WakeUp
+from node.initialise import initialise
+from node.ledger import Ledger
+from node.mail.entry_mail import EntryMailer
+from node.mail.outbox import MailOutbox
+from node.members.model import Organisation, Person, Role
+from node.node_key import load_key
+from node.partners.model import Partner
+from node.partners.partners import Partners
+from node.ports import NodeContext
+from node.storage.database import Database, Transaction, open_database
+from node.storage.members import (
+    insert_organisation,
+    insert_person,
+    load_person,
+    office_persons,
+)
+from node.storage.node_state import require_node_state
+from node.storage.tables import metadata
+from node.web.doors import register_doors
+
+START = datetime(2026, 11, 21, 10, 0, tzinfo=UTC)
+
+
+@dataclass
+class MovableClock:
+    """One clock for all nodes of a test."""
+
+    moment: datetime = START
+
+    def now(self) -> datetime:
+        return self.moment
+
+    def advance(self, **parts: float) -> None:
+        self.moment += timedelta(**parts)
+
+
+@dataclass
+class SeededRandom:
+    """Reproducible bytes; every node has its own seed."""
+
+    seed: str
+    drawn: int = 0
+
+    def bytes(self, count: int, /) -> bytes:
+        self.drawn += 1
+        return hashlib.shake_256(f"{self.seed}/{self.drawn}".encode()).digest(count)
+
+
+@dataclass
+class RunningNode:
+    """A node with the services that its doors use."""
+
+    name: str
+    context: NodeContext
+    client: FederationClient
+    mail: MailOutbox
+    ledger: Ledger
+    catalogue: Catalogue
+    partners: Partners
+    conversations: Conversations
+    sending: Sending
+    receiving: Receiving
+    delivery: DeliveryWorker
+    runner: web.AppRunner
+    office: Person
+    reached: list[str]
+
+    @property
+    def base_url(self) -> str:
+        return self.context.address.base_url
+
+    @property
+    def database(self) -> Database:
+        return self.context.database
+
+    async def add_person(
+        self, email: str, *, organisation: str, role: Role = Role.PERSON
+    ) -> Person:
+        """Add a person in an organisation of its own name."""
+        now = self.context.clock.now()
+
+        async def work(tx: Transaction) -> Person:
+            firm = Organisation(id=random_id(self.context.random), name=organisation)
+            await insert_organisation(tx, firm, now=now)
+            person = Person(
+                id=random_id(self.context.random),
+                organisation_id=firm.id,
+                organisation_name=firm.name,
+                email=email,
+                name=email.partition("@")[0].title(),
+                role=role,
+                language="de",
+            )
+            await insert_person(tx, person, now=now)
+            stored = await load_person(tx, person.id)
+            assert stored is not None
+            return stored
+
+        return await self.database.write(work)
+
+    async def partner(self, other: "RunningNode") -> Partner:
+        """Our record of another node."""
+        return await self.partners.find(other.base_url)
+
+    async def settle(self) -> None:
+        """Deliver what waits for every partner, as the worker would."""
+        for partner in await self.partners.list():
+            await self.delivery.deliver(partner.id)
+
+    async def tables(self) -> dict[str, list[tuple[Any, ...]]]:
+        """Every row of every table."""
+        async with self.database.read() as tx:
+            return {
+                table.name: sorted(
+                    (tuple(row) for row in await tx.all(select(table))), key=repr
+                )
+                for table in metadata.sorted_tables
+            }
+
+    async def mails(self, kind: str) -> list[str]:
+        """Recipients of the queued mails of a kind."""
+        return [
+            mail.recipient
+            for mail in await self.mail.list_mails()
+            if mail.kind == kind
+        ]
+
+
+@asynccontextmanager
+async def running_node(
+    folder: Path, name: str, *, clock: MovableClock
+) -> AsyncIterator[RunningNode]:
+    """Set up a node in a folder and open its doors on a free port."""
+    random = SeededRandom(name)
+    door = socket.socket()
+    door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    door.bind(("127.0.0.1", 0))
+    base_url = f"http://127.0.0.1:{door.getsockname()[1]}"
+    await initialise(
+        folder,
+        base_url=base_url,
+        name=name,
+        office_email=f"office@{name.lower()}.example",
+        clock=clock,
+        random=random,
+        allow_loopback_http=True,
+        card={"field": "Photonik", "members": 84},
+    )
+    async with AsyncExitStack() as stack:
+        stack.callback(door.close)
+        config = load_config(folder, environ={})
+        database = open_database(config.database.url, folder=folder)
+        stack.push_async_callback(database.close)
+        async with database.read() as tx:
+            state = await require_node_state(tx)
+            office = (await office_persons(tx))[0]
+        address = NodeAddress(parse_base_url(base_url, allow_loopback_http=True))
+        context = NodeContext(
+            config=config,
+            clock=clock,
+            random=random,
+            database=database,
+            address=address,
+            signer=Signer(address, load_key(folder), state.key_number),
+            node_id=state.node_id,
+        )
+        client = await stack.enter_async_context(
+            FederationClient(clock=clock, random=random, allow_loopback_http=True)
+        )
+        node = _assembled(name, context, client, office)
+
+        @web.middleware
+        async def count(request: web.Request, handler: Any) -> web.StreamResponse:
+            node.reached.append(f"{request.method} {request.path}")
+            answer: web.StreamResponse = await handler(request)
+            return answer
+
+        app = web.Application(middlewares=[count])
+        register_doors(app, node)  # type: ignore[arg-type]
+        node.runner = web.AppRunner(app, access_log=None)
+        await node.runner.setup()
+        stack.push_async_callback(node.runner.cleanup)
+        await web.SockSite(node.runner, door).start()
+        yield node
+
+
+def _assembled(
+    name: str, context: NodeContext, client: FederationClient, office: Person
+) -> RunningNode:
+    wakeup = WakeUp()
+    mail = MailOutbox(context)
+    ledger = Ledger(context)
+    partners = Partners(context, client=client, ledger=ledger, mail=mail, waker=wakeup)
+    sending, receiving = Sending(context), Receiving(context, wakeup)
+    return RunningNode(
+        name=name,
+        context=context,
+        client=client,
+        mail=mail,
+        ledger=ledger,
+        catalogue=Catalogue(context, ledger, EntryMailer(context, mail), wakeup),
+        partners=partners,
+        conversations=Conversations(context, mail=mail, waker=wakeup),
+        sending=sending,
+        receiving=receiving,
+        delivery=DeliveryWorker(
+            context,
+            sending=sending,
+            receiving=receiving,
+            activities=Activities(context, partners),
+            client=client,
+            wakeup=wakeup,
+        ),
+        runner=web.AppRunner(web.Application()),
+        office=office,
+        reached=[],
+    )
+
+
+async def become_partners(host: RunningNode, guest: RunningNode) -> None:
+    """Invite, accept, confirm, and let the notice arrive."""
+    created = await host.partners.invite(host.office)
+    await guest.partners.accept(guest.office, created.code)
+    await host.partners.confirm(host.office, guest.base_url, compared=True)
+    await host.settle()
+    await guest.settle()
+
+
+OFFER: dict[str, Any] = {
+    "kind": "capacity_offer",
+    "title": {"de": "Prüfung von Linsen"},
+    "summary": {"de": "Freie Zeiten am Interferometer."},
+    "valid_until": "2027-06-30",
+    "equipment_class": "measuring",
+    "availability": "now",
+    "audience": {"level": "trusted"},
+}
+
+__all__ = [
+    "OFFER",
+    "MovableClock",
+    "RunningNode",
+    "become_partners",
+    "running_node",
+]

@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+import itertools
+
+import pytest
+
+from federation.trust import (
+    PERMITTED,
+    TRANSITIONS,
+    Allow,
+    Refuse,
+    TrustAction,
+    TrustEvent,
+    TrustState,
+    TrustTransitionError,
+    decide_trust,
+    next_state,
+)
+
+A, S, E = TrustAction, TrustState, TrustEvent
+STATES = [None, *TrustState]
+
+
+def test_every_pair_of_state_and_event_is_settled() -> None:
+    for state, event in itertools.product(STATES, TrustEvent):
+        if (state, event) in TRANSITIONS:
+            assert next_state(state, event) is TRANSITIONS[state, event]
+        else:
+            with pytest.raises(TrustTransitionError) as caught:
+                next_state(state, event)
+            assert (caught.value.state, caught.value.event) == (state, event)
+
+
+def test_every_pair_of_state_and_action_is_settled() -> None:
+    assert set(PERMITTED) == set(STATES)
+    for state, action in itertools.product(STATES, TrustAction):
+        decision = decide_trust(state, action)
+        assert isinstance(decision, Allow) == (action in PERMITTED[state])
+        if isinstance(decision, Refuse):
+            assert decision.status == (401 if state is None else 403)
+            assert decision.reason.endswith(".")
+
+
+def test_entries_flow_only_while_active() -> None:
+    for action in (A.PUSH_PAGE, A.MESSAGE, A.BE_TOLD):
+        assert [s for s in STATES if isinstance(decide_trust(s, action), Allow)] == [
+            S.ACTIVE
+        ]
+
+
+def test_withdrawals_pass_until_the_end() -> None:
+    for action in (A.PUSH_WITHDRAWALS, A.BE_TOLD_WITHDRAWALS, A.PULL_PAGE):
+        allowed = {s for s in STATES if isinstance(decide_trust(s, action), Allow)}
+        assert allowed == {S.ACTIVE, S.PAUSED, S.ENDING}
+
+
+def test_only_both_offices_together_make_a_partnership() -> None:
+    into_active = {
+        (state, event) for (state, event), to in TRANSITIONS.items() if to is S.ACTIVE
+    }
+    assert into_active == {
+        (S.REQUESTED, E.WE_CONFIRMED),
+        (S.WAITING, E.THEY_CONFIRMED),
+        (S.ACTIVE, E.THEY_CONFIRMED),
+        (S.PAUSED, E.WE_RESUMED),
+    }
+
+
+def test_the_usual_ways() -> None:
+    host = next_state(None, E.THEY_REQUESTED)
+    guest = next_state(None, E.WE_REQUESTED)
+    assert (host, guest) == (S.REQUESTED, S.WAITING)
+    assert next_state(host, E.WE_CONFIRMED) is S.ACTIVE
+    assert next_state(guest, E.THEY_CONFIRMED) is S.ACTIVE
+    assert next_state(host, E.WE_REFUSED) is S.REFUSED
+    assert next_state(guest, E.THEY_REFUSED) is S.REFUSED
+    ending = next_state(S.ACTIVE, E.WE_ENDED)
+    assert ending is next_state(S.ACTIVE, E.THEY_LEFT) is S.ENDING
+    assert next_state(ending, E.WITHDRAWALS_DONE) is S.ENDED
+    assert next_state(S.ENDED, E.THEY_REQUESTED) is S.REQUESTED
+
+
+def test_repeated_notices_change_nothing() -> None:
+    for state, event in (
+        (S.ACTIVE, E.THEY_CONFIRMED),
+        (S.PAUSED, E.THEY_CONFIRMED),
+        (S.REFUSED, E.THEY_REFUSED),
+        (S.ENDING, E.THEY_LEFT),
+        (S.ENDED, E.THEY_LEFT),
+        (S.REQUESTED, E.THEY_REQUESTED),
+    ):
+        assert next_state(state, event) is state
+
+
+def test_a_confirmation_cannot_wake_what_was_never_asked_or_is_over() -> None:
+    for state in (None, S.REQUESTED, S.REFUSED, S.ENDING, S.ENDED):
+        with pytest.raises(TrustTransitionError):
+            next_state(state, E.THEY_CONFIRMED)
