@@ -81,11 +81,12 @@ def expand(document: JsonObject) -> JsonObject:
         # relative, and a guess would be wrong.
         nodes = jsonld.expand(document, {"documentLoader": load_bundled, "base": ""})
     except jsonld.JsonLdError as error:
-        cause = error.cause
+        # pyld wraps what the loader raises, several times over.
+        cause: BaseException | None = error
         while cause is not None:
             if isinstance(cause, ContextNotAllowedError):
                 raise cause from error
-            cause = getattr(cause, "cause", None)
+            cause = cause.__cause__ or cause.__context__
         raise MalformedError("The document is not JSON-LD.") from error
     except RecursionError as error:
         raise MalformedError("The document is not JSON-LD.") from error

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from aiohttp import web
+from pydantic import SecretStr
 
 from federation.ids import NodeAddress, parse_base_url
 from federation.keys import Signer
@@ -23,7 +24,7 @@ from node import instance_lock
 from node.catalogue.catalogue import Catalogue
 from node.catalogue.entry_import import EntryImport
 from node.clock import SystemClock, SystemRandom
-from node.config import NodeConfig, load_config
+from node.config import NodeConfig, load_config, smtp_password
 from node.control.server import ControlServer
 from node.conversations.conversations import Conversations
 from node.errors import ConflictError, UnavailableError
@@ -141,12 +142,20 @@ async def open_node(
                 allow_loopback_http=config.network.allow_loopback_http,
             )
         )
-        yield _assemble(folder, context, client)
+        yield _assemble(
+            folder, context, client, mail_password=smtp_password(config, folder)
+        )
 
 
-def _assemble(folder: Path, context: NodeContext, client: FederationClient) -> Node:
+def _assemble(
+    folder: Path,
+    context: NodeContext,
+    client: FederationClient,
+    *,
+    mail_password: SecretStr | None,
+) -> Node:
     wakeup = WakeUp()
-    mail = MailOutbox(context)
+    mail = MailOutbox(context, smtp_password=mail_password)
     ledger = Ledger(context)
     catalogue = Catalogue(context, ledger, EntryMailer(context, mail), wakeup)
     members = MemberDirectory(context, mail, catalogue)

@@ -64,6 +64,8 @@ _EMAIL: Final = re.compile(r"[^@\s]{1,64}@[^@\s.]+(\.[^@\s.]+)+")
 _EMAIL_CHARACTERS_MAX: Final = 254
 _OFFICE_NAMES: Final = {"de": "Geschäftsstelle", "en": "Office"}
 _DATABASE_FILES: Final = (SQLITE_FILE, f"{SQLITE_FILE}-wal", f"{SQLITE_FILE}-shm")
+_OWN_PREFIX: Final = "node."
+_OF_THE_DISK: Final = "lost+found"
 # Settings as `spalier init` calls them.
 _INPUT_NAMES: Final = {"base_url": "url"}
 
@@ -97,7 +99,7 @@ class _Wish:
     office_name: str
     card: Mapping[str, Any]
     node_id: str
-    leftover_id: str | None
+    leftover_ids: tuple[str, ...]
 
 
 async def initialise(  # noqa: PLR0913 - each is one answer of the administrator
@@ -150,6 +152,7 @@ async def initialise(  # noqa: PLR0913 - each is one answer of the administrator
     config = _checked(settings, email=office_email, card=card or {})
     _make_folder(folder)
     with acquire(folder), _naming(folder):
+        leftover_ids = _clear_leftovers(folder)
         wish = _Wish(
             config=config,
             settings=settings,
@@ -157,21 +160,9 @@ async def initialise(  # noqa: PLR0913 - each is one answer of the administrator
             office_name=(office_name or _OFFICE_NAMES[default_language]).strip(),
             card=dict(card or {}),
             node_id=random_id(random),
-            leftover_id=_clear_leftovers(folder),
+            leftover_ids=leftover_ids,
         )
-        # From here until the mark is gone the folder counts as unfinished.
-        _write(folder / UNFINISHED_FILE, json.dumps({"node_id": wish.node_id}))
-        key = create_key(folder, random)
-        _write(folder / CONFIG_FILE, render_config(settings))
-        try:
-            link = await _fill_database(folder, wish, key, clock=clock, random=random)
-        except ConflictError:
-            # The database refused us: nothing of ours is in it.
-            _clear_leftovers(folder)
-            raise
-        _sync(folder)
-        (folder / UNFINISHED_FILE).unlink()
-        _sync(folder)
+        key, link = await _build(folder, wish, clock=clock, random=random)
     return Initialised(
         node_id=wish.node_id,
         base_url=config.base_url,
@@ -180,6 +171,27 @@ async def initialise(  # noqa: PLR0913 - each is one answer of the administrator
         admin_email=wish.email,
         admin_link=link,
     )
+
+
+async def _build(
+    folder: Path, wish: _Wish, *, clock: Clock, random: RandomSource
+) -> tuple[SigningKey, str]:
+    """Make everything; return the key and the administrator's link."""
+    # From here until the mark is gone the folder counts as unfinished.
+    _mark(folder, (*wish.leftover_ids, wish.node_id))
+    key = create_key(folder, random)
+    _write(folder / CONFIG_FILE, render_config(wish.settings))
+    try:
+        link = await _fill_database(folder, wish, key, clock=clock, random=random)
+    except ConflictError:
+        # The database refused us: nothing of ours is in it.
+        _clear_leftovers(folder)
+        (folder / UNFINISHED_FILE).unlink()
+        raise
+    _sync(folder)
+    (folder / UNFINISHED_FILE).unlink()
+    _sync(folder)
+    return key, link
 
 
 def _settings(
@@ -246,9 +258,23 @@ def _checked(
 def _make_folder(folder: Path) -> None:
     try:
         folder.mkdir(mode=_OWNER_FOLDER, parents=True, exist_ok=True)
-        folder.chmod(_OWNER_FOLDER)
+        strangers = sorted(
+            path.name
+            for path in folder.iterdir()
+            if not path.name.startswith(_OWN_PREFIX) and path.name != _OF_THE_DISK
+        )
+        if not strangers:
+            folder.chmod(_OWNER_FOLDER)
     except OSError as error:
         raise _folder_unusable(folder, error) from error
+    if strangers:
+        # Its mode would change: nobody wants that for /tmp or a home.
+        raise InvalidInputError(
+            f"The folder {folder} is not empty: it holds {strangers[0]}.",
+            code="folder-not-empty",
+            path=str(folder),
+            hint="A node needs a folder of its own.",
+        )
 
 
 @contextlib.contextmanager
@@ -269,8 +295,8 @@ def _folder_unusable(folder: Path, error: OSError) -> UnavailableError:
     )
 
 
-def _clear_leftovers(folder: Path) -> str | None:
-    """Remove what an interrupted set-up left; return the id it had chosen.
+def _clear_leftovers(folder: Path) -> tuple[str, ...]:
+    """Remove what interrupted set-ups left, but the mark; return their node ids.
 
     Nothing is ever removed without its mark: a lone key may be all that is left
     of a node that partners trust.
@@ -286,15 +312,23 @@ def _clear_leftovers(folder: Path) -> str | None:
                 path=str(folder),
                 hint="Choose another folder, or start this node: spalier serve",
             )
-        return None
-    try:
-        leftover_id = json.loads(mark.read_text(encoding="utf-8"))["node_id"]
-    except (ValueError, KeyError, TypeError):
-        leftover_id = None  # interrupted while the mark itself was written
+        return ()
     for name in node_files:
         (folder / name).unlink(missing_ok=True)
-    mark.unlink()
-    return leftover_id if isinstance(leftover_id, str) else None
+    try:
+        ids = json.loads(mark.read_text(encoding="utf-8"))["node_ids"]
+    except (ValueError, KeyError, TypeError):
+        return ()
+    return tuple(text for text in ids if isinstance(text, str))
+
+
+def _mark(folder: Path, node_ids: tuple[str, ...]) -> None:
+    """Say who is at work, in one step: an older mark must not get lost."""
+    new = folder / f"{UNFINISHED_FILE}.new"
+    new.unlink(missing_ok=True)
+    _write(new, json.dumps({"node_ids": node_ids}))
+    new.replace(folder / UNFINISHED_FILE)
+    _sync(folder)
 
 
 def _write(path: Path, text: str) -> None:
@@ -385,7 +419,7 @@ async def _refuse_foreign(tx: Transaction, wish: _Wish) -> None:
     found = await load_node_state(tx)
     if found is None:
         return
-    if found.node_id != wish.leftover_id:
+    if found.node_id not in wish.leftover_ids:
         raise ConflictError(
             f"The database belongs to the node {found.base_url} ({found.name}).",
             code="database-in-use",

@@ -338,9 +338,11 @@ def _component_value(message: HttpMessage, component: Component) -> str:
     if component.of_request:
         source = message.request
     value = None if source is None else _value_in(source, component.name)
-    if value is None:
+    # A line break inside a value could pass for another line of the base
+    # (RFC 9421 §7.5.4), so only printable ASCII is signed.
+    if value is None or not (value.isascii() and value.isprintable()):
         raise MalformedError(
-            f"The signature covers {component.text}, which is not there.",
+            f"The signature covers {component.text}, which has no usable value.",
             code="signature-malformed",
         )
     return value
@@ -352,7 +354,7 @@ def _value_in(message: HttpMessage, name: str) -> str | None:
         values = message.values(name)
         # Leading and trailing space is stripped, several lines are joined.
         joined = ", ".join(value.strip(" \t") for value in values)
-        return joined if values and joined.isascii() else None
+        return joined if values else None
     if name == "@status":
         return None if message.status is None else str(message.status)
     if not message.method:

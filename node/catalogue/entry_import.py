@@ -103,8 +103,10 @@ class EntryImport:
         """
         if actor.left_at is not None or actor.role is Role.PERSON:
             raise NotAuthorisedError(
-                Sentence("Only the office or your organisation's administrator may "
-                         "import entries.")
+                Sentence(
+                    "Only the office or your organisation's administrator may "
+                    "import entries."
+                )
             )
         table = read_entry_table(file_bytes)
         if dry_run:
@@ -130,6 +132,7 @@ class EntryImport:
         planning = _Planning(
             tx=tx,
             context=self._context,
+            directory=self._directory,
             actor=actor,
             partners=partners,
             today=self._context.clock.now().date(),
@@ -184,6 +187,7 @@ class _Planning:
 
     tx: Transaction
     context: NodeContext
+    directory: MemberDirectory
     actor: Person
     partners: list[Partner]
     today: date
@@ -205,16 +209,15 @@ class _Planning:
             return _failed(row, errors)
         try:
             before = await self._stored(row)
-            document = {**await self._completed(content, around, before), **around}
+            content = await self._completed(content, around, before)
+            document = {**content, **around}
             publication = read_publication(document, today=self.today)
             owner = await resolve_owner(self.tx, self.actor, publication)
         except NodeError as error:
             return _failed(row, _errors_of(error, row.number))
         return self._compared(row, document, publication, owner, before)
 
-    def _around(
-        self, row: Row, kind: str
-    ) -> tuple[dict[str, Any], list[RowError]]:
+    def _around(self, row: Row, kind: str) -> tuple[dict[str, Any], list[RowError]]:
         """Read what stands beside the content: audience, owner, external id."""
         errors: list[RowError] = []
         level = "cluster"
@@ -290,9 +293,17 @@ class _Planning:
     async def _completed(
         self, content: dict[str, Any], around: dict[str, Any], before: Entry | None
     ) -> dict[str, Any]:
-        """Fill what a survey does not ask: last day, and names in profiles."""
+        """Fill what a survey need not ask: last day, and what we know of members."""
         kind: str = content["kind"]
-        completed = dict(content)
+        behalf = around.get("on_behalf_of", {})
+        known: Mapping[str, Any] = {}
+        if KINDS[kind].personal:
+            known = await self.directory.known_of_person(self.tx, behalf["person"])
+        elif kind == "organisation_profile" and "organisation" in behalf:
+            known = await self.directory.known_of_organisation(
+                self.tx, behalf["organisation"]
+            )
+        completed = {**known, **content}
         lifetime = KINDS[kind].default_lifetime_days
         if "valid_until" not in content and lifetime is not None:
             last_day = self.today + timedelta(days=lifetime)
@@ -303,7 +314,6 @@ class _Planning:
         if named and "title" not in completed:
             language = self.context.config.default_language
             completed["title"] = {language: named}
-        del around
         return completed
 
     def _compared(
@@ -343,7 +353,11 @@ class _Planning:
         old, new = flat(before.content), flat(publication.content)
         old |= self._cells(
             before.audience.level.value,
-            {each.base_url for each in self.partners if each.id in before.audience.partner_ids},
+            {
+                each.base_url
+                for each in self.partners
+                if each.id in before.audience.partner_ids
+            },
             before.organisation_name,
             before.person_name,
         )

@@ -255,7 +255,9 @@ def read_content(
         except FieldError as error:
             errors.append(RowError(row.number, error.sentence, column))
             continue
-        _put(content, (*field.path, own_language) if own_language else field.path, value)
+        _put(
+            content, (*field.path, own_language) if own_language else field.path, value
+        )
     return content, errors
 
 

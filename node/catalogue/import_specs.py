@@ -78,7 +78,9 @@ def read_unit(text: str) -> str:
 
 @functools.cache
 def _symbols() -> dict[str, str]:
-    return {term.symbol: term.code for term in schemas.vocabulary("units") if term.symbol}
+    return {
+        term.symbol: term.code for term in schemas.vocabulary("units") if term.symbol
+    }
 
 
 def read_specifications(text: str, *, language: str) -> list[dict[str, Any]]:
@@ -98,9 +100,7 @@ def _specification(part: str, language: str) -> dict[str, Any]:
     name, colon, said = (piece.strip() for piece in part.partition(":"))
     if not colon or not name or not said:
         raise FieldError(
-            Sentence(
-                "{part} must be written as name: value unit.", part=part[:60]
-            )
+            Sentence("{part} must be written as name: value unit.", part=part[:60])
         )
     label = {language: read_line(name, limit=80)}
     measured = _measured(said)

@@ -1,14 +1,21 @@
 """`answer` and `messages`."""
 
+import sys
+
 import click
 
 from node.cli.invocation import invocation
 from node.cli.options import acting
+from node.cli.wording import lazy_gettext
 
 
-@click.command("answer", help="Answer an entry, or write on in a conversation.")
+@click.command(
+    "answer", help=lazy_gettext("Answer an entry, or write on in a conversation.")
+)
 @click.argument("entry_id", metavar="ENTRY")
-@click.option("--text", required=True, help="What to say; - reads the input.")
+@click.option(
+    "--text", required=True, help=lazy_gettext("What to say; - reads the input.")
+)
 @acting
 def answer(*, entry_id: str, text: str) -> None:
     """Answer."""
@@ -16,7 +23,7 @@ def answer(*, entry_id: str, text: str) -> None:
 
     call = invocation()
     if text == "-":
-        text = click.get_text_stream("stdin").read()
+        text = sys.stdin.read()
     document = call.perform("answer", entry=entry_id, text=text)
     call.show(
         document,
@@ -24,7 +31,9 @@ def answer(*, entry_id: str, text: str) -> None:
     )
 
 
-@click.command("messages", help="Show one conversation, or all of a member.")
+@click.command(
+    "messages", help=lazy_gettext("Show one conversation, or all of a member.")
+)
 @click.argument("thread", metavar="[THREAD]", required=False)
 @acting
 def messages(*, thread: str | None) -> None:

@@ -1,8 +1,6 @@
 """To the serving node if there is one, else open the node here."""
 
 import asyncio
-import logging
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -51,12 +49,13 @@ def perform(
 
 
 def _directly(folder: Path, request: ControlRequest, *, debug: bool) -> dict[str, Any]:
-    logging.basicConfig(
-        level=logging.DEBUG if debug else logging.WARNING,
-        stream=sys.stderr,
-        format="%(levelname)s %(name)s: %(message)s",
-    )
+    from node.clock import SystemClock
+    from node.config import LogConfig
     from node.control.direct import run_directly
+    from node.logs import configure_logs
+
+    level = LogConfig(level="debug" if debug else "warning", format="console")
+    configure_logs(level, clock=SystemClock())
 
     return asyncio.run(run_directly(folder, request))
 

@@ -7,19 +7,27 @@ from node.cli.invocation import invocation
 from node.cli.member_commands import import_file
 from node.cli.options import acting
 from node.cli.wording import gettext as _
+from node.cli.wording import lazy_gettext
 
 
-@click.group("entry", help="Publish, change and close entries.")
+@click.group("entry", help=lazy_gettext("Publish, change and close entries."))
 def entry() -> None:
     """Hold the commands."""
 
 
 @entry.command(
-    "publish", help="Publish an entry, or change it. FILE is JSON; - reads the input."
+    "publish",
+    help=lazy_gettext(
+        "Publish an entry, or change it. FILE is JSON; - reads the input."
+    ),
 )
 @click.argument("file")
-@click.option("--entry", "entry_id", metavar="ID", help="Change this entry.")
-@click.option("--draft", is_flag=True, help="Only store it; nobody else sees it.")
+@click.option(
+    "--entry", "entry_id", metavar="ID", help=lazy_gettext("Change this entry.")
+)
+@click.option(
+    "--draft", is_flag=True, help=lazy_gettext("Only store it; nobody else sees it.")
+)
 @acting
 def publish(*, file: str, entry_id: str | None, draft: bool) -> None:
     """Publish an entry."""
@@ -32,9 +40,11 @@ def publish(*, file: str, entry_id: str | None, draft: bool) -> None:
     call.show(document, lambda shown: entry_views.show_step(shown, served=call.served))
 
 
-@entry.command("import", help="Import entries from a CSV file.")
+@entry.command("import", help=lazy_gettext("Import entries from a CSV file."))
 @click.argument("file")
-@click.option("--dry-run", is_flag=True, help="Only say what would change.")
+@click.option(
+    "--dry-run", is_flag=True, help=lazy_gettext("Only say what would change.")
+)
 @acting
 def import_entries(*, file: str, dry_run: bool) -> None:
     """Import entries."""
@@ -49,7 +59,7 @@ def _step(command: str, entry_id: str) -> None:
     call.show(document, lambda shown: entry_views.show_step(shown, served=call.served))
 
 
-@entry.command("withdraw", help="Take an entry back everywhere.")
+@entry.command("withdraw", help=lazy_gettext("Take an entry back everywhere."))
 @click.argument("entry_id", metavar="ID")
 @acting
 def withdraw(*, entry_id: str) -> None:
@@ -57,7 +67,7 @@ def withdraw(*, entry_id: str) -> None:
     _step("entry.withdraw", entry_id)
 
 
-@entry.command("delete", help="Delete an entry everywhere, for good.")
+@entry.command("delete", help=lazy_gettext("Delete an entry everywhere, for good."))
 @click.argument("entry_id", metavar="ID")
 @acting
 def delete(*, entry_id: str) -> None:
@@ -68,7 +78,9 @@ def delete(*, entry_id: str) -> None:
     _step("entry.delete", entry_id)
 
 
-@entry.command("fulfil", help="Close an entry that found what it looked for.")
+@entry.command(
+    "fulfil", help=lazy_gettext("Close an entry that found what it looked for.")
+)
 @click.argument("entry_id", metavar="ID")
 @acting
 def fulfil(*, entry_id: str) -> None:
@@ -76,7 +88,10 @@ def fulfil(*, entry_id: str) -> None:
     _step("entry.fulfil", entry_id)
 
 
-@entry.command("confirm", help="Say that an entry still holds; its last day moves on.")
+@entry.command(
+    "confirm",
+    help=lazy_gettext("Say that an entry still holds; its last day moves on."),
+)
 @click.argument("entry_id", metavar="ID")
 @acting
 def confirm(*, entry_id: str) -> None:
@@ -84,7 +99,9 @@ def confirm(*, entry_id: str) -> None:
     _step("entry.confirm", entry_id)
 
 
-@entry.command("show", help="Show an entry of the own cluster or of a partner.")
+@entry.command(
+    "show", help=lazy_gettext("Show an entry of the own cluster or of a partner.")
+)
 @click.argument("entry_id", metavar="ID")
 @acting
 def show(*, entry_id: str) -> None:
@@ -95,7 +112,9 @@ def show(*, entry_id: str) -> None:
     call.show(call.perform("entry.show", entry=entry_id), entry_views.show_entry)
 
 
-@entry.command("list", help="List own entries; for the office those of all members.")
+@entry.command(
+    "list", help=lazy_gettext("List own entries; for the office those of all members.")
+)
 @acting
 def list_entries() -> None:
     """List entries."""
@@ -105,10 +124,18 @@ def list_entries() -> None:
     call.show(call.perform("entry.list"), entry_views.show_entries)
 
 
-@click.command("feed", help="List what a member may see, own cluster and partners.")
-@click.option("--kind", metavar="KIND", help="Only this kind, e.g. capacity_offer.")
-@click.option("--search", metavar="WORDS", help="Only entries with these words.")
-@click.option("--partners-only", is_flag=True, help="Leave out the own cluster.")
+@click.command(
+    "feed", help=lazy_gettext("List what a member may see, own cluster and partners.")
+)
+@click.option(
+    "--kind", metavar="KIND", help=lazy_gettext("Only this kind, e.g. capacity_offer.")
+)
+@click.option(
+    "--search", metavar="WORDS", help=lazy_gettext("Only entries with these words.")
+)
+@click.option(
+    "--partners-only", is_flag=True, help=lazy_gettext("Leave out the own cluster.")
+)
 @acting
 def feed(*, kind: str | None, search: str | None, partners_only: bool) -> None:
     """List the feed."""
@@ -122,7 +149,8 @@ def feed(*, kind: str | None, search: str | None, partners_only: bool) -> None:
 
 
 @click.command(
-    "ledger", help="List what was told to which partner, and confirmed when."
+    "ledger",
+    help=lazy_gettext("List what was told to which partner, and confirmed when."),
 )
 @click.argument("entry_id", metavar="[ENTRY]", required=False)
 @acting
@@ -135,7 +163,10 @@ def ledger(*, entry_id: str | None) -> None:
 
 
 @click.command(
-    "why", help="Say whether VIEWER (e-mail, partner or “public”) sees ENTRY, and why."
+    "why",
+    help=lazy_gettext(
+        "Say whether VIEWER (e-mail, partner or “public”) sees ENTRY, and why."
+    ),
 )
 @click.argument("viewer", metavar="VIEWER")
 @click.argument("entry_id", metavar="ENTRY")

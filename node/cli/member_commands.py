@@ -5,28 +5,40 @@ import click
 from node.cli.files import read_packed
 from node.cli.invocation import invocation
 from node.cli.options import acting
+from node.cli.wording import lazy_gettext
 
 ROLES = ("person", "organisation-admin", "office", "node-admin")
 
 
-@click.group("members", help="Organisations and persons of the cluster.")
+@click.group("members", help=lazy_gettext("Organisations and persons of the cluster."))
 def members() -> None:
     """Hold the commands."""
 
 
-@members.command("add", help="Add a person, and the organisation if it is new.")
-@click.option("--email", required=True, help="E-mail address.")
-@click.option("--name", required=True, help="Name.")
+@members.command(
+    "add", help=lazy_gettext("Add a person, and the organisation if it is new.")
+)
+@click.option("--email", required=True, help=lazy_gettext("E-mail address."))
+@click.option("--name", required=True, help=lazy_gettext("Name."))
 @click.option(
-    "--organisation", required=True, help="Id, external id or name of the organisation."
+    "--organisation",
+    required=True,
+    help=lazy_gettext("Id, external id or name of the organisation."),
 )
 @click.option(
-    "--role", type=click.Choice(ROLES), default="person", help="What the person may do."
+    "--role",
+    type=click.Choice(ROLES),
+    default="person",
+    help=lazy_gettext("What the person may do."),
 )
 @click.option(
-    "--language", type=click.Choice(["de", "en"]), help="Language of mails and pages."
+    "--language",
+    type=click.Choice(["de", "en"]),
+    help=lazy_gettext("Language of mails and pages."),
 )
-@click.option("--invite", is_flag=True, help="Send the link for the first password.")
+@click.option(
+    "--invite", is_flag=True, help=lazy_gettext("Send the link for the first password.")
+)
 @acting
 def add(
     *,
@@ -53,9 +65,13 @@ def add(
     call.show(document, member_views.show_report)
 
 
-@members.command("import", help="Import organisations or persons from a CSV file.")
+@members.command(
+    "import", help=lazy_gettext("Import organisations or persons from a CSV file.")
+)
 @click.argument("file")
-@click.option("--dry-run", is_flag=True, help="Only say what would change.")
+@click.option(
+    "--dry-run", is_flag=True, help=lazy_gettext("Only say what would change.")
+)
 @acting
 def import_members(*, file: str, dry_run: bool) -> None:
     """Import members."""
@@ -73,7 +89,7 @@ def import_file(command: str, file: str, *, dry_run: bool) -> None:
         click.get_current_context().exit(1)
 
 
-@members.command("list", help="List organisations and persons.")
+@members.command("list", help=lazy_gettext("List organisations and persons."))
 @acting
 def list_members() -> None:
     """List members."""

@@ -10,6 +10,7 @@ import click
 from node.cli.invocation import invocation
 from node.cli.options import acting, for_every_command, on_a_node
 from node.cli.wording import gettext as _
+from node.cli.wording import lazy_gettext
 from node.errors import InvalidInputError, UnavailableError
 
 if TYPE_CHECKING:
@@ -19,28 +20,42 @@ DEMO_PORT = 8101
 DEMO_FOLDER = Path(".demo")
 
 
-@click.command("init", help="Set up a node in a folder: settings, key, database.")
-@click.option("--url", required=True, help="Address of the node, fixed for ever.")
-@click.option("--name", required=True, help="Name of the cluster.")
-@click.option("--office", metavar="EMAIL", help="First person of the office.")
-@click.option("--office-name", metavar="NAME", help="Name of that person.")
+@click.command(
+    "init", help=lazy_gettext("Set up a node in a folder: settings, key, database.")
+)
+@click.option(
+    "--url", required=True, help=lazy_gettext("Address of the node, fixed for ever.")
+)
+@click.option("--name", required=True, help=lazy_gettext("Name of the cluster."))
+@click.option(
+    "--office", metavar="EMAIL", help=lazy_gettext("First person of the office.")
+)
+@click.option(
+    "--office-name", metavar="NAME", help=lazy_gettext("Name of that person.")
+)
 @click.option(
     "--language",
     type=click.Choice(["de", "en"]),
     default="de",
-    help="Language of pages and mails where nobody has chosen.",
+    help=lazy_gettext("Language of pages and mails where nobody has chosen."),
 )
-@click.option("--listen", metavar="HOST:PORT", help="Where the node accepts requests.")
+@click.option(
+    "--listen",
+    metavar="HOST:PORT",
+    help=lazy_gettext("Where the node accepts requests."),
+)
 @click.option(
     "--database",
     metavar="URL",
     default="",
-    help="PostgreSQL instead of SQLite in the folder.",
+    help=lazy_gettext("PostgreSQL instead of SQLite in the folder."),
 )
 @click.option(
     "--allow-loopback-http",
     is_flag=True,
-    help="Also talk to http://127.0.0.1:PORT; for trying on one machine only.",
+    help=lazy_gettext(
+        "Also talk to http://127.0.0.1:PORT; for trying on one machine only."
+    ),
 )
 @acting
 def init(
@@ -104,7 +119,9 @@ def _host_and_port(text: str) -> tuple[str, int]:
     return host.strip("[]"), int(port)
 
 
-@click.command("serve", help="Run the node until it is stopped (Ctrl-C, SIGTERM).")
+@click.command(
+    "serve", help=lazy_gettext("Run the node until it is stopped (Ctrl-C, SIGTERM).")
+)
 @click.option("--with-parent", is_flag=True, hidden=True)
 @on_a_node
 def serve(*, with_parent: bool) -> None:
@@ -179,20 +196,24 @@ def port_in_use(port: int, *, hint: str) -> UnavailableError:
     )
 
 
-@click.command("demo", help="Run three clusters with invented data on this machine.")
+@click.command(
+    "demo", help=lazy_gettext("Run three clusters with invented data on this machine.")
+)
 @click.option(
     "--port",
     type=click.IntRange(1024, 65_000),
     default=None,
-    help=f"First of three ports (default: {DEMO_PORT}).",
+    help=lazy_gettext("First of three ports (default: 8101)."),
 )
 @click.option(
     "--folder",
     type=click.Path(path_type=Path),
     default=DEMO_FOLDER,
-    help="Where the three nodes live (default: .demo).",
+    help=lazy_gettext("Where the three nodes live (default: .demo)."),
 )
-@click.option("--reset", is_flag=True, help="Forget the nodes that are there.")
+@click.option(
+    "--reset", is_flag=True, help=lazy_gettext("Forget the nodes that are there.")
+)
 @for_every_command
 def demo(*, port: int | None, folder: Path, reset: bool) -> None:
     """Run the demonstration."""
@@ -207,7 +228,9 @@ def demo(*, port: int | None, folder: Path, reset: bool) -> None:
     demonstration.run(as_json=call.as_json)
 
 
-@click.command("doctor", help="Check the node and say what to do; changes nothing.")
+@click.command(
+    "doctor", help=lazy_gettext("Check the node and say what to do; changes nothing.")
+)
 @on_a_node
 def doctor() -> None:
     """Check the node."""
@@ -236,7 +259,7 @@ def doctor() -> None:
         click.get_current_context().exit(1)
 
 
-@click.command("version", help="Show the version.")
+@click.command("version", help=lazy_gettext("Show the version."))
 @for_every_command
 def version() -> None:
     """Show the version."""

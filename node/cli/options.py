@@ -11,12 +11,12 @@ from typing import Any, TypeVar
 import click
 
 from node.cli.invocation import Invocation
+from node.cli.wording import lazy_gettext
 
 FOLDER_VARIABLE = "SPALIER_NODE"
 LANGUAGES = ("de", "en")
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
-Decorator = Callable[[Decorated], Decorated]
 
 
 def _remembered(name: str) -> Callable[[click.Context, click.Parameter, Any], Any]:
@@ -42,15 +42,15 @@ def _flag(flag: str, name: str, text: str) -> Any:
 def for_every_command(function: Decorated) -> Decorated:
     """Add `--json`, `--lang` and `--debug`."""
     for option in (
-        _flag("--debug", "debug", "Show tracebacks and debug messages."),
+        _flag("--debug", "debug", lazy_gettext("Show tracebacks and debug messages.")),
         # Read before the commands are built, see `program.run`.
         click.option(
             "--lang",
             type=click.Choice(LANGUAGES),
             expose_value=False,
-            help="Language of the texts (default: that of the terminal).",
+            help=lazy_gettext("Language of the texts (default: that of the terminal)."),
         ),
-        _flag("--json", "as_json", "Print exactly one JSON document."),
+        _flag("--json", "as_json", lazy_gettext("Print exactly one JSON document.")),
     ):
         function = option(function)
     return function
@@ -65,7 +65,9 @@ def on_a_node(function: Decorated) -> Decorated:
         type=click.Path(path_type=Path),
         expose_value=False,
         callback=_remembered("folder"),
-        help="Folder of the node (default: SPALIER_NODE, or the current folder).",
+        help=lazy_gettext(
+            "Folder of the node (default: SPALIER_NODE, or the current folder)."
+        ),
     )
     return for_every_command(option(function))
 
@@ -73,13 +75,13 @@ def on_a_node(function: Decorated) -> Decorated:
 def acting(function: Decorated) -> Decorated:
     """Add `--as` and `--yes`, and what every command on a node has."""
     for option in (
-        _flag("--yes", "assume_yes", "Ask nothing."),
+        _flag("--yes", "assume_yes", lazy_gettext("Ask nothing.")),
         click.option(
             "--as",
             metavar="EMAIL",
             expose_value=False,
             callback=_remembered("acting_as"),
-            help="Member for whom it is done (default: the office).",
+            help=lazy_gettext("Member for whom it is done (default: the office)."),
         ),
     ):
         function = option(function)

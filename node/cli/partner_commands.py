@@ -5,23 +5,28 @@ import click
 from node.cli.invocation import invocation
 from node.cli.options import acting
 from node.cli.wording import gettext as _
+from node.cli.wording import lazy_gettext
 
 INVITATION_DAYS = 7
 
 
-@click.group("partner", help="Other clusters: invite, accept, confirm, end.")
+@click.group(
+    "partner", help=lazy_gettext("Other clusters: invite, accept, confirm, end.")
+)
 def partner() -> None:
     """Hold the commands."""
 
 
-@partner.command("invite", help="Make an invitation code for another office.")
+@partner.command(
+    "invite", help=lazy_gettext("Make an invitation code for another office.")
+)
 @click.option(
     "--days",
     type=click.IntRange(1, 60),
     default=INVITATION_DAYS,
-    help="Days that the code is valid.",
+    help=lazy_gettext("Days that the code is valid."),
 )
-@click.option("--note", help="For whom it is; for the own list.")
+@click.option("--note", help=lazy_gettext("For whom it is; for the own list."))
 @acting
 def invite(*, days: int, note: str | None) -> None:
     """Invite."""
@@ -35,11 +40,11 @@ def invite(*, days: int, note: str | None) -> None:
 _COMPARED = click.option(
     "--compared",
     is_flag=True,
-    help="Both offices have compared the check number by telephone.",
+    help=lazy_gettext("Both offices have compared the check number by telephone."),
 )
 
 
-@partner.command("accept", help="Accept the code of another office.")
+@partner.command("accept", help=lazy_gettext("Accept the code of another office."))
 @click.argument("code", metavar="CODE")
 @_COMPARED
 @acting
@@ -56,7 +61,7 @@ def accept(*, code: str, compared: bool) -> None:
     call.show(document, partner_views.show_step)
 
 
-@partner.command("confirm", help="Confirm the request of another office.")
+@partner.command("confirm", help=lazy_gettext("Confirm the request of another office."))
 @click.argument("name", metavar="PARTNER")
 @_COMPARED
 @acting
@@ -73,16 +78,18 @@ def confirm(*, name: str, compared: bool) -> None:
     call.show(document, partner_views.show_step)
 
 
-@partner.command("refuse", help="Refuse the request of another office.")
+@partner.command("refuse", help=lazy_gettext("Refuse the request of another office."))
 @click.argument("name", metavar="PARTNER")
-@click.option("--reason", help="Told to the other office.")
+@click.option("--reason", help=lazy_gettext("Told to the other office."))
 @acting
 def refuse(*, name: str, reason: str | None) -> None:
     """Refuse."""
     _step("partner.refuse", name, reason=reason)
 
 
-@partner.command("pause", help="Stop the exchange for now; nothing is lost.")
+@partner.command(
+    "pause", help=lazy_gettext("Stop the exchange for now; nothing is lost.")
+)
 @click.argument("name", metavar="PARTNER")
 @acting
 def pause(*, name: str) -> None:
@@ -90,7 +97,7 @@ def pause(*, name: str) -> None:
     _step("partner.pause", name)
 
 
-@partner.command("resume", help="Let the exchange go on.")
+@partner.command("resume", help=lazy_gettext("Let the exchange go on."))
 @click.argument("name", metavar="PARTNER")
 @acting
 def resume(*, name: str) -> None:
@@ -98,9 +105,11 @@ def resume(*, name: str) -> None:
     _step("partner.resume", name)
 
 
-@partner.command("end", help="End the partnership; everything told is taken back.")
+@partner.command(
+    "end", help=lazy_gettext("End the partnership; everything told is taken back.")
+)
 @click.argument("name", metavar="PARTNER")
-@click.option("--reason", help="Told to the other office.")
+@click.option("--reason", help=lazy_gettext("Told to the other office."))
 @acting
 def end(*, name: str, reason: str | None) -> None:
     """End."""
@@ -113,7 +122,9 @@ def end(*, name: str, reason: str | None) -> None:
     _step("partner.end", name, reason=reason)
 
 
-@partner.command("show", help="Show a partner and whether both sides agree.")
+@partner.command(
+    "show", help=lazy_gettext("Show a partner and whether both sides agree.")
+)
 @click.argument("name", metavar="PARTNER")
 @acting
 def show(*, name: str) -> None:
@@ -124,7 +135,7 @@ def show(*, name: str) -> None:
     call.show(call.perform("partner.show", partner=name), partner_views.show_partner)
 
 
-@partner.command("list", help="List all partners.")
+@partner.command("list", help=lazy_gettext("List all partners."))
 @acting
 def list_partners() -> None:
     """List."""

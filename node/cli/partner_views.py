@@ -5,7 +5,7 @@ from typing import Any
 
 from node.cli.printing import moment, say, say_aside, table
 from node.cli.wording import gettext as _
-from node.cli.wording import in_own_language, ngettext
+from node.cli.wording import ngettext
 
 
 def _states() -> dict[str, str]:
@@ -41,8 +41,8 @@ def show_preview(document: Mapping[str, Any]) -> None:
     facts = [document["name"]]
     if isinstance(card.get("members"), int):
         facts.append(ngettext("%(num)s member", "%(num)s members", card["members"]))
-    if isinstance(card.get("field"), Mapping):
-        facts.append(in_own_language(card["field"]))
+    if card.get("field"):
+        facts.append(card["field"])
     say_aside(
         " · ".join(facts),
         _("  Address      %(address)s", address=document["base_url"]),

@@ -18,14 +18,15 @@ from node.cli import (
 from node.cli.invocation import Invocation, print_document
 from node.cli.options import LANGUAGES, on_a_node
 from node.cli.wording import gettext as _
-from node.cli.wording import language_of, speak
+from node.cli.wording import language_of, lazy_gettext, speak
 
 EXIT_DONE, EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 0, 1, 2, 130
 
 
 @click.group(
-    help="Spalier: clusters exchange offers, requests and answers, each on its own "
-    "node.",
+    help=lazy_gettext(
+        "Spalier: clusters exchange offers, requests and answers, each on its own node."
+    ),
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @on_a_node
@@ -135,16 +136,32 @@ def _usage_message(error: click.UsageError) -> str:
 
 def _show_error(error: dict[str, Any], invocation: Invocation) -> None:
     if invocation.as_json:
-        print_document({"error": error})
+        from node.control.failures import without_words
+
+        print_document(without_words({"error": error}))
         return
-    lines = [_("Error: %(message)s", message=_(error["message"]))]
     faults = error.get("faults", [])
-    lines.extend(f"  {_place(fault)}{_(fault['message'])}" for fault in faults)
-    if error["path"] and not faults and error["path"] not in error["message"]:
+    lines = [_("Error: %(message)s", message=_said(error))]
+    lines.extend(f"  {_place(fault)}{_said(fault)}" for fault in faults)
+    if _tells_place(error):
         lines.append(f"  {error['path']}")
     if error["hint"]:
         lines.append(f"  → {_(error['hint'])}")
     sys.stderr.write("\n".join(lines) + "\n")
+
+
+def _said(described: dict[str, Any]) -> str:
+    """Say a message in the language that is spoken, if it can be translated."""
+    words = described.get("words")
+    if words is None:
+        return _(described["message"])
+    return _(words["template"]).format(**words["values"])
+
+
+def _tells_place(error: dict[str, Any]) -> bool:
+    path = error["path"]
+    known = error["code"] == "usage" or error.get("faults")
+    return bool(path) and not known and path not in error["message"]
 
 
 def _place(fault: dict[str, Any]) -> str:

@@ -60,6 +60,11 @@ def gettext(message: str, /, **variables: object) -> str:
     return i18n.gettext(message, **variables)
 
 
+def lazy_gettext(message: str, /) -> str:
+    """Mark a text that is translated when it is shown, e.g. a command's help."""
+    return message
+
+
 def ngettext(singular: str, plural: str, num: int, /, **variables: object) -> str:
     """Translate a text with a number, which `%(num)s` shows."""
     if not _spoken:

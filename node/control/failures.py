@@ -1,6 +1,5 @@
 """Every failure as one document: `{"error": {code, message, path, hint}}`."""
 
-from collections.abc import Mapping
 from typing import Any
 
 from node.control.request import CommandFailedError
@@ -10,8 +9,11 @@ from node.errors import (
     InvalidInputError,
     NodeError,
 )
+from node.members.sentence import Sentence
 
 INTERNAL_CODE = "internal"
+# How a message can be said in another language; between node and command only.
+WORDS = "words"
 
 
 def error_document(error: Exception) -> dict[str, Any]:
@@ -37,6 +39,10 @@ def error_document(error: Exception) -> dict[str, Any]:
 
 def _node_error(error: NodeError) -> dict[str, Any]:
     document = _error(error.code, error.message, path=error.path, hint=error.hint)
+    if isinstance(error, CommandFailedError):
+        _add_words(document, error.words)
+    else:
+        _add_words(document, words_of(error.message))
     if isinstance(error, InvalidInputError | ConfigInvalidError):
         faults = [_fault(fault) for fault in error.faults]
     elif isinstance(error, CommandFailedError):
@@ -68,11 +74,36 @@ def _federation_error(error: Exception) -> dict[str, Any] | None:
     return None
 
 
-def _fault(fault: InputFault) -> Mapping[str, Any]:
+def _fault(fault: InputFault) -> dict[str, Any]:
     document: dict[str, Any] = {"path": fault.path, "message": fault.message}
+    _add_words(document, words_of(fault.message))
     if fault.row is not None:
         document["row"] = fault.row
     return document
+
+
+def words_of(message: str) -> dict[str, Any] | None:
+    """Return a sentence's template and what stands in it, None for a plain text."""
+    if not isinstance(message, Sentence):
+        return None
+    values = {name: str(value) for name, value in message.values.items()}
+    return {"template": message.template, "values": values}
+
+
+def _add_words(document: dict[str, Any], words: dict[str, Any] | None) -> None:
+    if words is not None:
+        document[WORDS] = words
+
+
+def without_words(document: dict[str, Any]) -> dict[str, Any]:
+    """Return an error document as scripts see it: in English only."""
+    error = {name: value for name, value in document["error"].items() if name != WORDS}
+    if "faults" in error:
+        error["faults"] = [
+            {name: value for name, value in fault.items() if name != WORDS}
+            for fault in error["faults"]
+        ]
+    return {"error": error}
 
 
 def _error(

@@ -133,6 +133,7 @@ class CommandFailedError(NodeError):
 
     Attributes:
         faults: As in the error document: path, message and perhaps row.
+        words: Template and values of the message, if it can be translated.
     """
 
     def __init__(self, error: Mapping[str, Any]) -> None:
@@ -142,6 +143,8 @@ class CommandFailedError(NodeError):
             path=str(error.get("path", "")),
             hint=str(error.get("hint", "")),
         )
+        words = error.get("words")
+        self.words: dict[str, Any] | None = words if isinstance(words, dict) else None
         faults = error.get("faults")
         self.faults: list[dict[str, Any]] = faults if isinstance(faults, list) else []
 

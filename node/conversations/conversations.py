@@ -115,10 +115,18 @@ class Conversations:
             candidates = await rows.list_conversations(
                 tx, where=rows.possibly_of(person)
             )
-            mine = [
-                each for each in candidates if await self._takes_part(tx, person, each)
-            ]
+            mine = await self._of_person(tx, person, candidates)
             return await self._filled(tx, person, mine)
+
+    async def count_unread(self, person: Person) -> int:
+        """Count the messages to a member that nobody on that side has opened."""
+        async with self._context.database.read() as tx:
+            candidates = await rows.list_conversations(
+                tx, where=rows.possibly_of(person) & rows.has_unread(person)
+            )
+            mine = await self._of_person(tx, person, candidates)
+            filled = await self._filled(tx, person, mine)
+        return sum(each.unread for each in filled)
 
     async def show(self, person: Person, conversation_id: str) -> Conversation:
         """Return one conversation and note that the member has read it.
@@ -416,6 +424,23 @@ class Conversations:
             )
         return conversation
 
+    async def _of_person(
+        self, tx: Transaction, person: Person, candidates: Sequence[Conversation]
+    ) -> Sequence[Conversation]:
+        """Keep the conversations in which a member takes part."""
+        if person.left_at is not None:
+            return []
+        # Many threads have the same owner: each is looked up once.
+        answers: dict[tuple[str | None, str | None], bool] = {}
+        mine = []
+        for each in candidates:
+            key = (each.owner_id, each.owner_organisation_id)
+            if each.owner_side and key not in answers:
+                answers[key] = await _answers_for(tx, person, each)
+            if each.asker_id == person.id or (each.owner_side and answers[key]):
+                mine.append(each)
+        return mine
+
     async def _takes_part(
         self, tx: Transaction, person: Person, conversation: Conversation
     ) -> bool:
@@ -423,8 +448,7 @@ class Conversations:
             return False
         if conversation.asker_id == person.id:
             return True
-        owners = await owners_in(tx, conversation)
-        return any(owner.id == person.id for owner in owners)
+        return await _answers_for(tx, person, conversation)
 
     async def _filled(
         self, tx: Transaction, person: Person, found: Sequence[Conversation]
@@ -444,6 +468,14 @@ class Conversations:
 
     def _new_activity(self) -> str:
         return self._context.address.activity(random_id(self._context.random))
+
+
+async def _answers_for(
+    tx: Transaction, person: Person, conversation: Conversation
+) -> bool:
+    """Whether a member reads and writes on the owner's side of a thread."""
+    owners = await owners_in(tx, conversation)
+    return any(owner.id == person.id for owner in owners)
 
 
 def _writes_as_owner(person: Person, conversation: Conversation) -> bool:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 from node.demo.data import CLUSTERS, DemoCluster, load_cluster
 
@@ -42,6 +43,15 @@ class DemoNode:
     def base_url(self) -> str:
         """Its address."""
         return f"http://{LOOPBACK}:{self.port}"
+
+
+def card_of(cluster: DemoCluster, *, language: str) -> dict[str, Any]:
+    """Return a cluster's card as a node keeps it: texts in one language."""
+    return {
+        name: value[language] if isinstance(value, Mapping) else value
+        for name, value in cluster.card.items()
+        if value is not None
+    }
 
 
 def demo_nodes(folder: Path, *, first_port: int) -> tuple[DemoNode, ...]:

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 
 from federation.ports import Clock, RandomSource
 from node.app import Node, open_node
-from node.demo.clusters import DemoNode
+from node.demo.clusters import DemoNode, card_of
 from node.demo.data import load_entries
 from node.errors import InvalidInputError
 from node.initialise import initialise
 from node.members.model import Person
 
+LANGUAGE = "de"
 UNKNOWN_PARTNER = "unknown-partner"
 
 
@@ -36,10 +37,10 @@ async def make_node(node: DemoNode, *, clock: Clock, random: RandomSource) -> bo
         base_url=node.base_url,
         name=node.cluster.name,
         office_email=node.office,
-        default_language="de",
+        default_language=LANGUAGE,
         allow_loopback_http=True,
         demo=True,
-        card=node.cluster.card,
+        card=card_of(node.cluster, language=LANGUAGE),
         clock=clock,
         random=random,
     )

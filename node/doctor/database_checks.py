@@ -3,12 +3,12 @@
 import sqlite3
 from collections.abc import Iterable
 from datetime import timedelta
-from typing import Final
+from typing import ClassVar, Final
 
 from federation.trust import TrustState
 from node.doctor.facts import PartnerFacts
 from node.doctor.finding import Finding, Severity, Subject
-from node.storage.schema import SchemaStatus
+from node.storage.schema import SchemaState, SchemaStatus
 from node.web.i18n import gettext as _
 from node.web.i18n import ngettext
 
@@ -26,7 +26,7 @@ _TOLD_STATES: Final = frozenset(
 class DatabaseCheck:
     """The database can be read and has this program's schema."""
 
-    id = "database"
+    id: ClassVar[str] = "database"
 
     @property
     def title(self) -> str:
@@ -46,32 +46,47 @@ class DatabaseCheck:
             )
             return
         schema = facts.schema
-        match schema.status:
-            case SchemaStatus.CURRENT if facts.state is None:
-                severity, message = Severity.ERROR, _("It belongs to no node.")
-                fix = _("Put the database back from your backup.")
-            case SchemaStatus.CURRENT:
-                severity, fix = Severity.OK, ""
-                message = _(
-                    "%(engine)s, schema %(revision)s is current",
-                    engine=facts.engine,
-                    revision=schema.revision,
-                ) + _size(facts.bytes_used)
-            case SchemaStatus.NEWER:
-                severity = Severity.ERROR
-                message = _(
+        if schema.status is not SchemaStatus.CURRENT:
+            yield self._other_schema(schema)
+        elif facts.state is None:
+            yield Finding(
+                self.id,
+                self.title,
+                Severity.ERROR,
+                _("It belongs to no node."),
+                _("Put the database back from your backup."),
+            )
+        else:
+            message = _(
+                "%(engine)s, schema %(revision)s is current",
+                engine=facts.engine,
+                revision=schema.revision,
+            )
+            message += _size(facts.bytes_used)
+            yield Finding(self.id, self.title, Severity.OK, message)
+
+    def _other_schema(self, schema: SchemaState) -> Finding:
+        if schema.status is SchemaStatus.NEWER:
+            return Finding(
+                self.id,
+                self.title,
+                Severity.ERROR,
+                _(
                     "Schema %(revision)s is newer than this program.",
                     revision=schema.revision,
-                )
-                fix = _("Start the version of Spalier that wrote it last.")
-            case SchemaStatus.OLDER | SchemaStatus.EMPTY:
-                severity = Severity.NOTE
-                message = _(
-                    "Schema %(revision)s is older than this program.",
-                    revision=schema.revision,
-                )
-                fix = _("The next start of the node brings it up to date.")
-        yield Finding(self.id, self.title, severity, message, fix)
+                ),
+                _("Start the version of Spalier that wrote it last."),
+            )
+        return Finding(
+            self.id,
+            self.title,
+            Severity.NOTE,
+            _(
+                "Schema %(revision)s is older than this program.",
+                revision=schema.revision or "-",
+            ),
+            _("The next start of the node brings it up to date."),
+        )
 
 
 def _size(bytes_used: int | None) -> str:
@@ -83,7 +98,7 @@ def _size(bytes_used: int | None) -> str:
 class SqliteCheck:
     """The SQLite library has no known fault."""
 
-    id = "sqlite"
+    id: ClassVar[str] = "sqlite"
 
     def __init__(
         self, version: tuple[int, int, int] = sqlite3.sqlite_version_info
@@ -120,7 +135,7 @@ class SqliteCheck:
 class ClockCheck:
     """The machine's clock is not behind what was written down."""
 
-    id = "clock"
+    id: ClassVar[str] = "clock"
 
     @property
     def title(self) -> str:
@@ -150,7 +165,7 @@ class ClockCheck:
 class DeliveryCheck:
     """Partners can be reached."""
 
-    id = "delivery"
+    id: ClassVar[str] = "delivery"
 
     @property
     def title(self) -> str:
@@ -199,7 +214,7 @@ class DeliveryCheck:
 class MailCheck:
     """Mails leave the node."""
 
-    id = "mail"
+    id: ClassVar[str] = "mail"
 
     @property
     def title(self) -> str:

@@ -6,7 +6,7 @@ import os
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Final
+from typing import ClassVar, Final
 from urllib.parse import urlsplit
 
 from node.doctor.finding import Finding, Severity, Subject
@@ -25,7 +25,7 @@ _HTTP_OK: Final = 200
 class KeyCheck:
     """The node's key is there and only its owner can read it."""
 
-    id = "key"
+    id: ClassVar[str] = "key"
 
     @property
     def title(self) -> str:
@@ -50,7 +50,7 @@ class KeyCheck:
 class LoopbackCheck:
     """A real node never talks to addresses of its own machine."""
 
-    id = "loopback"
+    id: ClassVar[str] = "loopback"
 
     @property
     def title(self) -> str:
@@ -81,7 +81,7 @@ class LoopbackCheck:
 class ServingCheck:
     """The node runs, and its process answers."""
 
-    id = "serving"
+    id: ClassVar[str] = "serving"
 
     @property
     def title(self) -> str:
@@ -136,7 +136,7 @@ def lock_holder(folder: Path) -> str | None:
 class ReachabilityCheck:
     """The node's public address leads to it."""
 
-    id = "address"
+    id: ClassVar[str] = "address"
 
     @property
     def title(self) -> str:
@@ -187,7 +187,7 @@ def _problem_of(base_url: str) -> str | None:
 class DiskCheck:
     """There is room to write."""
 
-    id = "disk"
+    id: ClassVar[str] = "disk"
 
     @property
     def title(self) -> str:

@@ -29,6 +29,7 @@ from node.storage.mail import cancel_mails_for_person
 from node.storage.sign_in import delete_sessions_of, drop_links
 
 _NAME_CHARACTERS_MAX: Final = 200
+_LABEL_CHARACTERS_MAX: Final = 80  # schemas/values, "label"
 _LANGUAGES: Final = frozenset({"de", "en"})
 
 
@@ -119,6 +120,31 @@ class MemberDirectory:
     async def office_persons(self, tx: Transaction) -> Sequence[Person]:
         """Load the persons of the office who have not left."""
         return await rows.office_persons(tx)
+
+    async def known_of_person(self, tx: Transaction, email: str) -> dict[str, Any]:
+        """Return what the directory can fill of an expert profile."""
+        person = await rows.find_person_by_email(tx, email)
+        if person is None:
+            return {}
+        known: dict[str, Any] = {"name": person.name}
+        if person.function and len(person.function) <= _LABEL_CHARACTERS_MAX:
+            known["function"] = {person.language: person.function}
+        return known
+
+    async def known_of_organisation(
+        self, tx: Transaction, reference: str
+    ) -> dict[str, Any]:
+        """Return what the directory can fill of an organisation's profile."""
+        found = await rows.find_organisation(tx, reference)
+        if found is None:
+            return {}
+        known = {
+            "legal_name": found.name,
+            "website": found.website,
+            "size_class": found.size_class,
+            "org_type": found.org_type,
+        }
+        return {field: value for field, value in known.items() if value}
 
     # Changing
 

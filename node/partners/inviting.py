@@ -143,7 +143,7 @@ class Inviting:
                 whoever proved the secret learns whether it is used, revoked or
                 expired, or that the state does not permit a request.
         """
-        invitation = await rows.find_invitation(tx, request.invitation)
+        invitation = await rows.lock_invitation(tx, request.invitation)
         if invitation is None:
             raise invitation_refused()
         own_key = self._context.signer.key.public_key

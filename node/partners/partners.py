@@ -273,7 +273,9 @@ class Partners:
         written down as withdrawn and stays listed as unconfirmed: it takes
         nothing from us any more.
         """
-        if partner.state is TrustState.ENDED:
+        if partner.state in {TrustState.ENDED, TrustState.REFUSED}:
+            # Nothing more can be told, and nobody waits for it.
+            await outgoing.drop_undelivered(tx, partner.id)
             return partner
         left = await change_state(
             tx, self._context, partner, event=TrustEvent.THEY_LEFT, note=note

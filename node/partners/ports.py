@@ -6,7 +6,6 @@ from federation.documents.actor import ActorDocument
 from federation.documents.signed import SignedDocument
 from federation.ids import BaseUrl
 from federation.keys import Signer
-from federation.keys import Signer
 from node.members.model import Person
 from node.partners.model import Partner
 from node.storage.database import Transaction

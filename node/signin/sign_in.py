@@ -282,14 +282,7 @@ class SignIn:
             InvalidInputError: The password is too weak; says why.
             NotFoundError: The person has left.
         """
-        words = (
-            person.email,
-            person.email.partition("@")[0],
-            person.name,
-            self._context.config.name,
-        )
-        check_new_password(new, known_words=words)
-        hashed = await self._passwords.hash(new)
+        hashed = await self._checked_hash(person, new)
 
         async def work(tx: Transaction) -> None:
             current = await load_person(tx, person.id)
@@ -309,6 +302,49 @@ class SignIn:
             )
 
         await self._context.database.write(work)
+
+    async def choose_first_password(self, token: str, new: str) -> SessionToken:
+        """Set a password with a first-password link, use the link up and sign in.
+
+        A password that is refused leaves the link usable.
+
+        Args:
+            token: From the link.
+            new: The chosen password.
+
+        Raises:
+            InvalidInputError: The password is too weak; says why.
+            NotFoundError: As `inspect_link`; also a link for something else.
+            ConflictError: As `inspect_link`.
+        """
+        link = await self.inspect_link(token)
+        if link.purpose is not LinkPurpose.FIRST_PASSWORD:
+            raise _no_link()
+        hashed = await self._checked_hash(link.person, new)
+
+        async def work(tx: Transaction) -> SessionToken:
+            current = await self._open_link(tx, token)
+            await self._use(tx, token)
+            person = current.person
+            values = {"password_hash": hashed}
+            await update_person(tx, person.id, values, now=self._context.clock.now())
+            await rows.delete_sessions_of(tx, person.id)
+            await rows.drop_links(
+                tx, person.id, purposes=frozenset({LinkPurpose.SIGN_IN.value})
+            )
+            return await self._begin_session(tx, person)
+
+        return await self._context.database.write(work)
+
+    async def _checked_hash(self, person: Person, new: str) -> str:
+        words = (
+            person.email,
+            person.email.partition("@")[0],
+            person.name,
+            self._context.config.name,
+        )
+        check_new_password(new, known_words=words)
+        return await self._passwords.hash(new)
 
     # Sessions
 
@@ -345,6 +381,19 @@ class SignIn:
 
         async def work(tx: Transaction) -> None:
             await rows.delete_session(tx, token_hash(token))
+
+        await self._context.database.write(work)
+
+    async def end_other_sessions(self, person: Person, *, keep: str) -> None:
+        """End a person's sessions on all devices but the present one.
+
+        Args:
+            person: Whose sessions.
+            keep: Token of the session that goes on.
+        """
+
+        async def work(tx: Transaction) -> None:
+            await rows.delete_sessions_of(tx, person.id, except_hash=token_hash(keep))
 
         await self._context.database.write(work)
 

@@ -5,7 +5,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, and_, func, insert, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    Row,
+    Select,
+    and_,
+    exists,
+    func,
+    insert,
+    not_,
+    or_,
+    select,
+)
 from sqlalchemy import update as update_rows
 
 from node.conversations.model import Conversation, Message, UnansweredThread
@@ -130,6 +141,26 @@ def possibly_of(person: Person) -> ColumnElement[bool]:
                 *([mine.id.is_not(None)] if person.is_office else []),
             ),
         ),
+    )
+
+
+def has_unread(person: Person) -> ColumnElement[bool]:
+    """Conversations in which the other side wrote something not yet opened."""
+    mine, theirs = conversations.c, messages.c
+    as_owner = and_(
+        mine.owner_side.is_(True),
+        or_(mine.asker_id.is_(None), mine.asker_id != person.id),
+    )
+    from_other_side = or_(
+        and_(as_owner, theirs.from_owner.is_(False)),
+        and_(not_(as_owner), theirs.from_owner.is_(True)),
+    )
+    return exists(
+        select(theirs.id).where(
+            theirs.conversation_id == mine.id,
+            theirs.read_at.is_(None),
+            from_other_side,
+        )
     )
 
 

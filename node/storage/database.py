@@ -473,6 +473,9 @@ class PostgresDatabase:
             max_overflow=4,
             pool_timeout=READ_WAIT_S,
             hide_parameters=True,
+            # Without it an INSERT … ON CONFLICT DO NOTHING counts -1 rows here,
+            # and 0 or 1 on SQLite.
+            execution_options={"preserve_rowcount": True},
         )
         self._running: set[asyncio.Task[Any]] = set()
         self._closing = False

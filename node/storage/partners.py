@@ -221,6 +221,15 @@ async def find_invitation(tx: Transaction, public_id: str) -> Invitation | None:
     return None if row is None else _invitation(row)
 
 
+async def lock_invitation(tx: Transaction, public_id: str) -> Invitation | None:
+    """Like `find_invitation`, and keep others from using it until the commit."""
+    statement = select(invitations).where(invitations.c.public_id == public_id)
+    if tx.dialect_name == "postgresql":
+        statement = statement.with_for_update()
+    row = await tx.one_or_none(statement)
+    return None if row is None else _invitation(row)
+
+
 async def find_invitation_by_hint(
     tx: Transaction, group_hint: str
 ) -> Invitation | None:

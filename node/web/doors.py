@@ -248,9 +248,10 @@ class _Doors:
         Hidden and absent are the same answer. A partner gets what the ledger says
         that it was told, so that no copy exists that we could not take back.
         """
-        if _wants_page(request):
+        local_id = request.match_info["id"]
+        if _wants_page(request) and is_local_id(local_id):
             # The same for every id, so it says nothing about any.
-            raise web.HTTPSeeOther(f"/e/{request.match_info['id']}")
+            raise web.HTTPSeeOther(f"/e/{local_id}")
         received = await received_request(
             request, base_url=self._address.base_url, clock=self._context.clock
         )
@@ -260,9 +261,7 @@ class _Doors:
             known = await authenticate(received, peers=self._peers, nonces=nonce)
             await self._challenged(nonce.store, has_body=False)
             partner_id = known.peer.partner_id
-        document = await self._visible_document(
-            request.match_info["id"], partner_id=partner_id
-        )
+        document = await self._visible_document(local_id, partner_id=partner_id)
         if document is None:
             raise NotFoundError("There is no such entry.")
         return document_response(document, headers=_VARY)

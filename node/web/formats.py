@@ -84,10 +84,18 @@ class Formats:
         return value.isoformat()
 
     def number(self, value: Decimal | int | str) -> str:
-        """Write a number with the language's separators; decimals are kept."""
+        """Write a number with the language's separators and all its decimals.
+
+        A trailing zero says how exactly something was measured.
+        """
         amount = Decimal(value)
-        locale = current_language().locale
-        return format_decimal(amount, locale=locale, decimal_quantization=False)
+        exponent = amount.as_tuple().exponent
+        places = max(0, -exponent) if isinstance(exponent, int) else 0
+        return format_decimal(
+            amount,
+            format="#,##0" + ("." + "0" * places if places else ""),
+            locale=current_language().locale,
+        )
 
     def money(self, value: Decimal | int | str, currency: str) -> str:
         """Write an amount with its currency, e.g. 85,00 €."""

@@ -1,25 +1,29 @@
 """Forms: a base with our languages, and the fields that WTForms lacks."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date
 from decimal import Decimal
 from typing import Any, TypeVar
 
 import wtforms
 from aiohttp import web
+from babel.numbers import get_decimal_symbol
 from multidict import MultiDict
 from typing_extensions import override
 from wtforms import widgets
+from wtforms.fields import SelectChoice  # type: ignore[attr-defined] # new in 3.3
 from wtforms.i18n import get_translations
 
-from node.web.i18n import current_language
+from node.web.i18n import current_language, lazy_gettext
 from node.web.i18n import gettext as _
-from node.web.i18n import lazy_gettext
 
 # The exchange knows no fractions but decimal texts (schemas, "values").
-_DECIMAL = re.compile(r"-?\d{1,12}(\.\d{1,6})?")
-_GROUPED = re.compile(r"-?\d{1,3}(\.\d{3})+(,\d{1,6})?")
+_DECIMAL = re.compile(r"-?[0-9]{1,12}(\.[0-9]{1,6})?")
+_DOTTED_THOUSANDS = re.compile(r"-?[1-9][0-9]{0,2}(\.[0-9]{3})+,[0-9]+")
+_COMMA_THOUSANDS = re.compile(r"-?[1-9][0-9]{0,2}(,[0-9]{3})+\.[0-9]+")
+_SEVERAL_GROUPS = re.compile(r"-?[1-9][0-9]{0,2}([.,])[0-9]{3}(\1[0-9]{3})+")
+_ONE_GROUP = re.compile(r"-?[1-9][0-9]{0,2}([.,])[0-9]{3}")
 
 # Sentences of WTForms that ours replace: these say what to do.
 REPLACED_MESSAGES = (
@@ -92,26 +96,48 @@ class DecimalTextField(wtforms.StringField):
         """Turn `1.234,5` into `1234.5`.
 
         Raises:
-            ValueError: It is no number, or has more digits than can be exchanged.
+            ValueError: It is no number, can be read in two ways, or has more
+                digits than can be exchanged.
         """
         text = str(valuelist[0]).strip() if valuelist else ""
         self.data = None
         if not text:
             return
-        number = text.replace(" ", "").replace("\u00a0", "")
-        if _GROUPED.fullmatch(number):
-            number = number.replace(".", "")
-        number = number.replace(",", ".")
+        number = _without_thousands(text.replace(" ", "").replace("\u00a0", ""))
         if not _DECIMAL.fullmatch(number):
             raise ValueError(
                 _("Enter a number, for example 12,5: at most 6 places after the comma.")
             )
-        self.data = str(Decimal(number))
+        self.data = format(Decimal(number), "f")
 
     def _value(self) -> str:
         if self.raw_data:
             return str(self.raw_data[0])
         return self.data or ""
+
+
+def _without_thousands(number: str) -> str:
+    """Drop grouping signs and write the decimal sign as a point.
+
+    Raises:
+        ValueError: `1.234` on a German page may be 1234 or 1,234.
+    """
+    group = _ONE_GROUP.fullmatch(number)
+    if group and group[1] != get_decimal_symbol(current_language().locale):
+        raise ValueError(
+            _(
+                "“%(number)s” can be read in two ways. Write it without a sign for"
+                " thousands.",
+                number=number,
+            )
+        )
+    if _DOTTED_THOUSANDS.fullmatch(number):
+        number = number.replace(".", "")
+    elif _COMMA_THOUSANDS.fullmatch(number):
+        number = number.replace(",", "")
+    elif _SEVERAL_GROUPS.fullmatch(number):
+        number = number.replace(".", "").replace(",", "")
+    return number.replace(",", ".")
 
 
 class DateField(wtforms.DateField):
@@ -139,6 +165,15 @@ class DateField(wtforms.DateField):
             super().process_formdata(valuelist)
         except ValueError as error:
             raise ValueError(_("Enter a day, for example 31.12.2026.")) from error
+
+
+def choices(pairs: Iterable[tuple[str, str]]) -> Any:
+    """Build the choices of a select, radio or checklist field.
+
+    Args:
+        pairs: Value and lazily translated label; both may come from an enum.
+    """
+    return [SelectChoice(str(value), label) for value, label in pairs]
 
 
 class ChecklistField(wtforms.SelectMultipleField):

@@ -58,6 +58,7 @@ def set_up_templates(app: web.Application) -> None:
             "ago": formats.ago,
             "date": formats.write_date,
             "datetime": formats.write_datetime,
+            "initials": initials,
             "iso": formats.iso,
             "listing": formats.listing,
             "moment": formats.moment,
@@ -138,6 +139,12 @@ def layout_context(request: web.Request) -> dict[str, Any]:
         "office_links": links(Area.OFFICE) if in_office else [],
         "request_id": request.get(REQUEST_ID, ""),
     }
+
+
+def initials(name: str) -> str:
+    """Shorten a name to the first letters of its first and last word."""
+    words = name.split()
+    return "".join(word[0] for word in [*words[:1], *words[1:][-1:]]).upper()
 
 
 def _translate(message: str) -> str:

@@ -20,6 +20,7 @@ from node.web.forms import (
     DecimalTextField,
     Form,
     TermsField,
+    choices,
     read_form,
 )
 from node.web.i18n import gettext as _
@@ -60,10 +61,12 @@ class SampleForm(Form):
     )
     kind = wtforms.SelectField(
         lazy_gettext("Kind"),
-        choices=[
-            ("capacity_request", lazy_gettext("Capacity request")),
-            ("capacity_offer", lazy_gettext("Capacity offer")),
-        ],
+        choices=choices(
+            [
+                ("capacity_request", lazy_gettext("Capacity request")),
+                ("capacity_offer", lazy_gettext("Capacity offer")),
+            ]
+        ),
     )
     until = DateField(lazy_gettext("Valid until"), [InputRequired()])
     amount = DecimalTextField(
@@ -74,15 +77,18 @@ class SampleForm(Form):
         lazy_gettext("Topics"), description=lazy_gettext("Separate with commas.")
     )
     reach = ChecklistField(
-        lazy_gettext("Regions"), choices=[("DE-HE", "Hessen"), ("CH-ZH", "Zürich")]
+        lazy_gettext("Regions"),
+        choices=choices([("DE-HE", "Hessen"), ("CH-ZH", "Zürich")]),
     )
     audience = wtforms.RadioField(
         lazy_gettext("Who may see it?"),
-        choices=[
-            ("cluster", lazy_gettext("My cluster")),
-            ("trusted", lazy_gettext("All partner clusters")),
-            ("public", lazy_gettext("Everybody")),
-        ],
+        choices=choices(
+            [
+                ("cluster", lazy_gettext("My cluster")),
+                ("trusted", lazy_gettext("All partner clusters")),
+                ("public", lazy_gettext("Everybody")),
+            ]
+        ),
         default="trusted",
     )
     drawing = wtforms.FileField(lazy_gettext("Drawing"))

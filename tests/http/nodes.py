@@ -149,9 +149,7 @@ class RunningNode:
     async def mails(self, kind: str) -> list[str]:
         """Recipients of the queued mails of a kind."""
         return [
-            mail.recipient
-            for mail in await self.mail.list_mails()
-            if mail.kind == kind
+            mail.recipient for mail in await self.mail.list_mails() if mail.kind == kind
         ]
 
 

@@ -228,7 +228,7 @@ async def test_conversation_goes_on_after_the_entry_was_withdrawn(
 async def test_ended_partnership_takes_no_messages(
     partners: tuple[RunningNode, RunningNode], asker: Person, entry: Entry
 ) -> None:
-    nord, sued = partners
+    _, sued = partners
     asked = await sued.conversations.answer(asker, entry.uri, "Hallo")
     await sued.settle()
     await sued.partners.end(sued.office, "nord")

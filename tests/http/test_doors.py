@@ -1,6 +1,8 @@
 """What the doors refuse, each with its status, its problem, and no trace."""
 
+import asyncio
 import copy
+import io
 import json
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
@@ -78,9 +80,8 @@ class Sender:
                 nonce=nonce or f"{self.count:022d}",
             )
         fields |= headers or {}
-        async with self.session.post(
-            target, data=body if sent is None else sent, headers=fields
-        ) as answer:
+        data = io.BytesIO(body if sent is None else sent)
+        async with self.session.post(target, data=data, headers=fields) as answer:
             return Answer(answer.status, answer.headers, await answer.read())
 
     async def get(
@@ -168,7 +169,7 @@ async def test_unsigned(
     nord, sued = partners
     async with Untouched(sued, nord):
         answer = await sender.post(sued, as_bytes(page))
-    assert (answer.status, answer.code) == (401, "signature-invalid")
+    assert (answer.status, answer.code) == (401, "signature-missing")
     assert "content-digest" in answer.headers["Accept-Signature"]
 
 
@@ -248,6 +249,19 @@ async def test_replayed_request(
         again = await sender.post(sued, as_bytes(page), signer=signer, nonce=NONCE)
     assert (again.status, again.code) == (401, "replayed")
     assert "Accept-Signature" in again.headers
+
+
+async def test_same_request_many_times_at_once_takes_effect_once(
+    partners: tuple[RunningNode, RunningNode], page: dict[str, Any], sender: Sender
+) -> None:
+    nord, sued = partners
+    answers = await asyncio.gather(
+        *(
+            sender.post(sued, as_bytes(page), signer=nord.context.signer, nonce=NONCE)
+            for _ in range(6)
+        )
+    )
+    assert sorted(answer.status for answer in answers) == [200] + 5 * [401]
 
 
 async def test_refused_request_does_not_use_up_its_nonce(
@@ -447,7 +461,7 @@ async def test_message_into_the_thread_of_another_partner(
     adam = await sued.add_person("adam@laser.example", organisation="Laser")
     asked = await sued.conversations.answer(adam, entry.uri, "Hallo")
     await sued.settle()
-    # A thread that only Süd can have opened belongs to a third node ...
+    # A thread that Süd opened belongs to a third node.
     async with Untouched(nord, sued, ost):
         answer = await sender.post(
             nord,
@@ -455,6 +469,17 @@ async def test_message_into_the_thread_of_another_partner(
             signer=ost.context.signer,
         )
     assert (answer.status, answer.code) == (403, "origin-mismatch")
+    # One that Nord opened with Süd could be Ost's by its address, but is not.
+    theirs = await sued.catalogue.publish(sued.office, OFFER)
+    await sued.settle()
+    opened = await nord.conversations.answer(nord.office, theirs.uri, "Hallo")
+    async with Untouched(nord, sued, ost):
+        answer = await sender.post(
+            nord,
+            message(ost, nord, about=entry.uri, thread=opened.thread_uri),
+            signer=ost.context.signer,
+        )
+    assert (answer.status, answer.code) == (404, "not-found")
 
 
 async def test_same_activity_in_a_new_request_has_no_second_effect(
@@ -663,6 +688,8 @@ async def test_browser_is_led_to_the_page_whether_there_is_an_entry_or_not(
         answer = await sender.get(nord, f"/entries/{entry_id}", accept="text/html,*/*")
         assert answer.status == 303
         assert answer.headers["Location"] == f"/e/{entry_id}"
+    odd = await sender.get(nord, "/entries/%0d%0aX-Odd:1", accept="text/html")
+    assert (odd.status, "X-Odd" in odd.headers) == (404, False)
 
 
 async def test_discovery(nord: RunningNode, sender: Sender) -> None:

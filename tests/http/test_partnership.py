@@ -3,7 +3,8 @@
 import pytest
 
 from federation.trust import TrustState
-from node.errors import ConflictError, InvalidInputError
+from node.errors import ConflictError, InvalidInputError, NodeError, NotAuthorisedError
+from node.storage.outgoing import count_undelivered
 from node.storage.received import list_received
 from node.storage.tables import received_entries
 from tests.http.nodes import OFFER, MovableClock, RunningNode, become_partners
@@ -180,15 +181,41 @@ async def test_lost_answer_to_the_request_is_repaired_by_accepting_again(
     assert (await sued.partner(nord)).state is TrustState.ACTIVE
 
 
+async def test_guest_that_is_down_can_be_confirmed(
+    nord: RunningNode, sued: RunningNode
+) -> None:
+    created = await nord.partners.invite(nord.office)
+    await sued.partners.accept(sued.office, created.code)
+    await sued.runner.cleanup()
+    confirmed = await nord.partners.confirm(nord.office, "sued")
+    assert confirmed.state is TrustState.ACTIVE
+    await nord.settle()
+    behind = await nord.partner(sued)
+    assert behind.attempts == 1
+    assert behind.next_attempt_at is not None
+
+
+async def test_host_that_refused_a_request_taken_back_has_nothing_left_to_send(
+    nord: RunningNode, sued: RunningNode, clock: MovableClock
+) -> None:
+    created = await nord.partners.invite(nord.office)
+    await sued.partners.accept(sued.office, created.code)
+    await nord.partners.refuse(nord.office, "sued")
+    await sued.partners.end(sued.office, "nord")
+    await nord.settle()
+    partner = await nord.partner(sued)
+    async with nord.database.read() as tx:
+        assert await count_undelivered(tx, partner.id) == 0
+    assert partner.state is TrustState.REFUSED
+
+
 # -- codes that do not work -----------------------------------------------------
 
 
-async def refused(
-    host: RunningNode, guest: RunningNode, code: str
-) -> ConflictError | InvalidInputError | Exception:
+async def refused(host: RunningNode, guest: RunningNode, code: str) -> NodeError:
     """Accept a code that fails; both nodes must stay as they are."""
     before = [await host.tables(), await guest.tables()]
-    with pytest.raises(Exception) as caught:
+    with pytest.raises(NodeError) as caught:
         await guest.partners.accept(guest.office, code)
     assert [await host.tables(), await guest.tables()] == before
     return caught.value
@@ -270,19 +297,19 @@ async def test_code_with_another_secret_is_not_told_from_an_unknown_one(
 
     code = format_code(nord.context.address.base_url, b"0123456789")
     error = await refused(nord, sued, code)
-    assert getattr(error, "code", "") == "invitation-refused"
+    assert error.code == "invitation-refused"
 
 
 async def test_host_that_is_down(nord: RunningNode, sued: RunningNode) -> None:
     created = await nord.partners.invite(nord.office)
     await nord.runner.cleanup()
     error = await refused(nord, sued, created.code)
-    assert getattr(error, "code", "") == "partner-unreachable"
+    assert error.code == "partner-unreachable"
 
 
 async def test_only_the_office_changes_partnerships(nord: RunningNode) -> None:
     member = await nord.add_person("max@firma.example", organisation="Firma")
-    with pytest.raises(Exception, match="Only the office"):
+    with pytest.raises(NotAuthorisedError, match="Only the office"):
         await nord.partners.invite(member)
 
 

@@ -6,6 +6,7 @@ Liveness after healing: it shows exactly what the rules grant, digests agree.
 
 import os
 from collections import defaultdict
+from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
 from random import Random
@@ -15,6 +16,8 @@ import pytest
 from federation.trust import TrustState
 from node.catalogue.model import EntryState
 from node.exchange import sending
+from node.storage.database import Database, PostgresDatabase, SqliteDatabase
+from tests.postgres_server import PostgresServer
 from tests.simulation.world import Network, SimNode, VirtualClock, make_network
 
 SEEDS = int(os.environ.get("SPALIER_EXCHANGE_SEEDS", "12"))
@@ -187,27 +190,50 @@ class Story:
             assert partner.receipt_held == len(held)
 
 
-@pytest.mark.timeout(600)
-async def test_partner_ends_with_exactly_what_the_rules_grant(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # Small pages, so that changes fall between two of them.
+async def play(seed: int, databases: dict[str, Database], *, steps: int) -> None:
+    """Tell one story from a seed, heal the network and compare."""
+    print(f"SPALIER_EXCHANGE_SEED={seed}")
+    random = Random(seed)
+    clock = VirtualClock()
+    network = await make_network(databases, random=random, clock=clock)
+    try:
+        story = Story(network, random, clock)
+        for _ in range(steps):
+            await story.step()
+        await story.heal_and_check()
+    finally:
+        await network.close()
+
+
+@pytest.fixture(autouse=True)
+def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let changes fall between two pages."""
     monkeypatch.setattr(sending, "PAGE_ITEMS_MAX", 3)
-    first = int.from_bytes(os.urandom(4), "big")
-    base = int(os.environ.get("SPALIER_EXCHANGE_SEED", str(first)))
-    for seed in range(base, base + SEEDS):
-        print(f"SPALIER_EXCHANGE_SEED={seed}")
-        random = Random(seed)
-        clock = VirtualClock()
-        folder = tmp_path / str(seed)
-        folder.mkdir()
-        network = await make_network(
-            folder, ["anna", *PARTNERS], random=random, clock=clock
-        )
-        try:
-            story = Story(network, random, clock)
-            for _ in range(STEPS):
-                await story.step()
-            await story.heal_and_check()
-        finally:
-            await network.close()
+
+
+def first_seed() -> int:
+    fresh = int.from_bytes(os.urandom(4), "big")
+    return int(os.environ.get("SPALIER_EXCHANGE_SEED", str(fresh)))
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("number", range(SEEDS))
+async def test_partner_ends_with_exactly_what_the_rules_grant(
+    tmp_path: Path, number: int
+) -> None:
+    databases: dict[str, Database] = {
+        name: SqliteDatabase(tmp_path / f"{name}.sqlite")
+        for name in ["anna", *PARTNERS]
+    }
+    await play(first_seed() + number, databases, steps=STEPS)
+
+
+async def test_the_same_on_postgresql(postgres_server: PostgresServer) -> None:
+    with ExitStack() as stack:
+        databases: dict[str, Database] = {
+            name: PostgresDatabase(
+                stack.enter_context(postgres_server.fresh_database())
+            )
+            for name in ["anna", *PARTNERS]
+        }
+        await play(first_seed(), databases, steps=STEPS // 2)

@@ -8,7 +8,6 @@ import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -39,7 +38,7 @@ from node.partners.model import HandshakeRole, Partner
 from node.ports import NodeContext
 from node.storage import entries as entry_rows
 from node.storage import tables
-from node.storage.database import SqliteDatabase, Transaction
+from node.storage.database import Database, Transaction
 from node.storage.members import insert_organisation, insert_person, load_person
 from node.storage.node_state import NodeState, store_node_state
 from node.storage.partners import (
@@ -163,9 +162,7 @@ class Network:
         if partner.head_seq <= partner.acked_seq:
             return False
         page = await origin.sending.next_page(partner.id)
-        for item in page.document["orderedItems"]:
-            if item["type"] != "Delete":
-                self.told.add((receiver, item["object"]["id"]))
+        self._note_told(receiver, page)
         if page.is_empty:
             return page.sent.last >= page.sent.first
         if lose == "page":
@@ -194,6 +191,11 @@ class Network:
         await origin.sending.take_receipt(partner.id, checked)
         return True
 
+    def _note_told(self, receiver: str, page: OutgoingPage) -> None:
+        for item in page.document["orderedItems"]:
+            if item["type"] != "Delete":
+                self.told.add((receiver, item["object"]["id"]))
+
     async def _arrive(
         self, target: SimNode, sender: str, page: OutgoingPage
     ) -> SignedDocument:
@@ -221,12 +223,12 @@ class Network:
 
 
 async def make_network(
-    folder: Path, names: list[str], *, random: Random, clock: VirtualClock
+    databases: dict[str, Database], *, random: Random, clock: VirtualClock
 ) -> Network:
-    """Make nodes that are all partners of each other."""
+    """Make nodes, one for each empty database, that are all partners."""
     nodes = {
-        name: await _make_node(folder, name, random=random, clock=clock)
-        for name in names
+        name: await _make_node(database, name, random=random, clock=clock)
+        for name, database in databases.items()
     }
     for node in nodes.values():
         for other in nodes.values():
@@ -236,11 +238,10 @@ async def make_network(
 
 
 async def _make_node(
-    folder: Path, name: str, *, random: Random, clock: VirtualClock
+    database: Database, name: str, *, random: Random, clock: VirtualClock
 ) -> SimNode:
     source = SeededRandom(random)
     base_url = BaseUrl(f"https://{name}.example")
-    database = SqliteDatabase(folder / f"{name}.sqlite")
     await database.run_sync(tables.metadata.create_all)
     address = NodeAddress(base_url)
     config = NodeConfig(base_url=base_url, name=name)

@@ -31,7 +31,7 @@ async def person_by_email(node: "Node", email: str) -> Person:
         NotFoundError: Nobody in this node has the address.
     """
     person = await node.members.person_by_email(email)
-    if person is None or person.left_at is not None:
+    if person.left_at is not None:
         raise NotFoundError(
             f"Nobody in this cluster has the e-mail address {email}.",
             code="person-unknown",

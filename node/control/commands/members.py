@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Any
 from node.control.commands.acting import acting_person
 from node.control.commands.described import day
 from node.control.request import ControlRequest
-from node.errors import InvalidInputError
 from node.members.model import Role
 
 if TYPE_CHECKING:
@@ -15,22 +14,13 @@ if TYPE_CHECKING:
 async def add(node: "Node", request: ControlRequest) -> dict[str, Any]:
     """Add one person; the link sets the first password."""
     actor = await acting_person(node, request)
-    role = request.optional_text("role") or Role.PERSON.value
-    if role not in set(Role):
-        raise InvalidInputError(
-            f"There is no role “{role}”.",
-            path="role",
-            hint=f"Roles are: {', '.join(Role)}.",
-        )
     person, link = await node.members.add_person(
         actor,
         email=request.text("email"),
         name=request.text("name"),
         organisation=request.text("organisation"),
-        role=Role(role),
-        language=(
-            request.optional_text("language") or node.context.config.default_language
-        ),
+        role=request.optional_text("role") or Role.PERSON,
+        language=request.optional_text("language") or "",
         send_invitation=request.flag("send_invitation"),
     )
     return {
@@ -38,7 +28,7 @@ async def add(node: "Node", request: ControlRequest) -> dict[str, Any]:
         "changed": 0,
         "unchanged": 0,
         "errors": [],
-        "links": [] if link is None else [{"email": person.email, "link": link}],
+        "links": [{"email": person.email, "link": link}],
     }
 
 

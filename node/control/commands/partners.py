@@ -8,6 +8,7 @@ from node.control.request import ControlRequest
 from node.errors import NotAuthorisedError
 from node.members.model import Person
 from node.partners.model import Partner
+from node.partners.own_actor import card_values
 
 if TYPE_CHECKING:
     from node.app import Node
@@ -37,7 +38,7 @@ async def preview(node: "Node", request: ControlRequest) -> dict[str, Any]:
     return {
         "base_url": found.base_url,
         "name": found.name,
-        "card": dict(found.card),
+        "card": card_values(found.card),
         "fingerprint": found.fingerprint,
         "check_number": found.check_number,
     }

@@ -6,24 +6,32 @@ from pathlib import Path
 
 import click
 
+from node.web.application import PAGES_GROUP
 from node.web.translations.catalogue import TextPackage, extract, gaps, to_bytes, update
 
 _HERE = Path(__file__).parent
 _LANGUAGES = ("de",)
+# What is said in a terminal has its own catalogue, beside the one of the pages.
+_COMMAND_LINE = frozenset({"cli", "demo"})
 
 
 def text_packages() -> list[TextPackage]:
     """List `node`, its command line, and installed packages that add pages."""
     node = _HERE.parents[1]
     packages = [
-        TextPackage(node, _HERE, without=frozenset({"cli"})),
-        TextPackage(node / "cli", node / "cli" / "translations"),
+        TextPackage("node", (node,), _HERE, without=_COMMAND_LINE),
+        TextPackage(
+            "node.cli",
+            tuple(node / name for name in sorted(_COMMAND_LINE)),
+            node / "cli" / "translations",
+        ),
     ]
-    for point in entry_points(group="spalier.pages"):
-        spec = find_spec(point.module.partition(".")[0])
+    for point in entry_points(group=PAGES_GROUP):
+        name = point.module.partition(".")[0]
+        spec = find_spec(name)
         for folder in (spec.submodule_search_locations if spec else None) or ():
             source = Path(folder)
-            packages.append(TextPackage(source, source / "translations"))
+            packages.append(TextPackage(name, (source,), source / "translations"))
     return packages
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
+from typing import TypeAlias
 
 from babel.messages.catalog import Catalog, Message
 from babel.messages.extract import extract_from_dir
@@ -41,24 +42,25 @@ _UNUSED = tuple(
 )
 
 
+# File, line, text (or singular and plural), comments of the developer, context.
+_Text: TypeAlias = tuple[str, int, str | tuple[str, ...], list[str], str | None]
+
+
 @dataclass(frozen=True, slots=True)
 class TextPackage:
     """A package with texts.
 
     Attributes:
-        source: Folder that is searched for texts.
+        name: For reports.
+        folders: Folders that are searched for texts.
         catalogues: Folder of its `<language>.po`.
         without: Names of folders that are packages of texts of their own.
     """
 
-    source: Path
+    name: str
+    folders: tuple[Path, ...]
     catalogues: Path
     without: frozenset[str] = frozenset()
-
-    @property
-    def name(self) -> str:
-        """Name of the package."""
-        return self.source.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,31 +76,37 @@ class Gap:
 def extract(package: TextPackage) -> Catalog:
     """Collect the texts of a package, with the places where they stand."""
     template = Catalog(project="Spalier", version="1", charset="utf-8")
+    for folder in package.folders:
+        for filename, _line, message, comments, context in _texts_of(
+            folder, without=package.without
+        ):
+            # Without line numbers: a catalogue changes when texts do, not when
+            # code moves.
+            place = (f"{folder.name}/{filename}", None)
+            template.add(
+                message,
+                None,
+                [place],  # type: ignore[list-item] # Babel writes None as "no line"
+                auto_comments=comments,
+                context=context,
+            )
+    return template
+
+
+def _texts_of(folder: Path, *, without: frozenset[str]) -> list[_Text]:
     found = extract_from_dir(
-        str(package.source),
+        str(folder),
         _METHODS,
         _OPTIONS,
         keywords=_KEYWORDS,
         comment_tags=("Translators:",),
         strip_comment_tags=True,
-        directory_filter=lambda folder: (
-            not Path(folder).name.startswith((".", "_"))
-            and Path(folder).name not in package.without
+        directory_filter=lambda path: (
+            not Path(path).name.startswith((".", "_"))
+            and Path(path).name not in without
         ),
     )
-    for filename, _line, message, comments, context in sorted(
-        found, key=lambda item: (item[0], item[1])
-    ):
-        # Without line numbers: a catalogue changes when texts do, not when code moves.
-        place = (f"{package.name}/{filename}", None)
-        template.add(
-            message,
-            None,
-            [place],  # type: ignore[list-item] # Babel writes None as "no line"
-            auto_comments=comments,
-            context=context,
-        )
-    return template
+    return sorted(found, key=lambda text: (text[0], text[1]))
 
 
 def load(path: Path) -> Catalog:

@@ -132,6 +132,16 @@ async def test_existing_empty_folder_is_taken_and_closed(tmp_path: Path) -> None
     assert mode(tmp_path) == 0o700
 
 
+async def test_folder_with_other_things_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "holiday.jpg").touch()
+    tmp_path.chmod(0o755)
+    with pytest.raises(InvalidInputError) as caught:
+        await set_up(tmp_path)
+    assert caught.value.code == "folder-not-empty"
+    assert mode(tmp_path) == 0o755
+    assert [path.name for path in tmp_path.iterdir()] == ["holiday.jpg"]
+
+
 async def test_second_set_up_changes_nothing(tmp_path: Path) -> None:
     await set_up(tmp_path)
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
@@ -281,15 +291,27 @@ async def test_interrupted_with_postgres_the_next_one_works(
     def crash(*_: Any, **__: Any) -> None:
         raise Crash
 
+    def crash_after_database(folder: Path) -> None:
+        if (folder / "node.toml").exists():
+            filled.append(folder)
+        if len(filled) == 2:
+            raise Crash
+
+    filled: list[Path] = []
     with monkeypatch.context() as patch:
-        patch.setattr(Path, "unlink", crash)
+        patch.setattr("node.initialise._sync", crash_after_database)
         with pytest.raises(Crash):
             await set_up(tmp_path, database_url=postgres_url)
     database = PostgresDatabase(postgres_url)
     async with database.read() as tx:
         assert (await require_node_state(tx)).name == "Optence e.V."
     await database.close()
-    made = await set_up(tmp_path, seed=2, database_url=postgres_url)
+    with monkeypatch.context() as patch:
+        # Interrupted once more, before it reaches the database.
+        patch.setattr("node.initialise.create_key", crash)
+        with pytest.raises(Crash):
+            await set_up(tmp_path, seed=2, database_url=postgres_url)
+    made = await set_up(tmp_path, seed=3, database_url=postgres_url)
     await check_working(tmp_path, made)
 
 

@@ -328,3 +328,11 @@ def test_authority_is_lower_case_without_default_port() -> None:
             HttpMessage("GET", target, []), parsed.components, parsed.text
         )
         assert base.decode().splitlines()[0] == f'"@authority": {expected}'
+
+
+@pytest.mark.parametrize("value", ["a\nb", "a\r\nb", "\x00", "ä", "\u2028"])
+def test_a_value_cannot_pass_for_a_line_of_its_own(value: str) -> None:
+    parsed = parse_signature_input('sig1=("x-field");created=1')
+    message = HttpMessage("GET", "https://a.example/", [("X-Field", value)])
+    with pytest.raises(MalformedError):
+        signature_base(message, parsed.components, parsed.text)

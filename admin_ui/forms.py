@@ -1,0 +1,122 @@
+"""Forms of the office's pages."""
+
+from datetime import date
+from typing import Final
+
+import wtforms
+from wtforms.validators import InputRequired, Length, NumberRange, Optional
+
+from node.members.model import Role
+from node.web.forms import DateField, Form
+from node.web.i18n import lazy_gettext
+
+INVITATION_DAYS: Final = 7
+_INVITATION_DAYS_MAX: Final = 60
+_NOTE_CHARACTERS_MAX: Final = 200
+_REASON_CHARACTERS_MAX: Final = 300
+_CODE_CHARACTERS_MAX: Final = 400
+_NAME_CHARACTERS_MAX: Final = 200
+
+_ROLES: Final = (
+    (Role.PERSON.value, lazy_gettext("Member")),
+    (Role.ORGANISATION_ADMIN.value, lazy_gettext("Organisation's administrator")),
+    (Role.OFFICE.value, lazy_gettext("Office")),
+    (Role.NODE_ADMIN.value, lazy_gettext("Technical administrator")),
+)
+
+
+class InvitationForm(Form):
+    """A code for another office."""
+
+    note = wtforms.StringField(
+        lazy_gettext("For whom is the code?"),
+        [Optional(), Length(max=_NOTE_CHARACTERS_MAX)],
+        description=lazy_gettext("For your own list, for example the cluster's name."),
+    )
+    days = wtforms.IntegerField(
+        lazy_gettext("Valid for how many days?"),
+        [InputRequired(), NumberRange(min=1, max=_INVITATION_DAYS_MAX)],
+        default=INVITATION_DAYS,
+        description=lazy_gettext("1 to 60. The code can be used once."),
+    )
+
+
+class CodeForm(Form):
+    """A code from another office."""
+
+    code = wtforms.TextAreaField(
+        lazy_gettext("Code or link of the other office"),
+        [InputRequired(), Length(max=_CODE_CHARACTERS_MAX)],
+        description=lazy_gettext(
+            "Paste it as you received it. Capital letters, spaces and dashes do not"
+            " matter."
+        ),
+    )
+
+
+class ReasonForm(Form):
+    """Why a request is refused or a partnership ended."""
+
+    reason = wtforms.TextAreaField(
+        lazy_gettext("Reason"),
+        [Optional(), Length(max=_REASON_CHARACTERS_MAX)],
+        description=lazy_gettext("The other office reads it."),
+    )
+
+
+class PersonForm(Form):
+    """A new member."""
+
+    name = wtforms.StringField(
+        lazy_gettext("First and last name"),
+        [InputRequired(), Length(max=_NAME_CHARACTERS_MAX)],
+    )
+    email = wtforms.EmailField(
+        lazy_gettext("E-mail"), [InputRequired(), Length(max=_NAME_CHARACTERS_MAX)]
+    )
+    organisation = wtforms.StringField(
+        lazy_gettext("Organisation"),
+        [InputRequired(), Length(max=_NAME_CHARACTERS_MAX)],
+        description=lazy_gettext("A name that is not in the list yet is added."),
+    )
+    role = wtforms.SelectField(
+        lazy_gettext("Role"), choices=list(_ROLES), default=Role.PERSON.value
+    )
+    send = wtforms.BooleanField(
+        lazy_gettext("Mail the link to choose a password"), default=True
+    )
+
+
+class RoleForm(Form):
+    """Another role for a member."""
+
+    role = wtforms.SelectField(lazy_gettext("Role"), choices=list(_ROLES))
+
+
+class ConsentForm(Form):
+    """A member's consent to be shown to partners."""
+
+    on = DateField(lazy_gettext("Agreed on"), [InputRequired()])
+    source = wtforms.StringField(
+        lazy_gettext("Where is it written down?"),
+        [InputRequired(), Length(max=_NAME_CHARACTERS_MAX)],
+        description=lazy_gettext("For example: membership form, e-mail of 12 March."),
+    )
+
+
+class UploadForm(Form):
+    """A list as a file."""
+
+    file = wtforms.FileField(
+        lazy_gettext("CSV file"),
+        [InputRequired()],
+        description=lazy_gettext(
+            "Saved from a spreadsheet as CSV, at most 2 MB. Nothing is stored before"
+            " you have seen what would happen."
+        ),
+    )
+
+
+def consent_values(on: date | None, source: str | None) -> dict[str, object]:
+    """Return the stored consent as initial values of its form."""
+    return {"on": on, "source": source or ""}

@@ -1,0 +1,1 @@
+"""The office's pages, a module for each part of its work."""

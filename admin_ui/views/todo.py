@@ -1,0 +1,241 @@
+"""“To be done”: everything that waits for a decision of the office."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from aiohttp import web
+
+from admin_ui.desk import Desk, desk_of
+from admin_ui.wording import plain_failure
+from node.conversations.model import UnansweredThread
+from node.office import Unreachable
+from node.partners.model import Partner
+from node.web.i18n import gettext as _
+from node.web.i18n import localized, ngettext
+from node.web.rendering import render
+from node.web.views import Action, StatusTone
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """One thing to decide or to look after.
+
+    Attributes:
+        kind: What it is about, in two words.
+        number: A check number to compare, if that is the task.
+        foreign: Language of the title if it is not the page's.
+    """
+
+    kind: str
+    title: str
+    text: str
+    tone: StatusTone = "warning"
+    since: datetime | None = None
+    number: str = ""
+    actions: tuple[Action, ...] = ()
+    foreign: str = ""
+
+
+async def show(request: web.Request) -> web.Response:
+    """Show the list and how large the cluster is."""
+    desk = desk_of(request)
+    tasks = await tasks_of(desk)
+    return render(
+        request,
+        "admin_ui/todo.html",
+        {"tasks": tasks, "counters": await desk.overview.counters()},
+    )
+
+
+async def tasks_of(desk: Desk) -> Sequence[Task]:
+    """Collect what waits, decisions about partners first."""
+    node = desk.node
+    tasks = [_request(each) for each in await node.partners.open_requests()]
+    tasks += [_uncompared(each) for each in await node.partners.uncompared()]
+    tasks += [_unreachable(each) for each in await desk.overview.unreachable()]
+    tasks += await _mails(desk)
+    tasks += await _entries(desk)
+    tasks += [_unanswered(desk, each) for each in await node.conversations.unanswered()]
+    return tasks
+
+
+async def count(desk: Desk) -> Mapping[str, int]:
+    """Count what waits, for the menu."""
+    number = len(await tasks_of(desk))
+    return {"office": number, "office-todo": number}
+
+
+def _request(partner: Partner) -> Task:
+    base = f"/admin/partner/{partner.id}"
+    facts = [partner.base_url.partition("://")[2]]
+    members = partner.card.get("members")
+    if isinstance(members, int):
+        facts.append(ngettext("%(num)s member", "%(num)s members", members))
+    field = partner.card.get("field")
+    if isinstance(field, str):
+        facts.append(field)
+    return Task(
+        kind=_("Partner request"),
+        title=_("%(name)s wants to be connected", name=partner.name),
+        text=" · ".join(facts),
+        since=partner.created_at,
+        number=partner.check_number,
+        actions=(
+            Action(
+                label=_("Numbers are equal: connect"),
+                href=f"{base}/bestaetigen",
+                method="post",
+                tone="primary",
+                fields={"verglichen": "ja"},
+                describes=partner.name,
+            ),
+            Action(label=_("Look at it closely"), href=base, describes=partner.name),
+            Action(
+                label=_("Refuse"),
+                href=f"{base}/ablehnen",
+                tone="quiet",
+                describes=partner.name,
+            ),
+        ),
+    )
+
+
+def _uncompared(partner: Partner) -> Task:
+    return Task(
+        kind=_("Check number"),
+        title=_("Compare the check number with %(name)s", name=partner.name),
+        text=_("Call the other office. Both must read the same number."),
+        since=partner.active_since,
+        number=partner.check_number,
+        actions=(
+            Action(
+                label=_("The numbers are equal"),
+                href=f"/admin/partner/{partner.id}/verglichen",
+                method="post",
+                tone="primary",
+                describes=partner.name,
+            ),
+            Action(
+                label=_("The numbers differ"),
+                href=f"/admin/partner/{partner.id}/beenden",
+                tone="quiet",
+                describes=partner.name,
+            ),
+        ),
+    )
+
+
+def _unreachable(found: Unreachable) -> Task:
+    partner = found.partner
+    waiting = ngettext("%(num)s change waits.", "%(num)s changes wait.", found.waiting)
+    return Task(
+        kind=_("Delivery"),
+        title=_("%(name)s does not answer", name=partner.name),
+        text=f"{plain_failure(partner.last_error or '')} {waiting}",
+        tone="danger",
+        since=found.since,
+        actions=(
+            Action(
+                label=_("Try now"),
+                href=f"/admin/partner/{partner.id}/zustellen",
+                method="post",
+                describes=partner.name,
+            ),
+            Action(
+                label=_("Show delivery"),
+                href=f"/admin/partner/{partner.id}/zustellung",
+                tone="quiet",
+                describes=partner.name,
+            ),
+        ),
+    )
+
+
+async def _mails(desk: Desk) -> list[Task]:
+    failed = (await desk.node.mail.counts()).failed
+    if not failed:
+        return []
+    return [
+        Task(
+            kind=_("Mail"),
+            title=ngettext(
+                "%(num)s mail could not be sent",
+                "%(num)s mails could not be sent",
+                failed,
+            ),
+            text=_("The reason stands with each mail."),
+            tone="danger",
+            actions=(Action(label=_("Show mails"), href="/admin/post?zustand=failed"),),
+        )
+    ]
+
+
+async def _entries(desk: Desk) -> list[Task]:
+    tasks = []
+    home = len(await desk.overview.staying_home())
+    if home:
+        tasks.append(
+            Task(
+                kind=_("Consent"),
+                title=ngettext(
+                    "%(num)s profile stays home",
+                    "%(num)s profiles stay home",
+                    home,
+                ),
+                text=_(
+                    "They are meant for partner clusters, but the persons' consent is"
+                    " not recorded."
+                ),
+                actions=(
+                    Action(
+                        label=_("Show profiles"), href="/admin/eintraege?zustand=home"
+                    ),
+                ),
+            )
+        )
+    ending = len(await desk.overview.ending_soon())
+    if ending:
+        tasks.append(
+            Task(
+                kind=_("Entries"),
+                title=ngettext(
+                    "%(num)s entry ends within a week",
+                    "%(num)s entries end within a week",
+                    ending,
+                ),
+                text=_("Their owners are reminded by mail and can extend them there."),
+                tone="neutral",
+                actions=(
+                    Action(
+                        label=_("Show entries"), href="/admin/eintraege?zustand=ending"
+                    ),
+                ),
+            )
+        )
+    return tasks
+
+
+def _unanswered(desk: Desk, thread: UnansweredThread) -> Task:
+    owner = thread.owner_organisation
+    if thread.owner_name:
+        owner = f"{thread.owner_name}, {owner}"
+    asker = (
+        _("A member of %(name)s", name=thread.partner_name)
+        if thread.partner_name
+        else _("A member of your cluster")
+    )
+    title = localized(thread.entry_title)
+    entry_id = desk.node.context.address.entry_local_id(thread.entry_uri)
+    return Task(
+        kind=_("Unanswered"),
+        title=title.text,
+        foreign=title.language if title.foreign else "",
+        text=_("%(asker)s waits for an answer of %(owner)s.", asker=asker, owner=owner),
+        since=thread.since,
+        actions=(
+            Action(label=_("Show entry"), href=f"/e/{entry_id}", describes=title.text),
+        )
+        if entry_id
+        else (),
+    )

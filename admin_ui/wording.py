@@ -1,0 +1,388 @@
+"""States, steps and faults in the words of an office."""
+
+import re
+from collections.abc import Mapping
+from typing import Final
+
+from federation.trust import TrustState
+from node.catalogue.model import AudienceLevel, Entry, EntryState
+from node.errors import InvalidInputError, NodeError
+from node.ledger.ledger import LedgerLine
+from node.mail.model import MailKind, MailState
+from node.members.model import Role
+from node.members.sentence import Sentence
+from node.partners.model import HandshakeRole, Partner, PartnerEvent
+from node.storage.ledger import UPSERT
+from node.web.i18n import current_language, gettext, lazy_gettext
+from node.web.i18n import gettext as _
+from node.web.views import Status, StatusTone
+from schemas import KINDS
+
+_STATES: Final[Mapping[TrustState, tuple[str, StatusTone]]] = {
+    TrustState.REQUESTED: (lazy_gettext("waits for your decision"), "warning"),
+    TrustState.WAITING: (lazy_gettext("waits for the other office"), "warning"),
+    TrustState.ACTIVE: (lazy_gettext("connected"), "ok"),
+    TrustState.PAUSED: (lazy_gettext("paused"), "warning"),
+    TrustState.REFUSED: (lazy_gettext("refused"), "neutral"),
+    TrustState.ENDING: (lazy_gettext("is being ended"), "warning"),
+    TrustState.ENDED: (lazy_gettext("ended"), "neutral"),
+}
+_STEPS: Final[Mapping[str, tuple[str, str]]] = {
+    "they_requested": (
+        lazy_gettext("%(partner)s has accepted your code and asks to be connected."),
+        "",
+    ),
+    "we_requested": (
+        lazy_gettext("A code of %(partner)s was accepted."),
+        lazy_gettext("%(person)s accepted a code of %(partner)s."),
+    ),
+    "we_confirmed": (
+        lazy_gettext("The request of %(partner)s was confirmed."),
+        lazy_gettext("%(person)s confirmed the request of %(partner)s."),
+    ),
+    "we_refused": (
+        lazy_gettext("The request of %(partner)s was refused."),
+        lazy_gettext("%(person)s refused the request of %(partner)s."),
+    ),
+    "they_confirmed": (lazy_gettext("%(partner)s has confirmed the partnership."), ""),
+    "they_refused": (lazy_gettext("%(partner)s has refused your request."), ""),
+    "we_paused": (
+        lazy_gettext("The partnership was paused."),
+        lazy_gettext("%(person)s paused the partnership."),
+    ),
+    "we_resumed": (
+        lazy_gettext("The partnership was resumed."),
+        lazy_gettext("%(person)s resumed the partnership."),
+    ),
+    "we_ended": (
+        lazy_gettext("The partnership was ended."),
+        lazy_gettext("%(person)s ended the partnership."),
+    ),
+    "they_left": (lazy_gettext("%(partner)s has ended the partnership."), ""),
+    "withdrawals_done": (
+        lazy_gettext("%(partner)s has removed everything it held of you."),
+        "",
+    ),
+    "compared": (
+        lazy_gettext("The check number was compared."),
+        lazy_gettext("%(person)s compared the check number."),
+    ),
+}
+_NOTES: Final = {
+    "check number compared": lazy_gettext("The check number was compared.")
+}
+_ENTRY_STATES: Final[Mapping[EntryState, tuple[str, StatusTone]]] = {
+    EntryState.DRAFT: (lazy_gettext("draft"), "neutral"),
+    EntryState.PUBLISHED: (lazy_gettext("published"), "ok"),
+    EntryState.FULFILLED: (lazy_gettext("fulfilled"), "neutral"),
+    EntryState.EXPIRED: (lazy_gettext("expired"), "warning"),
+    EntryState.WITHDRAWN: (lazy_gettext("withdrawn"), "neutral"),
+    EntryState.DELETED: (lazy_gettext("deleted"), "neutral"),
+}
+_ROLES: Final = {
+    Role.PERSON: lazy_gettext("Member"),
+    Role.ORGANISATION_ADMIN: lazy_gettext("Organisation's administrator"),
+    Role.OFFICE: lazy_gettext("Office"),
+    Role.NODE_ADMIN: lazy_gettext("Technical administrator"),
+}
+_MAIL_KINDS: Final = {
+    MailKind.SIGN_IN_LINK: lazy_gettext("Link to sign in"),
+    MailKind.FIRST_PASSWORD: lazy_gettext("Link to choose a password"),
+    MailKind.NEW_ANSWER: lazy_gettext("Answer to an entry"),
+    MailKind.NEW_MESSAGE: lazy_gettext("New message"),
+    MailKind.ENTRY_EXPIRES: lazy_gettext("Entry ends soon"),
+    MailKind.ENTRY_EXPIRED: lazy_gettext("Entry has ended"),
+    MailKind.PARTNER_REQUEST: lazy_gettext("Partner request"),
+    MailKind.PARTNER_ACTIVE: lazy_gettext("Partner connected"),
+}
+_MAIL_STATES: Final[Mapping[MailState, tuple[str, StatusTone]]] = {
+    MailState.PENDING: (lazy_gettext("waits"), "warning"),
+    MailState.SENT: (lazy_gettext("sent"), "ok"),
+    MailState.CANCELLED: (lazy_gettext("cancelled"), "neutral"),
+    MailState.FAILED: (lazy_gettext("could not be sent"), "danger"),
+}
+# By the number of the rule, so that a reader of any language gets a sentence.
+_RULES: Final = {
+    "VIS-010": lazy_gettext("The entry was deleted."),
+    "VIS-011": lazy_gettext("The entry is not published."),
+    "VIS-012": lazy_gettext("The entry is past its last day."),
+    "VIS-013": lazy_gettext("The person has not agreed to be shown outside."),
+    "VIS-020": lazy_gettext("The person no longer belongs to the cluster."),
+    "VIS-021": lazy_gettext("The office sees every entry of its own members."),
+    "VIS-022": lazy_gettext("The entry belongs to the person's organisation."),
+    "VIS-023": lazy_gettext("The entry is for named partner clusters only."),
+    "VIS-024": lazy_gettext("The entry is for the whole cluster."),
+    "VIS-030": lazy_gettext("There is no confirmed partnership with this cluster."),
+    "VIS-031": lazy_gettext("The entry is public."),
+    "VIS-032": lazy_gettext("The entry is for all partner clusters."),
+    "VIS-033": lazy_gettext("The entry names this partner cluster."),
+    "VIS-034": lazy_gettext("The entry names other partner clusters."),
+    "VIS-035": lazy_gettext("The entry stays in the own cluster."),
+    "VIS-040": lazy_gettext("The entry is public."),
+    "VIS-041": lazy_gettext("The entry is not public."),
+}
+_FAILURES: Final = (
+    (
+        re.compile(r"no answer in time|TimeoutError|ServerTimeout", re.IGNORECASE),
+        lazy_gettext("The other node did not answer in time."),
+    ),
+    (
+        re.compile(r"certificate|SSL", re.IGNORECASE),
+        lazy_gettext("The secure connection failed: the certificate is not valid."),
+    ),
+    (
+        re.compile(r"Name or service|nodename|No address|DNS", re.IGNORECASE),
+        lazy_gettext("The address of the other node is not found."),
+    ),
+    (
+        re.compile(r"ClientConnector|Connection|Cannot connect|Disconnected"),
+        lazy_gettext("The other node cannot be reached; it may be switched off."),
+    ),
+    (
+        re.compile(r": 429\b"),
+        lazy_gettext("The other node has too much to do and asks to wait."),
+    ),
+    (
+        re.compile(r": 5\d\d\b"),
+        lazy_gettext("The other node is disturbed or in maintenance."),
+    ),
+    (
+        re.compile(r": 401\b"),
+        lazy_gettext(
+            "The other node does not accept our signature. Compare clocks and keys"
+            " with the other office."
+        ),
+    ),
+    (
+        re.compile(r": 403\b"),
+        lazy_gettext(
+            "The other node refuses at the moment; the partnership may be paused there."
+        ),
+    ),
+    (
+        re.compile(r"not been confirmed by the other node"),
+        lazy_gettext("The request did not arrive. Accept the same code again."),
+    ),
+)
+_PROBLEMS: Final = {
+    "invitation-own": lazy_gettext(
+        "This is a code of your own node. Give it to the office of the other cluster."
+    ),
+    "partner-unreachable": lazy_gettext(
+        "The other node does not answer at the moment. Accept the same code again a"
+        " little later."
+    ),
+    "partner-unreadable": lazy_gettext(
+        "At this address no node answers that can be read. Ask the other office"
+        " whether the code is right."
+    ),
+    "invitation-refused": lazy_gettext(
+        "The other office knows no open invitation with this code. Compare the code,"
+        " or ask for a new one."
+    ),
+    "invitation-expired": lazy_gettext(
+        "The code has expired. Ask the other office for a new one."
+    ),
+    "invitation-used": lazy_gettext(
+        "The code was used already. Ask the other office for a new one."
+    ),
+    "invitation-revoked": lazy_gettext(
+        "The other office has taken the code back. Ask whether that was intended."
+    ),
+    "host-key-mismatch": lazy_gettext(
+        "The other node sees another key of itself than this node: somebody may be in"
+        " between. Do not go on; call the other office."
+    ),
+    "partnership-active": lazy_gettext(
+        "The other office has you as a partner already. Ask it to end the old"
+        " partnership first."
+    ),
+    "partner-waiting": lazy_gettext(
+        "You have accepted a code of this cluster; its office has to confirm now."
+    ),
+    "partner-requested": lazy_gettext(
+        "This cluster has asked to be your partner. Confirm its request instead."
+    ),
+    "partner-active": lazy_gettext("You are partners already."),
+    "partner-paused": lazy_gettext("The partnership is paused. Resume it first."),
+    "partner-refused": lazy_gettext(
+        "The partnership was refused. A new code starts again."
+    ),
+    "partner-ending": lazy_gettext(
+        "The partnership is being ended. Wait until everything is taken back."
+    ),
+    "partner-ended": lazy_gettext(
+        "The partnership has ended. A new code starts again."
+    ),
+    "partner-key-differs": lazy_gettext(
+        "The node at this address shows another key than the request. Do not confirm;"
+        " call the other office."
+    ),
+    "partner-address-wrong": lazy_gettext(
+        "At this address no node answers. Ask the other office whether the address is"
+        " right."
+    ),
+    "email-taken": lazy_gettext("This address belongs to a member already."),
+    "last-admin": lazy_gettext(
+        "This is the last technical administrator. Give the role to somebody else"
+        " first."
+    ),
+    "person-left": lazy_gettext("This person has left already."),
+}
+
+
+def partner_status(partner: Partner) -> Status:
+    """Say where a partnership stands; trouble with delivery comes first."""
+    text, tone = _STATES[partner.state]
+    if partner.state is TrustState.ACTIVE and partner.attempts:
+        return Status(_("not reachable at the moment"), "danger")
+    if partner.state is TrustState.ACTIVE and partner.digest_equal is False:
+        return Status(_("connected, states differ"), "warning")
+    return Status(str(text), tone)
+
+
+def direction(partner: Partner) -> str:
+    """Say who invited whom."""
+    if partner.state is TrustState.REQUESTED:
+        return _("They have used your code. You decide.")
+    if partner.state is TrustState.WAITING:
+        return _("You have accepted their code. Their office has to confirm.")
+    if partner.role is HandshakeRole.HOST:
+        return _("You have invited this cluster.")
+    return _("This cluster has invited you.")
+
+
+def step_sentence(event: PartnerEvent, partner: Partner) -> str:
+    """Write one step of a partnership's history."""
+    if event.event not in _STEPS:
+        return event.event
+    impersonal, personal = _STEPS[event.event]
+    template = personal if personal and event.person_name else impersonal
+    names = {"partner": partner.name, "person": event.person_name or ""}
+    return str(template) % names
+
+
+def step_note(event: PartnerEvent) -> str:
+    """Return the note of a step; the reason that an office wrote stays as it is."""
+    if not event.note or event.event == "compared":
+        return ""
+    known = _NOTES.get(event.note)
+    return str(known) if known is not None else _("Reason: %(text)s", text=event.note)
+
+
+def plain_failure(text: str) -> str:
+    """Say in plain words why a delivery failed; the log's words stay beside it."""
+    for pattern, sentence in _FAILURES:
+        if pattern.search(text):
+            return str(sentence)
+    return _("The other node gave an answer that this node cannot use.")
+
+
+def entry_status(state: EntryState) -> Status:
+    """Name the state of an entry."""
+    text, tone = _ENTRY_STATES[state]
+    return Status(str(text), tone)
+
+
+def entry_states() -> dict[str, str]:
+    """Name all states in which the office sees entries."""
+    return {
+        state.value: str(text)
+        for state, (text, _tone) in _ENTRY_STATES.items()
+        if state is not EntryState.DELETED
+    }
+
+
+def kind_label(kind: str) -> str:
+    """Name a kind in the reader's language."""
+    if kind not in KINDS:
+        return kind
+    labels = KINDS[kind].label
+    return labels.get(current_language().code, labels["en"])
+
+
+def audience_words(entry: Entry, names: Mapping[str, str]) -> str:
+    """Say in a few words for whom an entry is.
+
+    Args:
+        entry: The entry.
+        names: Partners' names by our ids of them.
+    """
+    match entry.audience.level:
+        case AudienceLevel.CLUSTER:
+            return _("own cluster")
+        case AudienceLevel.TRUSTED:
+            return _("all partner clusters")
+        case AudienceLevel.PUBLIC:
+            return _("public")
+        case AudienceLevel.PARTNERS:
+            known = (names.get(each, "?") for each in entry.audience.partner_ids)
+            return ", ".join(sorted(known))
+
+
+def role_label(role: Role) -> str:
+    """Name a role."""
+    return str(_ROLES[role])
+
+
+def mail_kind(kind: str) -> str:
+    """Say why a mail is sent."""
+    return str(_MAIL_KINDS[MailKind(kind)]) if kind in set(MailKind) else kind
+
+
+def mail_status(state: MailState, *, sends: bool) -> Status:
+    """Say where a mail is; nothing waits where nothing is sent."""
+    if state is MailState.PENDING and not sends:
+        return Status(_("shown here only"), "neutral")
+    text, tone = _MAIL_STATES[state]
+    return Status(str(text), tone)
+
+
+def line_status(line: LedgerLine) -> Status:
+    """Say how far one entry got with one partner."""
+    if line.op == UPSERT and line.refused_reason is not None:
+        return Status(_("not taken by the partner"), "danger")
+    if line.op == UPSERT:
+        if line.acknowledged_at is not None:
+            return Status(_("confirmed"), "ok")
+        return Status(_("on its way"), "warning")
+    if line.acknowledged_at is not None:
+        return Status(_("taken back, confirmed"), "neutral")
+    return Status(_("is being taken back"), "warning")
+
+
+def rule_reason(rule: str, reason: str) -> str:
+    """Give the reason of a visibility rule in the reader's language."""
+    return str(_RULES[rule]) if rule in _RULES else reason
+
+
+def said(text: str) -> str:
+    """Return a service's sentence in the reader's language, if it can be."""
+    return text.translated(gettext) if isinstance(text, Sentence) else gettext(text)
+
+
+def explain(error: NodeError) -> str:
+    """Say what went wrong and what to do."""
+    if error.code == "invitation-mistyped":
+        return _mistyped(error)
+    if error.code in _PROBLEMS:
+        return str(_PROBLEMS[error.code])
+    faults = error.faults if isinstance(error, InvalidInputError) else ()
+    sentences = [said(fault.message) for fault in faults] or [said(error.message)]
+    if error.hint:
+        sentences.append(said(error.hint))
+    return " ".join(sentences)
+
+
+def _mistyped(error: NodeError) -> str:
+    _code, _slash, group = error.path.partition("/")
+    if group:
+        return _(
+            "Group %(number)s of the code does not fit: probably a slip of the pen."
+            " Compare it with the invitation.",
+            number=group,
+        )
+    return _(
+        "This is not a complete code. It has the form"
+        " address/XXXXX-XXXXX-XXXXX-XXXXX; compare it with the invitation."
+    )

@@ -1,0 +1,175 @@
+from __future__ import annotations
+
+import socket
+from typing import Any
+
+import pytest
+
+import schemas
+from federation import jsonld
+from federation.documents import (
+    NoticeType,
+    Removal,
+    build_actor,
+    build_message,
+    build_notice,
+    build_partner_request,
+    build_receipt,
+    build_withdrawal,
+)
+from federation.errors import ContextNotAllowedError, MalformedError, SchemaInvalidError
+from tests.unit.federation.nodes import NOW, Bytes, Node, contents
+
+
+def every_document(node: Node, other: Node) -> list[dict[str, Any]]:
+    """One document of every type, and an entry for every shipped example."""
+    removal = build_withdrawal(node.withdrawal(), signer=node.signer, created=NOW)
+    entries = [
+        node.signed_entry(content=content)
+        for kind in schemas.KINDS
+        for content in contents(kind)
+    ]
+    return [
+        build_actor(node.actor),
+        *(entry.document for entry in entries),
+        removal.document,
+        node.page(*entries, Removal(removal.document)),
+        build_receipt(node.receipt(other), signer=node.signer, created=NOW).document,
+        build_message(node.message(other), signer=node.signer, created=NOW).document,
+        *(
+            build_notice(
+                node.notice(other, kind), signer=node.signer, created=NOW
+            ).document
+            for kind in NoticeType
+        ),
+        build_partner_request(
+            node.actor,
+            host=other.actor,
+            secret=b"0123456789",
+            signer=node.signer,
+            random=Bytes("x"),
+            created=NOW,
+        ).document,
+    ]
+
+
+def test_every_term_of_every_document_has_a_meaning(
+    optence: Node, swissmem: Node
+) -> None:
+    documents = every_document(optence, swissmem)
+    assert len(documents) > 20
+    for document in documents:
+        kind = document["type"]
+        node = jsonld.check_meaning(document, type_iri=jsonld.type_iri(kind))
+        assert node["@id"] == document["id"]
+
+
+def test_every_field_of_every_wire_schema_has_a_meaning() -> None:
+    """What a partner may send within the schemas has a meaning, used or not."""
+    opaque = {"card", "details", "owner", "author", "refused"}
+    names = set()
+    for name in schemas.schema_names():
+        if name.startswith("wire/") and name != "wire/values":
+            names |= fields_of(schemas.load_schema(name), opaque=opaque)
+    names -= {"@context"}
+    assert {"resourceQuantity", "hasUnit", "through", "incarnation"} <= names
+    document = {"@context": jsonld.context_copy(), "id": "https://a.example/x"}
+    # Defined by the type-scoped context of Multikey, where alone it stands.
+    names -= {"publicKeyMultibase"}
+    for name in sorted(names - {"id", "type"}):
+        expanded = jsonld.expand({**document, name: "https://a.example/y"})
+        assert jsonld.unmapped_terms(expanded) == [], name
+        assert len(expanded) == 2, name
+
+
+def fields_of(schema: Any, *, opaque: set[str]) -> set[str]:
+    found: set[str] = set()
+    for name, part in schema.get("properties", {}).items():
+        found.add(name)
+        if name not in opaque and isinstance(part, dict):
+            found |= fields_of(part, opaque=opaque)
+    for key in ("items", "else", "then"):
+        if isinstance(schema.get(key), dict):
+            found |= fields_of(schema[key], opaque=opaque)
+    return found
+
+
+def test_no_kind_has_a_type_without_meaning() -> None:
+    for kind in schemas.KINDS.values():
+        assert not jsonld.type_iri(kind.wire_type).startswith("_:")
+    assert jsonld.type_iri("Proposal").startswith("https://w3id.org/valueflows/")
+    assert jsonld.type_iri("Receipt") == "https://w3id.org/spalier#Receipt"
+
+
+def test_unknown_terms_and_types_are_found(optence: Node) -> None:
+    document = build_actor(optence.actor)
+    for changed in (
+        {**document, "typo": "x"},
+        {**document, "generator": {"type": "Typo"}},
+    ):
+        with pytest.raises(SchemaInvalidError, match="has no meaning"):
+            jsonld.check_meaning(changed, type_iri=jsonld.type_iri("Application"))
+
+
+def test_another_type_or_a_keyword_is_refused(optence: Node) -> None:
+    document = build_actor(optence.actor)
+    with pytest.raises(SchemaInvalidError):
+        jsonld.check_meaning(document, type_iri=jsonld.type_iri("Note"))
+    for keyword in ("@graph", "@included", "@reverse"):
+        with pytest.raises(MalformedError):
+            jsonld.check_meaning(
+                {**document, keyword: []}, type_iri=jsonld.type_iri("Application")
+            )
+
+
+def mutated_contexts() -> list[Any]:
+    house = jsonld.context_copy()
+    terms = dict(house[3])
+    return [
+        None,
+        house[0],
+        house[:3],
+        house[::-1],
+        [*house, {"actor": "as:target"}],
+        [*house[:3], {**terms, "actor": "as:target"}],
+        [*house[:3], {k: v for k, v in terms.items() if k != "kind"}],
+        [*house[:2], "https://w3id.org/security/data-integrity/v1", terms],
+        [*house[:2], "http://169.254.169.254/latest", terms],
+        {"@context": house},
+    ]
+
+
+@pytest.mark.parametrize("number", range(len(mutated_contexts())))
+def test_any_other_context_is_refused(optence: Node, number: int) -> None:
+    document = build_actor(optence.actor)
+    document["@context"] = mutated_contexts()[number]
+    with pytest.raises(ContextNotAllowedError) as caught:
+        jsonld.check_context(document)
+    assert caught.value.status == 400
+    with pytest.raises(ContextNotAllowedError):
+        jsonld.check_meaning(document, type_iri=jsonld.type_iri("Application"))
+
+
+def test_nothing_is_ever_fetched(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_args: Any, **_options: Any) -> Any:
+        pytest.fail("a socket was opened")
+
+    monkeypatch.setattr(socket, "socket", refuse)
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+    with pytest.raises(ContextNotAllowedError):
+        jsonld.expand({"@context": "http://127.0.0.1:1/context", "id": "x:y"})
+    with pytest.raises(ContextNotAllowedError):
+        jsonld.expand(
+            {
+                "@context": jsonld.context_copy(),
+                "id": "x:y",
+                "object": {"@context": "https://evil.example/c", "name": "n"},
+            }
+        )
+
+
+def test_changing_a_copy_does_not_change_the_house_context() -> None:
+    copy = jsonld.context_copy()
+    copy[3]["kind"] = "as:actor"
+    assert jsonld.context_copy() == jsonld.HOUSE_CONTEXT
+    assert jsonld.context_copy() != copy
