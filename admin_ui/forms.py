@@ -1,6 +1,5 @@
 """Forms of the office's pages."""
 
-from datetime import date
 from typing import Final
 
 import wtforms
@@ -115,8 +114,3 @@ class UploadForm(Form):
             " you have seen what would happen."
         ),
     )
-
-
-def consent_values(on: date | None, source: str | None) -> dict[str, object]:
-    """Return the stored consent as initial values of its form."""
-    return {"on": on, "source": source or ""}

@@ -5,6 +5,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from node.cli.wording import gettext as _
 from node.control.client import NotServingError, ask
 from node.control.request import ControlRequest
 from node.errors import ConflictError, NotFoundError, UnavailableError
@@ -27,10 +28,12 @@ def perform(
     """
     if not (folder / "node.toml").exists():
         raise NotFoundError(
-            f"There is no node in {folder}.",
+            _("There is no node in %(folder)s.", folder=folder),
             code="node-missing",
             path=str(folder),
-            hint="Name the folder of a node with --node, or set one up: spalier init",
+            hint=_(
+                "Name the folder of a node with --node, or set one up: spalier init"
+            ),
         )
     deadline = time.monotonic() + LOCK_WAIT_SECONDS
     while True:
@@ -62,8 +65,13 @@ def _directly(folder: Path, request: ControlRequest, *, debug: bool) -> dict[str
 
 def _silent(folder: Path, error: ConflictError) -> UnavailableError:
     return UnavailableError(
-        f"{error.message.rstrip('.')}, and it answers no commands.",
+        _(
+            "The node in %(folder)s is in use by another process, which answers no "
+            "commands. (%(reason)s)",
+            folder=folder,
+            reason=error.message,
+        ),
         code="node-silent",
         path=str(folder),
-        hint="Wait until it has started or finished, or look into the node's log.",
+        hint=_("Wait until it has started or finished, or look into the node's log."),
     )

@@ -161,4 +161,5 @@ def show_ledger(document: Mapping[str, Any]) -> None:
 def show_why(document: Mapping[str, Any]) -> None:
     """Show a decision."""
     word = _("Hidden") if document["form"] == "hidden" else _("Visible")
-    say(f"{word}: {_(document['reason'])} ({document['rule']})")
+    reason: str = document["reason"]
+    say(f"{word}: {_(reason)} ({document['rule']})")

@@ -38,11 +38,12 @@ def show_report(document: Mapping[str, Any], *, dry_run: bool = False) -> None:
         )
     for error in errors:
         column = f"{error['column']}: " if error.get("column") else ""
+        message: str = error["message"]
         say(
             _(
                 "  row %(row)s: %(message)s",
                 row=error["row"],
-                message=f"{column}{_(error['message'])}",
+                message=f"{column}{_(message)}",
             )
         )
     without_consent = document.get("without_consent", 0)

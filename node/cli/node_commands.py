@@ -114,7 +114,7 @@ def _host_and_port(text: str) -> tuple[str, int]:
     host, colon, port = text.rpartition(":")
     if not colon or not host or not port.isdigit():
         raise InvalidInputError(
-            "--listen must be HOST:PORT, for example 127.0.0.1:8080.", path="listen"
+            _("--listen must be HOST:PORT, for example 127.0.0.1:8080."), path="listen"
         )
     return host.strip("[]"), int(port)
 

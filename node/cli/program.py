@@ -146,7 +146,8 @@ def _show_error(error: dict[str, Any], invocation: Invocation) -> None:
     if _tells_place(error):
         lines.append(f"  {error['path']}")
     if error["hint"]:
-        lines.append(f"  → {_(error['hint'])}")
+        hint: str = error["hint"]
+        lines.append(f"  → {_(hint)}")
     sys.stderr.write("\n".join(lines) + "\n")
 
 
@@ -154,8 +155,10 @@ def _said(described: dict[str, Any]) -> str:
     """Say a message in the language that is spoken, if it can be translated."""
     words = described.get("words")
     if words is None:
-        return _(described["message"])
-    return _(words["template"]).format(**words["values"])
+        message: str = described["message"]
+        return _(message)
+    template: str = words["template"]
+    return _(template).format(**words["values"])
 
 
 def _tells_place(error: dict[str, Any]) -> bool:

@@ -273,7 +273,7 @@ def _require_free_ports(nodes: tuple[DemoNode, ...]) -> None:
                 probe.bind((LOOPBACK, node.port))
             except OSError as error:
                 raise port_in_use(
-                    node.port, hint="Another range: make demo PORT=8200"
+                    node.port, hint=_("Another range: make demo PORT=8200")
                 ) from error
 
 

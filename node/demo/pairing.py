@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
+from node.cli.wording import gettext as _
 from node.control.client import ask
 from node.control.request import ControlRequest, packed_file
 from node.demo.clusters import DemoNode
@@ -123,8 +124,8 @@ def wait_for(condition: Callable[[], bool]) -> None:
     while not condition():
         if time.monotonic() > deadline:
             raise UnavailableError(
-                "The nodes of the demonstration do not reach each other.",
+                _("The nodes of the demonstration do not reach each other."),
                 code="demo-not-delivered",
-                hint="Look into the logs of the nodes.",
+                hint=_("Look into the logs of the nodes."),
             )
         time.sleep(_POLL_SECONDS)

@@ -127,8 +127,8 @@ def build_message(
     message["Date"] = format_datetime(at)
     message["Message-ID"] = f"<{mail.id}@{host_of(address.base_url)}>"
     message["Auto-Submitted"] = "auto-generated"
-    message["Content-Language"] = mail.language
     message.set_content(mail.body)
+    message["Content-Language"] = mail.language  # set_content drops Content-*
     return message
 
 

@@ -190,7 +190,10 @@ async def test_repeat_shows_no_change_and_then_the_differences(filled: World) ->
         ("function", "Leitung", "Einkauf"),
     ]
     helga = await person(filled, "helga.brandis@optik.example")
-    assert (helga.function, helga.organisation_name) == ("Einkauf", "Institut für Laser")
+    assert (helga.function, helga.organisation_name) == (
+        "Einkauf",
+        "Institut für Laser",
+    )
 
 
 async def test_a_column_that_the_file_lacks_stays(filled: World) -> None:
@@ -266,19 +269,19 @@ async def test_import_does_not_give_roles_above_the_importers(filled: World) -> 
 
 
 BAD_FILES = [
-        (ORGANISATIONS.encode("utf-16"), "wrong-encoding"),
-        (ORGANISATIONS.encode("cp850"), "wrong-encoding"),
-        (b"external_id;city\no1;Wetzlar\n", "missing-column"),
-        (b"external_id;email\np1;a@b.example\n", "missing-column"),
-        (b"external_id;name\no7;A\no8;B\nO7;C\n", "duplicate-key"),
-        (
-            b"external_id;organisation;name;email\n"
-            b"x1;o1;A;a@b.example\nx2;o1;B;A@b.example\n",
-            "duplicate-key",
-        ),
-        (b"", "no-table"),
-        (b'external_id;name\no1;"open\n', "no-table"),
-        (b"kind;external_id;name\n", "wrong-list"),
+    (ORGANISATIONS.encode("utf-16"), "wrong-encoding"),
+    (ORGANISATIONS.encode("cp850"), "wrong-encoding"),
+    (b"external_id;city\no1;Wetzlar\n", "missing-column"),
+    (b"external_id;email\np1;a@b.example\n", "missing-column"),
+    (b"external_id;name\no7;A\no8;B\nO7;C\n", "duplicate-key"),
+    (
+        b"external_id;organisation;name;email\n"
+        b"x1;o1;A;a@b.example\nx2;o1;B;A@b.example\n",
+        "duplicate-key",
+    ),
+    (b"", "no-table"),
+    (b'external_id;name\no1;"open\n', "no-table"),
+    (b"kind;external_id;name\n", "wrong-list"),
 ]
 
 

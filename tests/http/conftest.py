@@ -1,11 +1,21 @@
 """Two nodes that may meet, and a third one that stands beside."""
 
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
+import aiohttp
 import pytest
 
-from tests.http.nodes import MovableClock, RunningNode, become_partners, running_node
+from tests.http.nodes import (
+    OFFER,
+    MovableClock,
+    RunningNode,
+    become_partners,
+    running_node,
+)
+from tests.http.sender import Sender
 
 
 @pytest.fixture
@@ -38,3 +48,19 @@ async def partners(
     """Nord invited Süd, both are active."""
     await become_partners(nord, sued)
     return nord, sued
+
+
+@pytest.fixture
+async def sender() -> AsyncIterator[Sender]:
+    async with aiohttp.ClientSession() as session:
+        yield Sender(session)
+
+
+@pytest.fixture
+async def page(partners: tuple[RunningNode, RunningNode]) -> dict[str, Any]:
+    """A page of Nord for Süd with two entries, built but not sent."""
+    nord, sued = partners
+    await nord.catalogue.publish(nord.office, OFFER)
+    await nord.catalogue.publish(nord.office, {**OFFER, "title": {"de": "Zweites"}})
+    outgoing = await nord.sending.next_page((await nord.partner(sued)).id)
+    return json.loads(json.dumps(outgoing.document))

@@ -38,7 +38,7 @@ async def show_directory(request: web.Request) -> web.Response:
             "countries": _choices(countries, "countries"),
             "regions": _choices(regions, "regions"),
             "fields": _fields,
-            "region_words": region_words,
+            "region_names": _region_names,
             "filtered": bool(country or region or text),
         },
     )
@@ -57,6 +57,13 @@ def _fields(cluster: DirectoryCluster) -> str:
     by_language = cluster.fields
     words = by_language.get(current_language().code) or by_language.get("en", ())
     return ", ".join(words)
+
+
+def _region_names(cluster: DirectoryCluster) -> str:
+    """Name regions; where the country is not clear from them, the countries, too."""
+    regions = [region_words(code) for code in cluster.regions]
+    countries = [region_words(code) for code in cluster.countries]
+    return ", ".join([*regions, *countries])
 
 
 def _fits(cluster: DirectoryCluster, *, country: str, region: str, text: str) -> bool:

@@ -12,8 +12,8 @@ from node.members.model import Person
 from node.visibility import PublicViewer
 from node.web.access import signed_in
 from node.web.flash import see_other
-from node.web.forms import read_form
 from node.web.formats import Formats
+from node.web.forms import read_form
 from node.web.i18n import gettext as _
 from node.web.i18n import localized
 from node.web.keys import PERSON, SITE

@@ -1,4 +1,4 @@
-""""Who sees this?" for one entry, and what each partner cluster was told of it."""
+"""Who sees an entry, and what each partner cluster was told of it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -20,6 +20,7 @@ from schemas import vocabulary
 
 _BARE_NUMBER = "C62"  # UN/CEFACT Rec 20: "one"
 _NO_BREAK = "\u00a0"
+_EN_DASH = "\u2013"
 _TRL_HIGHEST = 9
 _WEB = ("https://", "http://")
 
@@ -415,7 +416,7 @@ def _spec(spec: Mapping[str, Any], formats: Formats) -> tuple[Value, Value]:
     if "value" in spec:
         return name, Value(_amount(spec["value"], unit, formats))
     if first is not None and last is not None:
-        text = f"{formats.number(first)} – {_amount(last, unit, formats)}"
+        text = f"{formats.number(first)} {_EN_DASH} {_amount(last, unit, formats)}"
         return name, Value(text)
     if first is not None:
         amount = _amount(first, unit, formats)
@@ -423,4 +424,4 @@ def _spec(spec: Mapping[str, Any], formats: Formats) -> tuple[Value, Value]:
     if last is not None:
         amount = _amount(last, unit, formats)
         return name, Value(_("at most %(amount)s", amount=amount))
-    return name, local_value(spec["text"]) if "text" in spec else Value("–")
+    return name, local_value(spec["text"]) if "text" in spec else Value(_EN_DASH)

@@ -115,9 +115,7 @@ async def _show_step(request: web.Request, step: Step) -> web.Response:
     ):
         raise NotAuthorisedError(
             _("Somebody else is responsible for this entry."),
-            hint=_(
-                "Ask its author, the organisation's administrator or the office."
-            ),
+            hint=_("Ask its author, the organisation's administrator or the office."),
         )
     if not step.fits(entry):
         raise ConflictError(

@@ -221,12 +221,7 @@ async def _load_person(request: web.Request) -> Person | None:
 
 
 async def _count_waiting(request: web.Request, person: Person) -> Mapping[str, int]:
-    node = node_of(request)
-    counts = {"messages": await node.conversations.count_unread(person)}
-    if person.is_office:
-        waiting = len(await node.partners.open_requests())
-        counts.update({"office": waiting, "partners": waiting})
-    return counts
+    return {"messages": await node_of(request).conversations.count_unread(person)}
 
 
 async def _keep_language(request: web.Request, person: Person, code: str) -> None:

@@ -63,3 +63,18 @@ document.addEventListener("keydown", (event) => {
     menu.open = false;
   }
 });
+
+// An invitation: its code stands after the # and never reaches the server.
+const invitation = document.querySelector("[data-invitation]");
+const fragment = new URLSearchParams(location.hash.slice(1));
+if (invitation && /^[0-9A-Z-]{4,40}$/i.test(fragment.get("code") ?? "")) {
+  const code = `${invitation.dataset.invitation}/${fragment.get("code")}`.toUpperCase();
+  invitation.querySelector("code").textContent = code;
+  const key = invitation.querySelector("[data-invitation-key]");
+  if (/^[0-9A-F]{16}$/i.test(fragment.get("key") ?? "")) {
+    key.querySelector("span").textContent = fragment.get("key").match(/.{4}/g).join(" ");
+    key.hidden = false;
+  }
+  invitation.hidden = false;
+  document.querySelector("[data-without-code]").hidden = true;
+}

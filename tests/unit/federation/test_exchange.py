@@ -245,3 +245,14 @@ def test_a_digest_survives_storage() -> None:
     assert ViewDigest.from_bytes(digest.to_bytes()).hex() == digest.hex()
     with pytest.raises(ValueError, match="bytes"):
         ViewDigest.from_bytes(b"short")
+
+
+def test_the_published_vector() -> None:
+    entry_id = "https://spalier.optence.example/entries/" + "a" * 26
+    assert bucket_of(entry_id) == 116
+    assert digest_of([(entry_id, V2, "0" * 64)]) == (
+        "205d0d92315c0e46257aca17a18f47d989e643298ed65a913fe2914a559486d0"
+    )
+    assert digest_of([]) == (
+        "84ff92691f909a05b224e1c56abb4864f01b4f8e3c854e4bb4c7baf1d3f6d652"
+    )

@@ -169,3 +169,19 @@ def test_the_mac_covers_every_field_but_itself_and_the_proof() -> None:
         assert caught.value.code == "invitation-refused"
     with pytest.raises(NotPermittedError):
         verify_request_mac(b"other", document)
+
+
+def test_the_published_vector() -> None:
+    from federation.keys import PublicKey
+
+    first = PublicKey.from_multibase("z6MkrJVnaZkeFzdQyMZu1cgjg7k1pZZ6pvBQ7XJPt4swbTQ2")
+    second = PublicKey.from_multibase(
+        "z6MktgKTsu1QhX6QPbyqG6geXdw6FQCZBPq7uQpieWbiQiG7"
+    )
+    assert invitation_id(SECRET) == "lsm6lv6vb64pfijp"
+    assert check_number(SECRET, first, second) == "7576 1011"
+    assert first.fingerprint == "3BA2 8CBD DB7C 2559"
+    document = {"target": HOST, "nonce": "A" * 22}
+    assert request_mac(SECRET, document) == (
+        "f6Md6BvNS6E3M7dHpJtTyS4wvynK4oH2E7-o2ZxT3Ik"
+    )

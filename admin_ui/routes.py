@@ -1,0 +1,136 @@
+"""The office's pages: addresses and menu."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from aiohttp import web
+
+from admin_ui.desk import desk_of
+from admin_ui.views import (
+    deliveries,
+    entries,
+    imports,
+    invitations,
+    joining,
+    mails,
+    members,
+    partner_page,
+    partner_steps,
+    partners,
+    system,
+    todo,
+    visibility,
+)
+from node.members.model import Person, Role
+from node.web.application import add_package
+from node.web.i18n import lazy_gettext
+from node.web.keys import COUNTER_LOADER, NAVIGATION
+from node.web.navigation import Area, NavigationEntry, has_role
+
+_MENU = (
+    ("office-todo", lazy_gettext("To be done"), "/admin"),
+    ("office-partners", lazy_gettext("Partner clusters"), partners.LIST_PATH),
+    ("office-delivery", lazy_gettext("Delivery"), deliveries.PATH),
+    ("office-members", lazy_gettext("Members"), members.PATH),
+    ("office-entries", lazy_gettext("Entries"), entries.PATH),
+    ("office-mails", lazy_gettext("Mails"), mails.PATH),
+    ("office-visibility", lazy_gettext("Check visibility"), "/admin/sichtbarkeit"),
+    ("office-system", lazy_gettext("System"), "/admin/system"),
+)
+
+
+def register(app: web.Application) -> None:
+    """Add templates, translations, addresses, menu and the number of tasks."""
+    add_package(app, Path(__file__).parent)
+    app[NAVIGATION].add(
+        NavigationEntry(
+            name="office",
+            label=lazy_gettext("Office"),
+            path="/admin",
+            role=Role.OFFICE,
+            order=900,
+        ),
+        *(
+            NavigationEntry(
+                name=name,
+                label=label,
+                path=path,
+                area=Area.OFFICE,
+                role=Role.OFFICE,
+                order=order,
+            )
+            for order, (name, label, path) in enumerate(_MENU)
+        ),
+    )
+    _count_tasks(app)
+    _add_partner_pages(app.router)
+    _add_member_pages(app.router)
+    router = app.router
+    router.add_get("/admin", todo.show)
+    router.add_get(deliveries.PATH, deliveries.show)
+    router.add_get(entries.PATH, entries.show)
+    router.add_get("/admin/eintraege/import", imports.entries)
+    router.add_post("/admin/eintraege/import", imports.entries)
+    router.add_get("/admin/eintraege/vorlage", imports.entry_template)
+    router.add_get(mails.PATH, mails.show)
+    router.add_get("/admin/post/{mail_id}", mails.show_one)
+    router.add_post("/admin/post/{mail_id}/erneut", mails.retry)
+    router.add_get("/admin/sichtbarkeit", visibility.show)
+    router.add_get("/admin/system", system.show)
+
+
+def _add_partner_pages(router: web.UrlDispatcher) -> None:
+    base = partners.LIST_PATH
+    router.add_get(base, partners.show)
+    router.add_get(f"{base}/einladen", invitations.new)
+    router.add_post(f"{base}/einladen", invitations.new)
+    router.add_get(f"{base}/einladungen/{{invitation_id}}", invitations.show)
+    router.add_post(
+        f"{base}/einladungen/{{invitation_id}}/zurueckziehen", partners.revoke
+    )
+    router.add_get(joining.PATH, joining.enter)
+    router.add_post(joining.PATH, joining.enter)
+    router.add_post(f"{joining.PATH}/annehmen", joining.accept)
+    one = f"{base}/{{partner_id}}"
+    router.add_get(one, partner_page.overview)
+    router.add_get(f"{one}/zustellung", partner_page.delivery)
+    router.add_get(f"{one}/inhalte", partner_page.contents)
+    router.add_get(f"{one}/verlauf", partner_page.history)
+    router.add_post(f"{one}/zustellen", partner_page.try_now)
+    router.add_post(f"{one}/bestaetigen", partner_steps.confirm)
+    router.add_post(f"{one}/verglichen", partner_steps.compared)
+    step = f"{one}/{{step:{'|'.join(partner_steps.PAGES)}}}"
+    router.add_get(step, partner_steps.step)
+    router.add_post(step, partner_steps.step)
+
+
+def _add_member_pages(router: web.UrlDispatcher) -> None:
+    base = members.PATH
+    router.add_get(base, members.show)
+    router.add_get(f"{base}/neu", members.new)
+    router.add_post(f"{base}/neu", members.new)
+    router.add_get(f"{base}/import", imports.members)
+    router.add_post(f"{base}/import", imports.members)
+    router.add_get(
+        f"{base}/vorlage/{{list:organisationen|personen}}", imports.member_template
+    )
+    one = f"{base}/person/{{person_id}}"
+    router.add_get(one, members.person_page)
+    router.add_post(f"{one}/rolle", members.change_role)
+    router.add_post(f"{one}/einwilligung", members.change_consent)
+    router.add_post(f"{one}/einladen", members.invite)
+    router.add_get(f"{one}/ausscheiden", members.leave)
+    router.add_post(f"{one}/ausscheiden", members.leave)
+
+
+def _count_tasks(app: web.Application) -> None:
+    """Count the office's tasks beside what other pages count."""
+    others = app.get(COUNTER_LOADER)
+
+    async def count(request: web.Request, person: Person) -> Mapping[str, int]:
+        counts = {} if others is None else dict(await others(request, person))
+        if has_role(person, Role.OFFICE):
+            counts.update(await todo.count(desk_of(request)))
+        return counts
+
+    app[COUNTER_LOADER] = count

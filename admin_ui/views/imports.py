@@ -1,0 +1,327 @@
+"""Imports: upload, look at what would happen, import.
+
+Between the two steps the file travels in the form itself, packed: nothing of it
+is kept here, and both steps read exactly the same bytes.
+"""
+
+import base64
+import binascii
+import zlib
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from aiohttp import web
+from aiohttp.web_request import FileField
+
+from admin_ui.desk import Desk, desk_of
+from admin_ui.forms import UploadForm
+from admin_ui.wording import explain, said
+from node.errors import InvalidInputError, NodeError
+from node.members.csv_export import write_table
+from node.members.import_columns import ORGANISATION_COLUMNS, PERSON_COLUMNS
+from node.members.import_report import ImportReport, RowAction, RowResult
+from node.web.forms import read_form
+from node.web.i18n import gettext as _
+from node.web.i18n import lazy_gettext, ngettext
+from node.web.rendering import render
+from node.web.views import Status, StatusTone
+
+FILE_BYTES_MAX: Final = 2 * 1024 * 1024
+ROWS_SHOWN: Final = 500
+
+_ACTIONS: Final[dict[RowAction, tuple[str, StatusTone]]] = {
+    RowAction.ADDED: (lazy_gettext("new"), "ok"),
+    RowAction.CHANGED: (lazy_gettext("changed"), "warning"),
+    RowAction.UNCHANGED: (lazy_gettext("unchanged"), "neutral"),
+    RowAction.ERROR: (lazy_gettext("left out"), "danger"),
+}
+# Rows that need a look come first.
+_ORDER: Final = (
+    RowAction.ERROR,
+    RowAction.CHANGED,
+    RowAction.ADDED,
+    RowAction.UNCHANGED,
+)
+_EXAMPLES: Final = {
+    "organisationen": (
+        ORGANISATION_COLUMNS,
+        {
+            "external_id": "M-0001",
+            "name": "Optik Beispiel GmbH",
+            "short_name": "Optik Beispiel",
+            "website": "https://optik.example",
+            "region": "DE-HE",
+            "city": "Wetzlar",
+            "description_de": "Fertigung von Präzisionsoptik.",
+        },
+    ),
+    "personen": (
+        PERSON_COLUMNS,
+        {
+            "external_id": "P-0001",
+            "organisation": "M-0001",
+            "name": "Anna Beispiel",
+            "email": "anna@optik.example",
+            "role": "person",
+            "function": "Vertrieb",
+            "language": "de",
+            "consent_date": "2026-11-21",
+            "consent_source": "Aufnahmeantrag",
+        },
+    ),
+}
+_ENTRY_EXAMPLE: Final = {
+    "kind": "capacity_offer",
+    "external_id": "E-0001",
+    "organisation": "M-0001",
+    "person": "anna@optik.example",
+    "audience": "trusted",
+    "partners": "",
+    "title_de": "Freie Zeiten am Interferometer",
+    "summary_de": "Formprüfung von Linsen bis 150 mm Durchmesser.",
+    "valid_until": "2027-06-30",
+    "topics": "Optik | Messtechnik",
+    "equipment_class": "measuring",
+    "availability": "now",
+    "price.mode": "on_request",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ShownRow:
+    """One row of the file as the page draws it."""
+
+    result: RowResult
+    status: Status
+    reasons: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class ImportPage:
+    """What the imports of members and of entries have of their own.
+
+    Attributes:
+        templates: Address and name of the files that show the columns.
+    """
+
+    path: str
+    heading: str
+    lead: str
+    back: tuple[str, str]
+    templates: Sequence[tuple[str, str]]
+    run: Callable[[Desk, bytes, bool, bool], Awaitable[ImportReport]]
+    may_invite: bool
+
+
+async def members(request: web.Request) -> web.Response:
+    """Import organisations or persons."""
+    return await _import(request, MEMBERS)
+
+
+async def entries(request: web.Request) -> web.Response:
+    """Import entries."""
+    return await _import(request, ENTRIES)
+
+
+async def member_template(request: web.Request) -> web.Response:
+    """Give a file with the columns and one example row."""
+    desk_of(request)
+    columns, example = _EXAMPLES[request.match_info["list"]]
+    names = [column.name for column in columns]
+    return _file(names, example, f"{request.match_info['list']}.csv")
+
+
+async def entry_template(request: web.Request) -> web.Response:
+    """Give a file with the usual columns and one example row."""
+    desk_of(request)
+    return _file(list(_ENTRY_EXAMPLE), _ENTRY_EXAMPLE, "eintraege.csv")
+
+
+async def _import(request: web.Request, page: ImportPage) -> web.Response:
+    desk = desk_of(request)
+    if request.method != "POST":
+        return _form(request, page, UploadForm(None), "")
+    sent = await request.post()
+    packed = sent.get("packed")
+    try:
+        if isinstance(packed, str):
+            invite = page.may_invite and sent.get("invite") == "ja"
+            report = await page.run(desk, unpacked(packed), False, invite)
+            return _report(request, page, report, b"")
+        form = await read_form(request, UploadForm)
+        if not form.validate():
+            return _form(request, page, form, "")
+        content = _content(sent.get("file"))
+        report = await page.run(desk, content, True, False)
+    except NodeError as error:
+        return _form(request, page, UploadForm(None), explain(error))
+    return _report(request, page, report, content)
+
+
+def packed(content: bytes) -> str:
+    """Pack a file so that it can stand in a form."""
+    return base64.urlsafe_b64encode(zlib.compress(content, 6)).decode()
+
+
+def unpacked(text: str) -> bytes:
+    """Read what `packed` wrote, never more than a file may have.
+
+    Raises:
+        InvalidInputError: It is something else.
+    """
+    unpacking = zlib.decompressobj()
+    try:
+        raw = base64.urlsafe_b64decode(text.encode())
+        content = unpacking.decompress(raw, FILE_BYTES_MAX)
+    except (binascii.Error, ValueError, zlib.error) as error:
+        raise InvalidInputError(_("The file was lost. Choose it again.")) from error
+    if not unpacking.eof:
+        raise InvalidInputError(_("The file was lost. Choose it again."))
+    return content
+
+
+def _content(uploaded: object) -> bytes:
+    if not isinstance(uploaded, FileField):
+        raise InvalidInputError(_("Choose a file."))
+    content = uploaded.file.read(FILE_BYTES_MAX + 1)
+    if len(content) > FILE_BYTES_MAX:
+        raise InvalidInputError(
+            _("The file is larger than 2 MB. Divide it into several files.")
+        )
+    return content
+
+
+def _form(
+    request: web.Request, page: ImportPage, form: UploadForm, problem: str
+) -> web.Response:
+    failed = bool(problem or form.errors)
+    return render(
+        request,
+        "admin_ui/import.html",
+        {"page": page, "form": form, "problem": problem},
+        status=422 if failed else 200,
+    )
+
+
+def _report(
+    request: web.Request, page: ImportPage, report: ImportReport, content: bytes
+) -> web.Response:
+    rows = sorted(report.rows, key=lambda row: (_ORDER.index(row.action), row.row))
+    return render(
+        request,
+        "admin_ui/import_report.html",
+        {
+            "page": page,
+            "report": report,
+            "rows": [_shown(row) for row in rows[:ROWS_SHOWN]],
+            "not_shown": max(0, len(rows) - ROWS_SHOWN),
+            "numbers": _numbers(report),
+            "packed": packed(content) if content else "",
+            "usable": report.added + report.changed,
+        },
+    )
+
+
+def _numbers(report: ImportReport) -> list[Status]:
+    left_out = sum(row.action is RowAction.ERROR for row in report.rows)
+    return [
+        Status(ngettext("%(num)s new", "%(num)s new", report.added), "ok"),
+        Status(
+            ngettext("%(num)s changed", "%(num)s changed", report.changed),
+            "warning" if report.changed else "neutral",
+        ),
+        Status(
+            ngettext("%(num)s unchanged", "%(num)s unchanged", report.unchanged),
+            "neutral",
+        ),
+        Status(
+            ngettext("%(num)s left out", "%(num)s left out", left_out),
+            "danger" if left_out else "neutral",
+        ),
+    ]
+
+
+def _shown(row: RowResult) -> ShownRow:
+    text, tone = _ACTIONS[row.action]
+    reasons = [
+        f"{error.column}: {said(error.message)}"
+        if error.column
+        else said(error.message)
+        for error in row.errors
+    ]
+    reasons += [
+        _(
+            "%(column)s: “%(before)s” becomes “%(after)s”",
+            column=change.column,
+            before=change.before,
+            after=change.after,
+        )
+        for change in row.changes
+    ]
+    return ShownRow(row, Status(str(text), tone), reasons)
+
+
+def _file(columns: list[str], example: dict[str, str], name: str) -> web.Response:
+    row = [example.get(column, "") for column in columns]
+    return web.Response(
+        body=write_table(columns, [row]),
+        content_type="text/csv",
+        charset="utf-8",
+        headers={"Content-Disposition": f'attachment; filename="{name}"'},
+    )
+
+
+async def _run_members(
+    desk: Desk,
+    content: bytes,
+    dry_run: bool,  # noqa: FBT001 - the shape that both imports share
+    invite: bool,  # noqa: FBT001
+) -> ImportReport:
+    return await desk.node.members.import_members(
+        desk.person, content, dry_run=dry_run, invite=invite
+    )
+
+
+async def _run_entries(
+    desk: Desk,
+    content: bytes,
+    dry_run: bool,  # noqa: FBT001
+    invite: bool,  # noqa: FBT001
+) -> ImportReport:
+    del invite
+    return await desk.node.entry_import.import_entries(
+        desk.person, content, dry_run=dry_run
+    )
+
+
+MEMBERS: Final = ImportPage(
+    path="/admin/mitglieder/import",
+    heading=lazy_gettext("Import members"),
+    lead=lazy_gettext(
+        "One file lists organisations or persons; its first line says which. Start"
+        " with the organisations."
+    ),
+    back=(lazy_gettext("Members"), "/admin/mitglieder"),
+    templates=(
+        (
+            "/admin/mitglieder/vorlage/organisationen",
+            lazy_gettext("Template for organisations"),
+        ),
+        ("/admin/mitglieder/vorlage/personen", lazy_gettext("Template for persons")),
+    ),
+    run=_run_members,
+    may_invite=True,
+)
+ENTRIES: Final = ImportPage(
+    path="/admin/eintraege/import",
+    heading=lazy_gettext("Import entries"),
+    lead=lazy_gettext(
+        "For example the answers of a survey among your members: capacities, offers,"
+        " requests and profiles, one line each."
+    ),
+    back=(lazy_gettext("Entries"), "/admin/eintraege"),
+    templates=(("/admin/eintraege/vorlage", lazy_gettext("Template for entries")),),
+    run=_run_entries,
+    may_invite=False,
+)

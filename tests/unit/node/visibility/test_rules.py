@@ -1,0 +1,180 @@
+"""The precedence table of SPEC.md chapter 6, row by row."""
+
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from typing import Any
+
+import pytest
+
+from federation.trust import TrustState
+from federation.version import Version
+from node.catalogue.model import (
+    Audience,
+    AudienceLevel,
+    Entry,
+    EntryState,
+    ReceivedEntry,
+    ReceivedState,
+)
+from node.members.model import Person, Role
+from node.visibility import (
+    PartnerViewer,
+    PublicViewer,
+    Viewer,
+    decide_entry,
+    decide_received,
+)
+
+TODAY = date(2026, 11, 21)
+NOW = datetime(2026, 11, 21, 9, tzinfo=UTC)
+YESTERDAY = date(2026, 11, 20)
+
+ENTRY = Entry(
+    id="e",
+    uri="https://a.example/entries/e",
+    kind="capacity_offer",
+    state=EntryState.PUBLISHED,
+    version=Version(1, 1),
+    organisation_id="owner",
+    organisation_name="Owner",
+    person_id="author",
+    person_name="Author",
+    person_consented=False,
+    personal=False,
+    audience=Audience(AudienceLevel.TRUSTED),
+    content={"title": {}, "summary": {}},
+    valid_until=TODAY,
+    created_at=NOW,
+    updated_at=NOW,
+)
+MEMBER = Person(
+    id="m",
+    organisation_id="other",
+    organisation_name="Other",
+    email="m@a.example",
+    name="M",
+    role=Role.PERSON,
+    language="de",
+)
+COLLEAGUE = replace(MEMBER, id="c", organisation_id="owner")
+OFFICE = replace(MEMBER, id="o", role=Role.OFFICE)
+PARTNER = PartnerViewer("p", TrustState.ACTIVE)
+STRANGER = PartnerViewer("q", TrustState.ACTIVE)
+PUBLIC = PublicViewer()
+NAMED = Audience(AudienceLevel.PARTNERS, frozenset({"p"}))
+
+
+def audience(level: AudienceLevel) -> dict[str, Any]:
+    return {"audience": Audience(level)}
+
+
+@pytest.mark.parametrize(
+    ("rule", "viewer", "changes", "visible"),
+    [
+        ("VIS-010", OFFICE, {"state": EntryState.DELETED}, False),
+        ("VIS-010", COLLEAGUE, {"state": EntryState.DELETED}, False),
+        ("VIS-020", replace(OFFICE, left_at=NOW), {}, False),
+        ("VIS-020", replace(COLLEAGUE, left_at=NOW), {}, False),
+        ("VIS-021", OFFICE, {"state": EntryState.DRAFT}, True),
+        ("VIS-021", OFFICE, {"audience": NAMED}, True),
+        ("VIS-022", COLLEAGUE, {"state": EntryState.WITHDRAWN}, True),
+        ("VIS-022", COLLEAGUE, {"audience": NAMED}, True),
+        ("VIS-011", MEMBER, {"state": EntryState.DRAFT}, False),
+        ("VIS-011", MEMBER, {"state": EntryState.FULFILLED}, False),
+        ("VIS-011", PARTNER, {"state": EntryState.WITHDRAWN}, False),
+        ("VIS-011", PUBLIC, {"state": EntryState.EXPIRED}, False),
+        ("VIS-012", MEMBER, {"valid_until": YESTERDAY}, False),
+        ("VIS-012", PARTNER, {"valid_until": YESTERDAY}, False),
+        ("VIS-012", PUBLIC, {"valid_until": YESTERDAY}, False),
+        ("VIS-023", MEMBER, {"audience": NAMED}, False),
+        ("VIS-024", MEMBER, {}, True),
+        ("VIS-024", MEMBER, audience(AudienceLevel.CLUSTER), True),
+        ("VIS-024", MEMBER, audience(AudienceLevel.PUBLIC), True),
+        ("VIS-024", MEMBER, {"personal": True}, True),
+        ("VIS-030", PartnerViewer("p", TrustState.REQUESTED), {}, False),
+        ("VIS-030", PartnerViewer("p", TrustState.WAITING), {}, False),
+        ("VIS-030", PartnerViewer("p", TrustState.REFUSED), {}, False),
+        ("VIS-030", PartnerViewer("p", TrustState.ENDING), {}, False),
+        ("VIS-030", PartnerViewer("p", TrustState.ENDED), {}, False),
+        ("VIS-030", PartnerViewer("p", TrustState.ENDED), {"audience": NAMED}, False),
+        ("VIS-013", PARTNER, {"personal": True}, False),
+        (
+            "VIS-013",
+            PUBLIC,
+            {"personal": True, **audience(AudienceLevel.PUBLIC)},
+            False,
+        ),
+        ("VIS-032", PARTNER, {"personal": True, "person_consented": True}, True),
+        ("VIS-031", PARTNER, audience(AudienceLevel.PUBLIC), True),
+        ("VIS-032", PartnerViewer("p", TrustState.PAUSED), {}, True),
+        ("VIS-033", PARTNER, {"audience": NAMED}, True),
+        ("VIS-034", STRANGER, {"audience": NAMED}, False),
+        ("VIS-035", PARTNER, audience(AudienceLevel.CLUSTER), False),
+        ("VIS-040", PUBLIC, audience(AudienceLevel.PUBLIC), True),
+        ("VIS-041", PUBLIC, {}, False),
+        ("VIS-041", PUBLIC, {"audience": NAMED}, False),
+    ],
+)
+def test_own_entry(
+    rule: str, viewer: Viewer, changes: dict[str, Any], visible: bool
+) -> None:
+    verdict = decide_entry(replace(ENTRY, **changes), viewer, TODAY)
+    assert (verdict.rule, verdict.visible) == (rule, visible)
+    assert verdict.reason
+
+
+def test_last_day_still_counts() -> None:
+    assert decide_entry(ENTRY, PARTNER, TODAY).visible
+    without_end = replace(ENTRY, valid_until=None)
+    assert decide_entry(without_end, PARTNER, TODAY).visible
+
+
+RECEIVED = ReceivedEntry(
+    id="r",
+    uri="https://b.example/entries/r",
+    partner_id="p",
+    partner_name="B",
+    state=ReceivedState.PRESENT,
+    kind="event",
+    known_kind=True,
+    version=Version(1, 1),
+    content={},
+    owner=None,
+    is_public=True,
+    valid_until=TODAY,
+    published_at=NOW,
+    updated_at=NOW,
+    first_received_at=NOW,
+    changed_at=NOW,
+)
+
+
+@pytest.mark.parametrize(
+    ("rule", "viewer", "state", "changes", "visible"),
+    [
+        ("VIS-050", PUBLIC, TrustState.ACTIVE, {}, False),
+        ("VIS-050", STRANGER, TrustState.ACTIVE, {}, False),
+        ("VIS-050", PARTNER, TrustState.ACTIVE, {}, False),
+        ("VIS-051", replace(MEMBER, left_at=NOW), TrustState.ACTIVE, {}, False),
+        ("VIS-052", OFFICE, TrustState.ACTIVE, {"state": "withdrawn"}, False),
+        ("VIS-052", OFFICE, TrustState.ACTIVE, {"state": "deleted"}, False),
+        ("VIS-052", OFFICE, TrustState.ACTIVE, {"state": "quarantined"}, False),
+        ("VIS-053", OFFICE, TrustState.ENDED, {}, False),
+        ("VIS-053", MEMBER, TrustState.ENDING, {}, False),
+        ("VIS-054", MEMBER, TrustState.ACTIVE, {"valid_until": YESTERDAY}, False),
+        ("VIS-055", MEMBER, TrustState.ACTIVE, {}, True),
+        ("VIS-055", MEMBER, TrustState.PAUSED, {"is_public": False}, True),
+    ],
+)
+def test_received_entry(
+    rule: str,
+    viewer: Viewer,
+    state: TrustState,
+    changes: dict[str, Any],
+    visible: bool,
+) -> None:
+    if "state" in changes:
+        changes = {**changes, "state": ReceivedState(changes["state"])}
+    verdict = decide_received(replace(RECEIVED, **changes), state, viewer, TODAY)
+    assert (verdict.rule, verdict.visible) == (rule, visible)
+    assert verdict.reason
