@@ -10,11 +10,11 @@ from node.errors import InvalidInputError, NodeError
 from node.ledger.ledger import LedgerLine
 from node.mail.model import MailKind, MailState
 from node.members.model import Role
-from node.members.sentence import Sentence
 from node.partners.model import HandshakeRole, Partner, PartnerEvent
 from node.storage.ledger import UPSERT
-from node.web.i18n import current_language, gettext, lazy_gettext
+from node.web.i18n import current_language, lazy_gettext
 from node.web.i18n import gettext as _
+from node.web.pages.wording import in_words
 from node.web.views import Status, StatusTone
 from schemas import KINDS
 
@@ -356,11 +356,6 @@ def rule_reason(rule: str, reason: str) -> str:
     return str(_RULES[rule]) if rule in _RULES else reason
 
 
-def said(text: str) -> str:
-    """Return a service's sentence in the reader's language, if it can be."""
-    return text.translated(gettext) if isinstance(text, Sentence) else gettext(text)
-
-
 def explain(error: NodeError) -> str:
     """Say what went wrong and what to do."""
     if error.code == "invitation-mistyped":
@@ -368,9 +363,11 @@ def explain(error: NodeError) -> str:
     if error.code in _PROBLEMS:
         return str(_PROBLEMS[error.code])
     faults = error.faults if isinstance(error, InvalidInputError) else ()
-    sentences = [said(fault.message) for fault in faults] or [said(error.message)]
+    sentences = [in_words(fault.message) for fault in faults] or [
+        in_words(error.message)
+    ]
     if error.hint:
-        sentences.append(said(error.hint))
+        sentences.append(in_words(error.hint))
     return " ".join(sentences)
 
 

@@ -199,6 +199,8 @@ class PermanentFetchError(FetchError):
             where the answer itself broke the protocol.
         position: Position that a 409 `position-gap` reported.
         epoch: Epoch that a 409 `position-gap` reported.
+        members: Short extension members of the answer's problem (RFC 9457 §3.2);
+            the partner's words, not to be shown without a check.
     """
 
     def __init__(
@@ -209,7 +211,9 @@ class PermanentFetchError(FetchError):
         problem_code: str | None = None,
         position: int | None = None,
         epoch: str | None = None,
+        members: Mapping[str, str | int] | None = None,
     ) -> None:
+        self.members = dict(members or {})
         self.position = position
         self.epoch = epoch
         super().__init__(message, status=status, problem_code=problem_code)

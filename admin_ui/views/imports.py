@@ -7,16 +7,16 @@ is kept here, and both steps read exactly the same bytes.
 import base64
 import binascii
 import zlib
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 from aiohttp import web
 from aiohttp.web_request import FileField
 
 from admin_ui.desk import Desk, desk_of
 from admin_ui.forms import UploadForm
-from admin_ui.wording import explain, said
+from admin_ui.wording import explain
 from node.errors import InvalidInputError, NodeError
 from node.members.csv_export import write_table
 from node.members.import_columns import ORGANISATION_COLUMNS, PERSON_COLUMNS
@@ -24,6 +24,7 @@ from node.members.import_report import ImportReport, RowAction, RowResult
 from node.web.forms import read_form
 from node.web.i18n import gettext as _
 from node.web.i18n import lazy_gettext, ngettext
+from node.web.pages.wording import in_words
 from node.web.rendering import render
 from node.web.views import Status, StatusTone
 
@@ -97,6 +98,16 @@ class ShownRow:
     reasons: Sequence[str]
 
 
+class Run(Protocol):
+    """Imports a file, or tells what would happen."""
+
+    async def __call__(
+        self, desk: Desk, content: bytes, *, dry_run: bool, invite: bool
+    ) -> ImportReport:
+        """Import `content`; `invite` mails new persons their link."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class ImportPage:
     """What the imports of members and of entries have of their own.
@@ -110,7 +121,7 @@ class ImportPage:
     lead: str
     back: tuple[str, str]
     templates: Sequence[tuple[str, str]]
-    run: Callable[[Desk, bytes, bool, bool], Awaitable[ImportReport]]
+    run: Run
     may_invite: bool
 
 
@@ -143,17 +154,21 @@ async def _import(request: web.Request, page: ImportPage) -> web.Response:
     if request.method != "POST":
         return _form(request, page, UploadForm(None), "")
     sent = await request.post()
-    packed = sent.get("packed")
+    seen = sent.get("packed")
     try:
-        if isinstance(packed, str):
-            invite = page.may_invite and sent.get("invite") == "ja"
-            report = await page.run(desk, unpacked(packed), False, invite)
+        if isinstance(seen, str):
+            report = await page.run(
+                desk,
+                unpacked(seen),
+                dry_run=False,
+                invite=page.may_invite and sent.get("invite") == "ja",
+            )
             return _report(request, page, report, b"")
         form = await read_form(request, UploadForm)
         if not form.validate():
             return _form(request, page, form, "")
         content = _content(sent.get("file"))
-        report = await page.run(desk, content, True, False)
+        report = await page.run(desk, content, dry_run=True, invite=False)
     except NodeError as error:
         return _form(request, page, UploadForm(None), explain(error))
     return _report(request, page, report, content)
@@ -245,9 +260,9 @@ def _numbers(report: ImportReport) -> list[Status]:
 def _shown(row: RowResult) -> ShownRow:
     text, tone = _ACTIONS[row.action]
     reasons = [
-        f"{error.column}: {said(error.message)}"
+        f"{error.column}: {in_words(error.message)}"
         if error.column
-        else said(error.message)
+        else in_words(error.message)
         for error in row.errors
     ]
     reasons += [
@@ -273,10 +288,7 @@ def _file(columns: list[str], example: dict[str, str], name: str) -> web.Respons
 
 
 async def _run_members(
-    desk: Desk,
-    content: bytes,
-    dry_run: bool,  # noqa: FBT001 - the shape that both imports share
-    invite: bool,  # noqa: FBT001
+    desk: Desk, content: bytes, *, dry_run: bool, invite: bool
 ) -> ImportReport:
     return await desk.node.members.import_members(
         desk.person, content, dry_run=dry_run, invite=invite
@@ -284,10 +296,7 @@ async def _run_members(
 
 
 async def _run_entries(
-    desk: Desk,
-    content: bytes,
-    dry_run: bool,  # noqa: FBT001
-    invite: bool,  # noqa: FBT001
+    desk: Desk, content: bytes, *, dry_run: bool, invite: bool
 ) -> ImportReport:
     del invite
     return await desk.node.entry_import.import_entries(

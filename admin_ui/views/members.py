@@ -3,22 +3,26 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TypeVar
 
 from aiohttp import web
 
 from admin_ui.desk import Desk, desk_of, page_number
 from admin_ui.forms import ConsentForm, PersonForm, RoleForm
-from admin_ui.wording import explain, role_label, said
+from admin_ui.wording import explain, role_label
 from node.errors import InvalidInputError, NodeError
 from node.members.model import Organisation, Person, Role
 from node.web.flash import see_other
 from node.web.forms import Form, read_form
 from node.web.i18n import gettext as _
+from node.web.pages.wording import in_words
 from node.web.rendering import render
 from node.web.views import Pagination, Tab
 
 PATH = "/admin/mitglieder"
 ROWS_ON_PAGE = 50
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,15 +281,15 @@ def _placed(error: NodeError, form: Form) -> str:
     rest = []
     for fault in error.faults:
         if fault.path in form:
-            form[fault.path].errors = [said(fault.message)]
+            form[fault.path].errors = [in_words(fault.message)]
         else:
-            rest.append(said(fault.message))
+            rest.append(in_words(fault.message))
     return " ".join(rest)
 
 
 def _paged(
-    request: web.Request, rows: Sequence[object], part: str, text: str
-) -> tuple[Sequence[object], Pagination]:
+    request: web.Request, rows: Sequence[T], part: str, text: str
+) -> tuple[Sequence[T], Pagination]:
     pages = max(1, -(-len(rows) // ROWS_ON_PAGE))
     page = min(page_number(request), pages)
     query = {"liste": part} if part != "personen" else {}

@@ -9,6 +9,7 @@ Source: SPEC.md FED-095 to FED-097, PRT-013.
 
 from __future__ import annotations
 
+import io
 import json
 from dataclasses import dataclass
 from datetime import UTC, timedelta
@@ -72,6 +73,7 @@ _SUCCESS: Final = range(200, 300)
 _CHUNK_BYTES: Final = 64 * 1024
 _TEMPORARY: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
 _CONNECTIONS_PER_PEER: Final = 2
+_MEMBER_CHARACTERS_MAX: Final = 120
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,7 +289,8 @@ class FederationClient:
             async with self._session.request(
                 method,
                 URL(target, encoded=True),
-                data=body,
+                # From a stream: aiohttp warns about large bodies given as bytes.
+                data=None if body is None else io.BytesIO(body),
                 headers=headers,
                 allow_redirects=False,
             ) as response:
@@ -361,6 +364,13 @@ def _require_status(answer: _Answer, expected: int) -> None:
         problem_code=code,
         position=position if is_position and isinstance(position, int) else None,
         epoch=epoch if isinstance(epoch, str) else None,
+        members={
+            name: value
+            for name, value in members.items()
+            if isinstance(value, str | int)
+            and not isinstance(value, bool)
+            and len(str(value)) <= _MEMBER_CHARACTERS_MAX
+        },
     )
 
 

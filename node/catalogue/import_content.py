@@ -37,7 +37,11 @@ from node.members.import_report import RowError
 from node.members.sentence import Sentence
 
 _TEXT_CHARACTERS_MAX: Final = 6000  # the schemas say what each field takes
-_LANGUAGE: Final = re.compile(r"(?P<base>.+)_(?P<language>[a-z]{2,3})\Z")
+# `title_de`, and `title_de-CH`, which as a normal heading is `title_de_ch`.
+_LANGUAGES: Final = (
+    re.compile(r"(?P<base>.+)_(?P<language>[a-z]{2,3})\Z"),
+    re.compile(r"(?P<base>.+)_(?P<language>[a-z]{2,3})_(?P<region>[a-z]{2})\Z"),
+)
 _VOCABULARY: Final = schemas.schema_id("vocabularies/")
 _VALUES: Final = schemas.schema_id("values#/$defs/")
 _HEADINGS: Final = {
@@ -127,7 +131,8 @@ def _local_time(text: str) -> str:
                 "{value} is not a time; write it as 2026-11-21 14:30.", value=text[:40]
             )
         ) from error
-    return moment.replace(tzinfo=None).isoformat(timespec="seconds")
+    precision = "seconds" if time.count(":") > 1 else "minutes"
+    return moment.replace(tzinfo=None).isoformat(timespec=precision)
 
 
 _READERS: Final[Mapping[str, Callable[[str], Any]]] = {
@@ -216,11 +221,13 @@ def _field(kind: str, column: str) -> tuple[ContentField, str] | None:
     exact = fields.get(column)
     if exact is not None and exact.shape is not Shape.LANGUAGES:
         return exact, ""
-    match = _LANGUAGE.match(column)
-    if match:
-        field = fields.get(match["base"])
-        if field is not None and field.shape is Shape.LANGUAGES:
-            return field, match["language"]
+    for pattern in _LANGUAGES:
+        match = pattern.match(column)
+        field = fields.get(match["base"]) if match else None
+        if match and field is not None and field.shape is Shape.LANGUAGES:
+            region = match.groupdict().get("region")
+            language = match["language"]
+            return field, f"{language}-{region.upper()}" if region else language
     return None
 
 
@@ -263,8 +270,9 @@ def read_content(
 
 def _language_of(row: Row, default: str) -> str:
     for column, text in row.cells.items():
-        if text and column.startswith("title_"):
-            return column.removeprefix("title_")
+        found = _field("event", column) if text else None  # every kind has a title
+        if found is not None and found[0].heading == "title":
+            return found[1]
     return default
 
 

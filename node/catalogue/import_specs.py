@@ -15,7 +15,7 @@ from node.members.sentence import Sentence
 
 LIST_SEPARATOR: Final = "|"
 _NO_UNIT: Final = "C62"
-_NUMBER: Final = r"[+\-−]?\d+(?:[.,]\d+)*"  # noqa: RUF001 - the minus sign
+_NUMBER: Final = r"[+\-−]?[0-9]+(?:[.,][0-9]+)*"  # noqa: RUF001 - the minus sign
 _RANGE: Final = re.compile(
     rf"(?P<low>{_NUMBER})\s*(?:–|—|-|\.{{2,3}}|…|bis|to)\s*(?P<high>{_NUMBER})"  # noqa: RUF001
     r"\s*(?P<unit>.*)\Z"
@@ -27,7 +27,7 @@ _LIMIT: Final = re.compile(
 )
 _VALUE: Final = re.compile(rf"(?P<number>{_NUMBER})\s*(?P<unit>.*)\Z")
 _LOWER: Final = frozenset({"≥", ">=", ">", "ab", "min", "min.", "from"})
-_GROUPED: Final = re.compile(r"[+\-−]?[1-9]\d{0,2}(?:[.,]\d{3})+\Z")  # noqa: RUF001
+_GROUPED: Final = re.compile(r"[+\-−]?[1-9][0-9]{0,2}(?:[.,][0-9]{3})+\Z")  # noqa: RUF001
 _CERTIFICATE: Final = re.compile(
     r"(?P<standard>[^()]+?)\s*(?:\((?P<scope>[^()]*)\))?"
     r"\s*(?:(?:bis|gültig bis|until)\s+(?P<day>[\d.-]+))?\Z"

@@ -59,9 +59,9 @@ def command(
 
 
 def connect(host: DemoNode, guest: DemoNode) -> None:
-    """Let the guest accept an invitation of the host, unless they know each other."""
-    known = command(guest, "partner.list")["partners"]
-    if any(partner["base_url"] == host.base_url for partner in known):
+    """Let the guest accept an invitation of the host, unless the host knows it."""
+    known = command(host, "partner.list")["partners"]
+    if any(partner["base_url"] == guest.base_url for partner in known):
         return
     code = command(host, "partner.invite")["code"]
     command(guest, "partner.accept", code=code, compared=True)

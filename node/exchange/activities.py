@@ -43,6 +43,7 @@ class Activities:
             recipient=partner.actor_id,
             object=activity.subject,
             published=activity.created_at.replace(microsecond=0),
+            reason=await self._partners.notice_reason(tx, activity),
         )
         return build_notice(
             notice,

@@ -38,8 +38,11 @@ logger = logging.getLogger(__name__)
 POLL_SECONDS = 2.0  # how often due retries are looked for
 PARTNERS_AT_ONCE = 16  # deliveries in parallel, all partners together
 PROBLEM_GAP = "position-gap"
-# What a partner answers when it knows no partnership with us (any more).
-PROBLEM_ENDED = "partnership-ended"
+# What a partner answers when it knows no partnership with us (any more). The
+# answer is not signed, so it ends nothing; but once our own office has ended the
+# partnership there is nobody left to tell.
+_OVER_FOR_US = frozenset({TrustState.ENDING, TrustState.ENDED, TrustState.REFUSED})
+PROBLEMS_OVER = frozenset({"partnership-ended", "partnership-refused"})
 
 
 class DeliveryClient(Protocol):
@@ -298,8 +301,9 @@ class DeliveryWorker:
 
     async def _failed(self, partner: Partner, error: FederationError) -> None:
         gone = (
-            isinstance(error, PermanentFetchError)
-            and error.problem_code == PROBLEM_ENDED
+            partner.state in _OVER_FOR_US
+            and isinstance(error, PermanentFetchError)
+            and error.problem_code in PROBLEMS_OVER
         )
         now = self._context.clock.now()
 

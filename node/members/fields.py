@@ -16,6 +16,7 @@ from node.members.sentence import Sentence
 EMAIL_CHARACTERS_MAX: Final = 200
 _ISO_DAY: Final = re.compile(r"(\d{4})-(\d{2})-(\d{2})\Z", re.ASCII)
 _GERMAN_DAY: Final = re.compile(r"(\d{1,2})\.(\d{1,2})\.(\d{4})\Z", re.ASCII)
+_BARE_HOST: Final = re.compile(r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+(/.*)?\Z")
 _UNSEEN: Final = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]"
 )
@@ -66,7 +67,7 @@ def read_line(text: str, *, limit: int) -> str:
 def read_website(text: str) -> str:
     """Return a web address; one without `https://` gets it."""
     address = text.strip()
-    if "://" not in address:
+    if _BARE_HOST.match(address):
         address = f"https://{address}"
     if len(address) > 300 or not _pattern("url").match(address):  # noqa: PLR2004 - column
         raise FieldError(Sentence("{value} is not a web address.", value=_shown(text)))

@@ -1,6 +1,7 @@
 """The guest's part of a handshake: read a code, look at the host, ask it."""
 
 from dataclasses import dataclass
+from datetime import date
 
 from federation.documents.actor import ActorDocument, Card
 from federation.documents.partner_request import build_partner_request
@@ -294,6 +295,16 @@ def _refused(error: PermanentFetchError, host: ActorDocument) -> NodeError:
             code=code or "partner-refused-request",
         )
     sentence, hint = _SENTENCES[code]
+    if code == "invitation-expired" and (day := _day(error.members.get("expired"))):
+        sentence = f"The invitation of {{name}} expired on {day}."
     return ConflictError(
         sentence.format(name=host.name), code=code, hint=hint.format(name=host.name)
     )
+
+
+def _day(value: str | int | None) -> str | None:
+    """Return a day that the host named, if it is one."""
+    try:
+        return date.fromisoformat(str(value)).isoformat()
+    except ValueError:
+        return None

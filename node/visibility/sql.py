@@ -55,13 +55,16 @@ def _open(today: date) -> ColumnElement[bool]:
 
 
 def _may_leave() -> ColumnElement[bool]:
+    # Correlated with `entries` alone: the query around it may join persons itself.
     consented = exists(
-        select(persons.c.id).where(
+        select(persons.c.id)
+        .where(
             persons.c.id == entries.c.person_id,
             persons.c.consent_on.is_not(None),
             persons.c.consent_source.is_not(None),
             persons.c.consent_source != "",
         )
+        .correlate(entries)
     )
     return or_(entries.c.kind.not_in(_PERSONAL_KINDS), consented)
 
@@ -81,10 +84,12 @@ def _for_partner(partner: PartnerViewer, today: date) -> ColumnElement[bool]:
     if partner.state not in ENTITLED_STATES:
         return false()
     named = exists(
-        select(entry_audience_partners.c.entry_id).where(
+        select(entry_audience_partners.c.entry_id)
+        .where(
             entry_audience_partners.c.entry_id == entries.c.id,
             entry_audience_partners.c.partner_id == partner.partner_id,
         )
+        .correlate(entries)
     )
     return and_(
         _open(today),

@@ -69,7 +69,11 @@ def card_lines(card: Mapping[str, Any], formats: Formats) -> list[FieldLine]:
         (_("Website"), [web_link(card["website"])] if card.get("website") else []),
         (_("Contact"), _contact(card_text(card.get("contact")))),
     ]
-    return [FieldLine(name, tuple(values)) for name, values in rows if values]
+    return [
+        FieldLine(name, tuple(values), words=len(values) > 1)
+        for name, values in rows
+        if values
+    ]
 
 
 def _members(card: Mapping[str, Any], formats: Formats) -> Sequence[Value]:

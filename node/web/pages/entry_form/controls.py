@@ -10,7 +10,6 @@ import wtforms
 from wtforms.validators import InputRequired, Length
 
 from node.web.forms import ChecklistField, DateField, choices
-from node.web.i18n import gettext as _
 from node.web.i18n import lazy_gettext, localized
 from node.web.pages.entry_form.plan import Control
 from node.web.pages.entry_form.typed import (
@@ -200,7 +199,3 @@ def terms(name: str) -> Control:
         partial(_checklist, name=name), attributes={"columns": len(words_of(name))}
     )
 
-
-def as_sentence(message: str) -> str:
-    """Translate what the check of an entry says."""
-    return _(message)
