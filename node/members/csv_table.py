@@ -222,10 +222,8 @@ def _unreadable(sentence: Sentence, *, code: str) -> InvalidInputError:
 
 def _lines(text: str) -> list[tuple[int, list[str]]]:
     """Split into records, each with the number a spreadsheet shows for it."""
-    first = text.lstrip("\r\n").splitlines()[:1]
-    if not first or not first[0].strip():
-        raise _unreadable(Sentence("The file is empty."), code="no-table")
-    unquoted = re.sub(r'"[^"]*"', "", first[0])
+    first = text.lstrip().partition("\n")[0]
+    unquoted = re.sub(r'"[^"]*"', "", first)
     separator = max(";,\t", key=unquoted.count)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
     lines: list[tuple[int, list[str]]] = []
@@ -249,6 +247,8 @@ def _lines(text: str) -> list[tuple[int, list[str]]]:
             faults=[InputFault("", sentence, row=number + 1)],
             code="no-table",
         ) from error
+    if not lines:
+        raise _unreadable(Sentence("The file is empty."), code="no-table")
     return lines
 
 

@@ -156,6 +156,8 @@ class MemberImport:
         if "email" in changed:
             # Links went to the old address; whoever reads it now must not use them.
             await drop_links(tx, before.id)
+        if _SEEN_IN_PROFILES & changed.keys():
+            await self._profiles.refresh_person(tx, before.id)
 
 
 def report_of(

@@ -26,7 +26,8 @@ ORGANISATIONS = (
 )
 PERSONS = (
     "external_id;organisation;name;email;role;function;language;consent_date;consent_source\n"
-    "p1;o1;Helga Brandis;Helga.Brandis@optik.example;organisation-admin;Leitung;de;15.09.2025;Formular\n"
+    "p1;o1;Helga Brandis;Helga.Brandis@optik.example;organisation-admin;Leitung;de;"
+    "15.09.2025;Formular\n"
     "p2;Institut für Laser;Jan Muster;jan@laser.example;;;;;\n"
 )
 
@@ -275,8 +276,7 @@ BAD_FILES = [
     (b"external_id;email\np1;a@b.example\n", "missing-column"),
     (b"external_id;name\no7;A\no8;B\nO7;C\n", "duplicate-key"),
     (
-        b"external_id;organisation;name;email\n"
-        b"x1;o1;A;a@b.example\nx2;o1;B;A@b.example\n",
+        b"external_id;organisation;name;email\nx;o1;A;a@b.example\ny;o1;B;A@b.example\n",
         "duplicate-key",
     ),
     (b"", "no-table"),

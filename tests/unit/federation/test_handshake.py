@@ -127,7 +127,7 @@ def test_loopback_means_http() -> None:
 def test_a_link_keeps_the_secret_out_of_the_request() -> None:
     text = link(HOST, CODE, "4F2A 91CC 07B3 6D1E")
     address, _, fragment = text.partition("#")
-    assert address == f"{HOST}/invitation"
+    assert address == f"{HOST}/kopplung"
     assert "008J3" not in address
     assert "key=4F2A91CC07B36D1E" in fragment
     assert parse(text) == SECRET

@@ -18,6 +18,9 @@ _PHONE_WRONG: Final = lazy_gettext(
     "Enter a telephone number: digits, spaces, + and hyphens."
 )
 _WITH_COMMAS: Final = lazy_gettext("Separate them with commas.")
+_ONE_OF: Final = lazy_gettext(
+    "Enter a value, or a range, or words: only one of them. Words have no unit."
+)
 
 TITLE: Final = FieldPlan(
     path="title",
@@ -151,10 +154,10 @@ SPECS: Final = RowsPlan(
     fields=(
         local_text("name", lazy_gettext("Name"), most=80),
         choice("value", lazy_gettext("Value"), control.NUMBER),
-        choice("min", lazy_gettext("or from"), control.NUMBER),
-        choice("max", lazy_gettext("to"), control.NUMBER),
-        choice("unit", lazy_gettext("Unit"), control.UNIT),
-        local_text("text", lazy_gettext("or in words"), most=200),
+        choice("min", lazy_gettext("or from"), control.NUMBER, wrong=_ONE_OF),
+        choice("max", lazy_gettext("to"), control.NUMBER, wrong=_ONE_OF),
+        choice("unit", lazy_gettext("Unit"), control.UNIT, wrong=_ONE_OF),
+        local_text("text", lazy_gettext("or in words"), most=200, wrong=_ONE_OF),
     ),
 )
 CERTIFICATES: Final = RowsPlan(
@@ -208,19 +211,21 @@ def place(label: str, **settings: Any) -> GroupPlan:
         path="location",
         label=label,
         fields=(
-            text("name", lazy_gettext("Building or room"), most=120),
-            text("street", lazy_gettext("Street"), most=120),
+            # The town comes first: it is needed, so a missing place leads to it.
             text("city", lazy_gettext("Town"), most=120),
             choice("country", lazy_gettext("Country"), control.term("countries")),
+            text("name", lazy_gettext("Building or room"), most=120),
+            text("street", lazy_gettext("Street"), most=120),
         ),
         **settings,
     )
 
 
 def _tidy_price(price: dict[str, Any]) -> dict[str, Any]:
-    # Currency and unit are preselected; without an amount they mean nothing.
-    if "amount" not in price:
-        return {key: price[key] for key in ("mode",) if key in price}
+    # Currency and unit are preselected; without an amount they mean nothing. An
+    # amount beside "on request" stays: the check names the contradiction.
+    if "amount" not in price or price.get("mode") == "on_request":
+        return {key: price[key] for key in ("mode", "amount") if key in price}
     return price
 
 
@@ -246,9 +251,15 @@ PRICE: Final = GroupPlan(
             "mode",
             lazy_gettext("How is it stated?"),
             control.term("price_modes"),
-            default="on_request",
         ),
-        choice("amount", lazy_gettext("Amount"), control.NUMBER),
+        choice(
+            "amount",
+            lazy_gettext("Amount"),
+            control.NUMBER,
+            wrong=lazy_gettext(
+                "Leave the amount empty, or choose “Fixed price” or “From”."
+            ),
+        ),
         choice("currency", lazy_gettext("Currency"), control.CURRENCY, default="EUR"),
         choice("per", lazy_gettext("per"), control.UNIT),
     ),

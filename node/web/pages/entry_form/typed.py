@@ -215,4 +215,5 @@ class ClockField(wtforms.StringField):
     def _value(self) -> str:
         if self.raw_data and self.data is None:
             return str(self.raw_data[0])
-        return (self.data or "").removesuffix(":00") if self.data else ""
+        hour_minute, second = (self.data or "")[:5], (self.data or "")[5:]
+        return hour_minute if second == ":00" else f"{hour_minute}{second}"

@@ -31,13 +31,15 @@ from node.storage.database import SqliteDatabase
 from node.storage.schema import migrate
 from tests.contract.member_world import World, make_world
 
-MEMBERS = (
+ORGANISATIONS = (
     "external_id;name;org_type;website\n"
     "o1;Beispiel Optik GmbH;company;https://optik.example\n"
-    "o2;Institut für Laser;university;\n",
+    "o2;Institut für Laser;university;\n"
+)
+PERSONS = (
     "external_id;organisation;name;email;role;consent_date;consent_source\n"
     "p1;o1;Helga Brandis;helga@optik.example;organisation-admin;2025-09-15;Formular\n"
-    "p2;o2;Jan Muster;jan@laser.example;;;\n",
+    "p2;o2;Jan Muster;jan@laser.example;;;\n"
 )
 HEADER = (
     "kind;external_id;organisation;person;title_de;title_en;summary_de;audience;"
@@ -49,7 +51,10 @@ OFFER = (
     "31.01.2027;Messtechnik | Optik;measuring;Sofort;from;95,50;EUR;h;"
     "Messfeld: 4,5 mm | Temperatur: -20 bis 60 °C;\n"
 )
-PROFILE = "expert_profile;k2;o2;jan@laser.example;;;Berät zu Lasern.;trusted;;;;;;;;;;Laser | Optik\n"
+PROFILE = (
+    "expert_profile;k2;o2;jan@laser.example;;;Berät zu Lasern.;trusted"
+    ";;;;;;;;;;Laser | Optik\n"
+)
 
 
 @pytest.fixture
@@ -57,7 +62,7 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
     database = SqliteDatabase(tmp_path / "node.sqlite")
     await migrate(database)
     world = await make_world(database)
-    for file in MEMBERS:
+    for file in (ORGANISATIONS, PERSONS):
         report = await world.members.import_members(world.admin, file.encode())
         assert report.errors == ()
     yield world
@@ -284,7 +289,7 @@ def test_every_field_of_the_examples_fits_into_cells(kind: str) -> None:
         ("400 mm", {"value": "400", "unit": "MMT"}),
         ("1,8 µm", {"value": "1.8", "unit": "4H"}),
         ("1,8 μm", {"value": "1.8", "unit": "4H"}),
-        ("400–600 nm", {"min": "400", "max": "600", "unit": "C45"}),
+        ("400\u2013600 nm", {"min": "400", "max": "600", "unit": "C45"}),
         ("400 - 600 nm", {"min": "400", "max": "600", "unit": "C45"}),
         ("-20 bis 60 °C", {"min": "-20", "max": "60", "unit": "CEL"}),
         ("max. 25 kg", {"max": "25", "unit": "KGM"}),

@@ -1,5 +1,7 @@
 """Tables as offices have them: encodings, separators, damaged files."""
 
+import contextlib
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -106,7 +108,7 @@ def test_a_key_twice_names_both_rows() -> None:
     )
 
 
-@pytest.mark.parametrize("data", [b"", b"\n\n", b"\xef\xbb\xbf", b" \n"])
+@pytest.mark.parametrize("data", [b"", b"\n\n", b"\xef\xbb\xbf", b" \n", b",", b";;\n"])
 def test_an_empty_file(data: bytes) -> None:
     with pytest.raises(InvalidInputError, match="empty"):
         read_header(data)
@@ -121,10 +123,8 @@ def test_too_large_or_too_long() -> None:
 
 @given(st.binary(max_size=300))
 def test_any_bytes_are_a_table_or_refused(data: bytes) -> None:
-    try:
+    with contextlib.suppress(InvalidInputError):
         read(data)
-    except InvalidInputError as error:
-        assert error.faults
 
 
 printable = st.text(
@@ -138,7 +138,8 @@ def test_what_is_written_is_read_again(rows: list[tuple[str, str]]) -> None:
     try:
         table = read_table(data, aliases=ALIASES, required=["name"])
     except InvalidInputError as error:
-        assert error.code == "wrong-encoding"  # looks like damaged umlauts
+        if error.code != "wrong-encoding":  # it may look like damaged umlauts
+            raise
         return
     assert [(row.get("name"), row.get("city")) for row in table.rows] == [
         (unguarded(name), unguarded(city)) for name, city in rows
