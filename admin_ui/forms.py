@@ -79,7 +79,10 @@ class PersonForm(Form):
         description=lazy_gettext("A name that is not in the list yet is added."),
     )
     role = wtforms.SelectField(
-        lazy_gettext("Role"), choices=list(_ROLES), default=Role.PERSON.value
+        lazy_gettext("Role"),
+        [InputRequired()],
+        choices=list(_ROLES),
+        default=Role.PERSON.value,
     )
     send = wtforms.BooleanField(
         lazy_gettext("Mail the link to choose a password"), default=True
@@ -89,7 +92,9 @@ class PersonForm(Form):
 class RoleForm(Form):
     """Another role for a member."""
 
-    role = wtforms.SelectField(lazy_gettext("Role"), choices=list(_ROLES))
+    role = wtforms.SelectField(
+        lazy_gettext("Role"), [InputRequired()], choices=list(_ROLES)
+    )
 
 
 class ConsentForm(Form):

@@ -23,7 +23,22 @@ class LocalError(FederationError):
     """We were about to send or to pin something illegal."""
 
 
-class IdentifierError(FederationError, ValueError):
+class WordedError(FederationError):
+    """A text for people, which whoever knows their language can translate.
+
+    Args:
+        template: English sentence with named places.
+        values: What stands in the places; another such error among them is
+            said in the same language.
+    """
+
+    def __init__(self, template: str, /, **values: object) -> None:
+        self.template = template
+        self.values = values
+        super().__init__(template.format(**values) if values else template)
+
+
+class IdentifierError(WordedError, ValueError):
     """A text is not an address or identifier in its only permitted form."""
 
 

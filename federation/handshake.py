@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote
 
 from federation.canonical import canonical_bytes
-from federation.errors import FederationError, IdentifierError, NotPermittedError
+from federation.errors import IdentifierError, NotPermittedError, WordedError
 from federation.ids import LOOPBACK_HOST, BaseUrl, authority_of, parse_base_url
 
 if TYPE_CHECKING:
@@ -43,19 +43,22 @@ _FIELD_POLYNOMIAL: Final = 0b100101  # x^5 + x^2 + 1, irreducible over GF(2)
 _CHECK_NUMBER_DIGITS: Final = 8
 
 
-class InvitationCodeError(FederationError, ValueError):
+class InvitationCodeError(WordedError, ValueError):
     """A code was mistyped.
 
     Args:
-        message: What is wrong and what to do.
+        template: What is wrong and what to do.
         group: The wrong group, 1 to 4; None if host or length is wrong.
         part: "group", "host" or "length".
+        values: What stands in the places of the template.
     """
 
-    def __init__(self, message: str, *, group: int | None, part: str) -> None:
+    def __init__(
+        self, template: str, *, group: int | None, part: str, **values: object
+    ) -> None:
         self.group = group
         self.part = part
-        super().__init__(message)
+        super().__init__(template, **values)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,11 +128,12 @@ def parse_code(text: str, *, allow_loopback_http: bool) -> InvitationCode:
     letters = _SEPARATORS.sub("", typed).upper().translate(_MISREAD)
     if len(letters) != GROUPS * _GROUP:
         raise InvitationCodeError(
-            f"The part after the slash must have {GROUPS * _GROUP} letters and "
-            f"digits; this one has {len(letters)}. Please compare it with the "
-            "invitation.",
+            "The part after the slash must have {wanted} letters and digits; this "
+            "one has {number}. Please compare it with the invitation.",
             group=None,
             part="length",
+            wanted=GROUPS * _GROUP,
+            number=len(letters),
         )
     number = 0
     for index in range(GROUPS):
@@ -225,9 +229,10 @@ def _base_url(host: str, *, allow_loopback_http: bool) -> BaseUrl:
         )
     except IdentifierError as error:
         raise InvitationCodeError(
-            f"The address before the slash is wrong: {error}.",
+            "The address before the slash is wrong: {reason}.",
             group=None,
             part="host",
+            reason=error,
         ) from error
 
 
@@ -237,10 +242,12 @@ def _group_values(group: str, *, number: int) -> list[int]:
     data, check = values[:GROUP_DATA], values[GROUP_DATA]
     if min(values) < 0 or _check_value(data, group=number) != check:
         raise InvitationCodeError(
-            f"Group {number} ({group}) is mistyped or in the wrong place. "
+            "Group {number} ({letters}) is mistyped or in the wrong place. "
             "Please compare it with the invitation.",
             group=number,
             part="group",
+            number=number,
+            letters=group,
         )
     return data
 

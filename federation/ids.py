@@ -62,26 +62,36 @@ def parse_base_url(text: str, *, allow_loopback_http: bool) -> BaseUrl:
     match = _URI.match(text) if len(text) <= URI_CHARACTERS_MAX else None
     if match is None or match["path"] or match["query"] or match["fragment"]:
         raise IdentifierError(
-            f"{_shown(text)} is not a node address: it must be https://HOST or "
-            "https://HOST:PORT, in lower case and without a path"
+            "{address} is not a node address: it must be https://HOST or "
+            "https://HOST:PORT, in lower case and without a path",
+            address=_shown(text),
         )
     scheme, host = match["scheme"], match["host"]
     port = int(match["port"]) if match["port"] else None
     if port is not None and port > _PORT_MAX:
-        raise IdentifierError(f"{_shown(text)}: port {port} does not exist")
+        raise IdentifierError(
+            "{address}: port {port} does not exist", address=_shown(text), port=port
+        )
     if scheme == "http":
         if not allow_loopback_http:
-            raise IdentifierError(f"{_shown(text)}: only https is permitted")
+            raise IdentifierError(
+                "{address}: only https is permitted", address=_shown(text)
+            )
         if host != LOOPBACK_HOST or port is None:
             raise IdentifierError(
-                f"{_shown(text)}: plain http is permitted for "
-                f"http://{LOOPBACK_HOST}:PORT only"
+                "{address}: plain http is permitted for http://{loopback}:PORT only",
+                address=_shown(text),
+                loopback=LOOPBACK_HOST,
             )
         return BaseUrl(text)
     if len(host) > _HOST_CHARACTERS_MAX or not _HOST.match(host):
-        raise IdentifierError(f"{_shown(text)}: {host} is not a DNS name")
+        raise IdentifierError(
+            "{address}: {host} is not a DNS name", address=_shown(text), host=host
+        )
     if port == _HTTPS_PORT:
-        raise IdentifierError(f"{_shown(text)}: leave out the default port 443")
+        raise IdentifierError(
+            "{address}: leave out the default port 443", address=_shown(text)
+        )
     return BaseUrl(text)
 
 
@@ -105,11 +115,15 @@ def origin_of(uri: str) -> str:
     """
     match = _URI.match(uri) if len(uri) <= URI_CHARACTERS_MAX else None
     if match is None:
-        raise IdentifierError(f"{_shown(uri)} is not an absolute address")
+        raise IdentifierError(
+            "{address} is not an absolute address", address=_shown(uri)
+        )
     default = _HTTPS_PORT if match["scheme"] == "https" else _HTTP_PORT
     port = int(match["port"]) if match["port"] else default
     if match["port"] and port == default:
-        raise IdentifierError(f"{_shown(uri)}: the default port is written out")
+        raise IdentifierError(
+            "{address}: the default port is written out", address=_shown(uri)
+        )
     return f"{match['scheme']}://{match['host']}:{port}"
 
 

@@ -82,8 +82,7 @@ def faults_of_entry(content: Mapping[str, JsonValue]) -> list[Fault]:
     if faults:
         return faults
     return [
-        Fault(rule.path, "{sentence}", (("sentence", rule.message),))
-        for rule in schemas.broken_rules(content)
+        Fault(rule.path, rule.message) for rule in schemas.broken_rules(content)
     ]
 
 
@@ -138,10 +137,7 @@ def _fault(error: ValidationError) -> Fault:
     )
     keyword = str(error.validator)
     if keyword == "required":
-        missing = _first_missing(error)
-        return Fault(
-            f"{pointer}/{missing}", "This field is missing.", (("name", missing),)
-        )
+        return Fault(f"{pointer}/{_first_missing(error)}", "This field is missing.")
     if keyword in {"additionalProperties", "unevaluatedProperties"}:
         return _unknown_field(pointer, error)
     template, places = _sentence(keyword, error)
@@ -172,19 +168,23 @@ def _sentence(
     if keyword == "enum" and isinstance(limit, list):
         shown = ", ".join(str(value) for value in limit[:_VALUES_SHOWN])
         more = " …" if len(limit) > _VALUES_SHOWN else ""
-        return "This must be one of: {values}.", (("values", shown + more),)
+        return _SENTENCES[keyword], (("values", shown + more),)
     if keyword == "type":
-        return "This must be {type}.", (("type", _TYPE_NAMES.get(str(limit), "")),)
-    if keyword not in _SENTENCES:
-        return "This does not have the right form.", ()
-    return _SENTENCES[keyword], (("limit", str(limit)[:_SHOWN_CHARACTERS]),)
+        return _TYPE_SENTENCES.get(str(limit), _SENTENCES["pattern"]), ()
+    if keyword == "format":
+        return _FORMAT_SENTENCES.get(str(limit), _SENTENCES["pattern"]), ()
+    template = _SENTENCES.get(keyword, _SENTENCES["pattern"])
+    if "{limit}" not in template:
+        return template, ()
+    return template, (("limit", str(limit)[:_SHOWN_CHARACTERS]),)
 
 
+# A node collects what ends in SENTENCES for its translations.
 _SENTENCES: Final = {
     "const": "This must be {limit}.",
+    "enum": "This must be one of: {values}.",
     "exclusiveMaximum": "This must be below {limit}.",
     "exclusiveMinimum": "This must be above {limit}.",
-    "format": "This is not a valid {limit}.",
     "maxItems": "There are more than {limit} values.",
     "maxLength": "This is longer than {limit} characters.",
     "maxProperties": "There are more than {limit} values.",
@@ -193,12 +193,18 @@ _SENTENCES: Final = {
     "minLength": "This is shorter than {limit} characters.",
     "minProperties": "There are fewer than {limit} values.",
     "minimum": "This is below {limit}.",
+    "pattern": "This does not have the right form.",
     "uniqueItems": "The same value stands here twice.",
 }
-_TYPE_NAMES: Final = {
-    "array": "a list",
-    "boolean": "true or false",
-    "integer": "a whole number",
-    "object": "a group of fields",
-    "string": "a text",
+_TYPE_SENTENCES: Final = {
+    "array": "This must be a list.",
+    "boolean": "This must be true or false.",
+    "integer": "This must be a whole number.",
+    "object": "This must be a group of fields.",
+    "string": "This must be a text.",
+}
+_FORMAT_SENTENCES: Final = {
+    "date": "This is not a day of the calendar; write it as 2026-11-21.",
+    "local-date-time": "This is not a time; write it as 2026-11-21T14:30.",
+    "time-zone": "This is not a time zone; write it as Europe/Berlin.",
 }

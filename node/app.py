@@ -41,6 +41,7 @@ from node.members.directory import MemberDirectory
 from node.node_key import load_key
 from node.partners.partners import Partners
 from node.ports import NodeContext
+from node.sentence import Sentence, system_reason
 from node.signin.sign_in import SignIn
 from node.storage.database import Transaction, open_database
 from node.storage.node_state import require_node_state
@@ -116,8 +117,12 @@ async def open_node(
             state = await require_node_state(tx)
         if state.base_url != config.base_url:
             raise ConflictError(
-                f"The database belongs to {state.base_url}, the settings say "
-                f"{config.base_url}.",
+                Sentence(
+                    "The database belongs to {base_url}, the settings say "
+                    "{base_url_2}.",
+                    base_url=state.base_url,
+                    base_url_2=config.base_url,
+                ),
                 code="base-url-changed",
                 path="base_url",
                 hint="The address of a node is fixed when it is made.",
@@ -195,6 +200,7 @@ def clockwork(node: Node) -> Clockwork:
             Job("entries expire", EXPIRY_SECONDS, node.catalogue.expire_due),
             Job("owners are reminded", EXPIRY_SECONDS, node.catalogue.remind_due),
             Job("mails leave", MAIL_SECONDS, node.mail.send_due),
+            Job("sessions and links end", NONCE_SECONDS, node.sign_in.purge),
             Job("old nonces go", NONCE_SECONDS, lambda: _forget_nonces(node)),
         ]
     )
@@ -268,7 +274,12 @@ async def _open_port(runner: web.AppRunner, config: NodeConfig) -> None:
         await site.start()
     except OSError as error:
         raise UnavailableError(
-            f"Port {port} on {host} cannot be opened: {error.strerror}.",
+            Sentence(
+                "Port {port} on {host} cannot be opened: {reason}.",
+                port=port,
+                host=host,
+                reason=system_reason(error),
+            ),
             code="port-in-use",
             path="listen.port",
             hint="Stop the other program, or choose another port in node.toml.",

@@ -34,6 +34,7 @@ from typing_extensions import override
 from federation.errors import IdentifierError
 from federation.ids import parse_base_url
 from node.errors import ConfigInvalidError, ConflictError, InputFault, UnavailableError
+from node.sentence import Sentence, system_reason
 
 CONFIG_FILE: Final = "node.toml"
 # Present while `spalier init` is at work; left over if it was interrupted.
@@ -279,7 +280,9 @@ def load_config(folder: Path, environ: Mapping[str, str] | None = None) -> NodeC
     path = folder / CONFIG_FILE
     if (folder / UNFINISHED_FILE).exists():
         raise ConflictError(
-            f"The set-up of the node in {folder} was interrupted.",
+            Sentence(
+                "The set-up of the node in {folder} was interrupted.", folder=folder
+            ),
             code="init-unfinished",
             path=str(folder),
             hint="Run spalier init again: it starts over.",
@@ -297,13 +300,21 @@ def load_config(folder: Path, environ: Mapping[str, str] | None = None) -> NodeC
     config, more = _validated(values)
     faults += [
         InputFault(
-            fault.path, f"{fault.message} ({origins.get(fault.path, str(path))})"
+            fault.path,
+            Sentence(
+                "{message} ({TODO})",
+                message=fault.message,
+                TODO=origins.get(fault.path, str(path)),
+            ),
         )
         for fault in more
     ]
     if faults or config is None:
         raise ConfigInvalidError(
-            f"The settings of the node in {folder} cannot be used.", faults=faults
+            Sentence(
+                "The settings of the node in {folder} cannot be used.", folder=folder
+            ),
+            faults=faults,
         )
     return config
 
@@ -371,7 +382,9 @@ def smtp_password(config: NodeConfig, folder: Path) -> SecretStr:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
         fault = InputFault(
             path="mail.smtp.password_file",
-            message=f"{path} cannot be read: {reason}.",
+            message=Sentence(
+                "{path} cannot be read: {reason}.", path=path, reason=reason
+            ),
         )
         raise ConfigInvalidError(
             "The password of the mail server cannot be read.", faults=[fault]
@@ -384,23 +397,39 @@ def _read_file(path: Path) -> dict[str, Any]:
             raw = file.read(_CONFIG_BYTES_MAX + 1)
     except FileNotFoundError as error:
         raise _not_readable(
-            path, f"There is no node in {path.parent}. Set one up: spalier init"
+            path,
+            Sentence(
+                "There is no node in {parent}. Set one up: spalier init",
+                parent=path.parent,
+            ),
         ) from error
     except OSError as error:
         raise UnavailableError(
-            f"The settings {path} cannot be read: {error.strerror}.",
+            Sentence(
+                "The settings {path} cannot be read: {reason}.",
+                path=path,
+                reason=system_reason(error),
+            ),
             code="folder-unusable",
             path=str(path),
             hint="Run the command as the user that the folder belongs to.",
         ) from error
     if len(raw) > _CONFIG_BYTES_MAX:
-        raise _not_readable(path, f"The file is longer than {_CONFIG_BYTES_MAX} bytes.")
+        raise _not_readable(
+            path,
+            Sentence(
+                "The file is longer than {config_bytes_max} bytes.",
+                config_bytes_max=_CONFIG_BYTES_MAX,
+            ),
+        )
     try:
         return tomllib.loads(raw.decode("utf-8"))
     except UnicodeDecodeError as error:
         raise _not_readable(path, "The file is not UTF-8 text.") from error
     except tomllib.TOMLDecodeError as error:
-        raise _not_readable(path, f"The file is not TOML: {error}.") from error
+        raise _not_readable(
+            path, Sentence("The file is not TOML: {reason}.", reason=error)
+        ) from error
 
 
 def _not_readable(path: Path, message: str) -> ConfigInvalidError:

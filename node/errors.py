@@ -1,5 +1,9 @@
 """What may go wrong in a node, with a text for people and a code for scripts.
 
+Messages and hints are English. A text with something filled in is a
+`node.sentence.Sentence`, one without is its own template; `in_words` says both in
+the language of the reader.
+
 NodeError                     never raised itself
 ├─ InvalidInputError          the input breaks a rule; carries every fault with its path
 ├─ NotFoundError              absent, or hidden from the one who asks (never tell which)
@@ -9,8 +13,10 @@ NodeError                     never raised itself
 └─ UnavailableError           somebody else (partner, disk, port) cannot be reached now
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+
+from node.sentence import in_words
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,13 +25,18 @@ class InputFault:
 
     Attributes:
         path: JSON pointer, column name or settings key; empty for the whole.
-        message: One sentence for a person: what is wrong and what to do.
+        message: One sentence for a person: what is wrong and what to do; a
+            `Sentence` if something is filled in.
         row: 1-based row of a file (header is row 1), if the input is a table.
     """
 
     path: str
     message: str
     row: int | None = None
+
+    def in_words(self, translate: Callable[[str], str]) -> str:
+        """Return the message in the language of `translate`."""
+        return in_words(self.message, translate)
 
 
 class NodeError(Exception):
@@ -49,6 +60,10 @@ class NodeError(Exception):
         self.code = code or type(self).code
         self.path = path
         self.hint = hint
+
+    def in_words(self, translate: Callable[[str], str]) -> tuple[str, str]:
+        """Return message and hint in the language of `translate`."""
+        return in_words(self.message, translate), in_words(self.hint, translate)
 
 
 class InvalidInputError(NodeError):

@@ -38,6 +38,7 @@ from node.instance_lock import acquire
 from node.members.model import Organisation, Person, Role
 from node.node_key import KEY_FILE, create_key
 from node.ports import NodeContext
+from node.sentence import Sentence, system_reason
 from node.signin.links import LinkPurpose, issue_link
 from node.storage.database import (
     SQLITE_FILE,
@@ -270,7 +271,11 @@ def _make_folder(folder: Path) -> None:
     if strangers:
         # Its mode would change: nobody wants that for /tmp or a home.
         raise InvalidInputError(
-            f"The folder {folder} is not empty: it holds {strangers[0]}.",
+            Sentence(
+                "The folder {folder} is not empty: it holds {TODO}.",
+                folder=folder,
+                TODO=strangers[0],
+            ),
             code="folder-not-empty",
             path=str(folder),
             hint="A node needs a folder of its own.",
@@ -288,7 +293,11 @@ def _naming(folder: Path) -> Iterator[None]:
 
 def _folder_unusable(folder: Path, error: OSError) -> UnavailableError:
     return UnavailableError(
-        f"The folder {folder} cannot be used: {error.strerror}.",
+        Sentence(
+            "The folder {folder} cannot be used: {reason}.",
+            folder=folder,
+            reason=system_reason(error),
+        ),
         code="folder-unusable",
         path=str(folder),
         hint="Choose a folder that you may write to.",
@@ -307,7 +316,11 @@ def _clear_leftovers(folder: Path) -> tuple[str, ...]:
         present = [name for name in node_files if (folder / name).exists()]
         if present:
             raise ConflictError(
-                f"There is a node in {folder} already ({', '.join(present)}).",
+                Sentence(
+                    "There is a node in {folder} already ({TODO}).",
+                    folder=folder,
+                    TODO=", ".join(present),
+                ),
                 code="already-initialised",
                 path=str(folder),
                 hint="Choose another folder, or start this node: spalier serve",
@@ -421,7 +434,11 @@ async def _refuse_foreign(tx: Transaction, wish: _Wish) -> None:
         return
     if found.node_id not in wish.leftover_ids:
         raise ConflictError(
-            f"The database belongs to the node {found.base_url} ({found.name}).",
+            Sentence(
+                "The database belongs to the node {base_url} ({name}).",
+                base_url=found.base_url,
+                name=found.name,
+            ),
             code="database-in-use",
             path="database.url",
             hint="Give each node a database of its own.",

@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Self
 
 from node.errors import ConflictError, UnavailableError
+from node.sentence import Sentence, system_reason
 
 LOCK_FILE = "node.lock"
 _OWNER_ONLY = 0o600
@@ -57,7 +58,11 @@ def acquire(folder: Path) -> InstanceLock:
         )
     except OSError as error:
         raise UnavailableError(
-            f"The lock file {path} cannot be opened: {error.strerror}.",
+            Sentence(
+                "The lock file {path} cannot be opened: {reason}.",
+                path=path,
+                reason=system_reason(error),
+            ),
             code="folder-unusable",
             path=str(path),
             hint="Run the command as the user that the folder belongs to.",
@@ -69,7 +74,11 @@ def acquire(folder: Path) -> InstanceLock:
         os.close(descriptor)
         if not isinstance(error, BlockingIOError):
             raise UnavailableError(
-                f"{path} cannot be locked: {error.strerror}.",
+                Sentence(
+                    "{path} cannot be locked: {reason}.",
+                    path=path,
+                    reason=system_reason(error),
+                ),
                 code="folder-unusable",
                 path=str(path),
                 hint="A node's folder must be on a local disk.",
@@ -83,7 +92,7 @@ def acquire(folder: Path) -> InstanceLock:
 def _in_use(folder: Path, holder: str) -> ConflictError:
     who = f"process {holder}" if holder.isdigit() else "another process"
     return ConflictError(
-        f"The node in {folder} is in use by {who}.",
+        Sentence("The node in {folder} is in use by {who}.", folder=folder, who=who),
         code="node-in-use",
         path=str(folder),
         hint="Stop that process first, or wait until it has finished.",

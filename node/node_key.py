@@ -6,6 +6,7 @@ back it up with common tools.
 
 import os
 import stat
+from node.sentence import Sentence, system_reason
 from pathlib import Path
 
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -47,14 +48,14 @@ def create_key(folder: Path, random: RandomSource) -> SigningKey:
             os.fsync(descriptor)
     except FileExistsError as error:
         raise ConflictError(
-            f"There is a node key already: {path}.",
+            Sentence("There is a node key already: {path}.", path=path),
             code="key-exists",
             path=str(path),
             hint="A node keeps its key: partners have pinned it.",
         ) from error
     except OSError as error:
         raise UnavailableError(
-            f"The node key {path} cannot be written: {error.strerror}.",
+            Sentence("The node key {path} cannot be written: {reason}.", path=path, reason=system_reason(error)),
             code="folder-unusable",
             path=str(path),
         ) from error
@@ -80,8 +81,8 @@ def load_key(folder: Path) -> SigningKey:
     except OSError as error:
         raise _unusable(
             path,
-            f"The node key cannot be opened: {error.strerror}. Run the command as "
-            "the user that the file belongs to; it must not be a link.",
+            Sentence("The node key cannot be opened: {reason}. Run the command as "
+            "the user that the file belongs to; it must not be a link.", reason=system_reason(error)),
         ) from error
     try:
         # The open file is examined, not the name: it cannot be exchanged between.
@@ -104,8 +105,8 @@ def _check_privacy(path: Path, mode: int) -> None:
     if stat.S_IMODE(mode) & _OTHERS:
         raise _unusable(
             path,
-            "The node key can be read by others: its mode is "
-            f"{stat.S_IMODE(mode):04o}. Run: chmod 600 {path}",
+            Sentence("The node key can be read by others: its mode is "
+            "{TODO}. Run: chmod 600 {path}", TODO=stat.S_IMODE(mode):04o, path=path),
         )
 
 
@@ -119,6 +120,6 @@ def _damaged(path: Path) -> ConfigInvalidError:
 
 def _unusable(path: Path, message: str) -> ConfigInvalidError:
     return ConfigInvalidError(
-        f"The node key {path} cannot be used.",
+        Sentence("The node key {path} cannot be used.", path=path),
         faults=[InputFault(path=str(path), message=message)],
     )

@@ -37,7 +37,7 @@ async def show(request: web.Request) -> web.Response:
     engines = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
     engine = context.database.engine_name
     facts = [
-        Fact(_("Version"), version("spalier")),
+        Fact(_("Program version"), version("spalier")),
         Fact(_("Address"), context.address.base_url),
         Fact(_("Database"), engines.get(engine, engine)),
         Fact(_("Key"), context.signer.key.public_key.fingerprint),

@@ -49,6 +49,9 @@ async def show(request: web.Request) -> web.Response:
             findings = await _findings(desk, entry, who)
         except NodeError as error:
             problem = _not_found(error, who)
+    title = localized(entry.title).text if entry is not None else ""
+    if title and len(await _candidates(desk, title)) == 1:
+        what = title  # what a person recognises, where it says the same
     partners = await desk.node.partners.list()
     names = {partner.id: partner.name for partner in partners}
     return render(
@@ -60,7 +63,7 @@ async def show(request: web.Request) -> web.Response:
             "findings": findings,
             "problem": problem,
             "entry": entry,
-            "entry_title": localized(entry.title).text if entry else "",
+            "entry_title": title,
             "entry_status": entry_status(entry.state) if entry else None,
             "audience": audience_words(entry, names) if entry else "",
             "candidates": candidates[:CANDIDATES_MAX] if len(candidates) > 1 else [],

@@ -30,6 +30,7 @@ from node.ledger import Ledger
 from node.members.model import Person
 from node.partners.model import Partner
 from node.ports import NodeContext
+from node.sentence import Sentence
 from node.storage import entries as rows
 from node.storage.database import Transaction
 from node.storage.node_state import require_node_state
@@ -371,7 +372,11 @@ class Catalogue:
                 return entry
             if entry.state not in _CLOSABLE_FROM[state]:
                 raise ConflictError(
-                    f"The entry is {entry.state}; it cannot become {state}.",
+                    Sentence(
+                        "The entry is {state}; it cannot become {state_2}.",
+                        state=entry.state,
+                        state_2=state,
+                    ),
                     code="wrong-state",
                 )
             now = self._context.clock.now()
@@ -544,7 +549,7 @@ def _poke(wakeup: WakeUp, partner_id: str) -> Callable[[], None]:
 
 def _not_found(reference: str) -> NotFoundError:
     return NotFoundError(
-        f"There is no entry {reference}.",
+        Sentence("There is no entry {reference}.", reference=reference),
         code="entry-not-found",
         hint="Check the address, or look it up in the list of entries.",
     )
@@ -576,7 +581,9 @@ def _audience(publication: Publication, partners: list[Partner]) -> Audience:
         if len(found) == 1:
             ids.add(found[0])
         else:
-            message = f"{named} is not a partner cluster of this node."
+            message = Sentence(
+                "{named} is not a partner cluster of this node.", named=named
+            )
             faults.append(InputFault(f"/audience/partners/{index}", message))
     if not faults and not ids:
         message = "Name at least one partner cluster."

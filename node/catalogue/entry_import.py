@@ -41,9 +41,9 @@ from node.members.import_report import (
     RowResult,
 )
 from node.members.model import Person, Role
-from node.members.sentence import Sentence
 from node.partners.model import Partner
 from node.ports import NodeContext
+from node.sentence import Sentence
 from node.storage.database import Transaction
 from node.storage.entries import find_by_external_id
 from node.storage.partners import list_partners

@@ -34,7 +34,7 @@ from node.members.fields import (
     read_website,
 )
 from node.members.import_report import RowError
-from node.members.sentence import Sentence
+from node.sentence import Sentence
 
 _TEXT_CHARACTERS_MAX: Final = 6000  # the schemas say what each field takes
 # `title_de`, and `title_de-CH`, which as a normal heading is `title_de_ch`.

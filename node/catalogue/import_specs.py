@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import schemas
 from node.members.fields import FieldError, read_code, read_day, read_line
-from node.members.sentence import Sentence
+from node.sentence import Sentence
 
 LIST_SEPARATOR: Final = "|"
 _NO_UNIT: Final = "C62"

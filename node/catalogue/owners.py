@@ -6,6 +6,7 @@ from node.catalogue.model import Entry
 from node.catalogue.publication import Publication
 from node.errors import InputFault, InvalidInputError, NotAuthorisedError
 from node.members.model import Organisation, Person
+from node.sentence import Sentence
 from node.storage.database import Transaction
 from node.storage.members import (
     find_organisation,
@@ -44,11 +45,18 @@ async def resolve_owner(
     organisation = await _named_organisation(tx, actor, subject, person)
     if not actor.may_act_for(organisation.id):
         raise NotAuthorisedError(
-            f"Only {organisation.name} itself or the office may publish for it.",
+            Sentence(
+                "Only {name} itself or the office may publish for it.",
+                name=organisation.name,
+            ),
             path="/on_behalf_of/organisation",
         )
     if person is not None and person.organisation_id != organisation.id:
-        message = f"{person.name} does not belong to {organisation.name}."
+        message = Sentence(
+            "{name} does not belong to {name_2}.",
+            name=person.name,
+            name_2=organisation.name,
+        )
         fault = InputFault("/on_behalf_of/person", message)
         raise InvalidInputError("The person and organisation differ.", faults=[fault])
     return Owner(organisation, person)
@@ -71,7 +79,8 @@ async def _named_person(
     person = await find_person_by_email(tx, publication.person)
     if person is None or person.left_at is not None:
         fault = InputFault(
-            "/on_behalf_of/person", f"No member has the e-mail {publication.person}."
+            "/on_behalf_of/person",
+            Sentence("No member has the e-mail {person}.", person=publication.person),
         )
         raise InvalidInputError("The person is not known.", faults=[fault])
     return person
@@ -88,7 +97,8 @@ async def _named_organisation(
         organisation = await find_organisation(tx, named)
     if organisation is None:
         fault = InputFault(
-            "/on_behalf_of/organisation", f"No member organisation is called {named}."
+            "/on_behalf_of/organisation",
+            Sentence("No member organisation is called {named}.", named=named),
         )
         raise InvalidInputError("The organisation is not known.", faults=[fault])
     return organisation

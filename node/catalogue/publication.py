@@ -8,6 +8,7 @@ from typing import Any
 from federation.validation import faults_of_entry, faults_of_publication
 from node.catalogue.model import AudienceLevel, EntryState
 from node.errors import InputFault, InvalidInputError
+from node.sentence import Sentence
 from schemas import KINDS
 
 PUBLICATION_KEYS = ("audience", "on_behalf_of", "external_id")
@@ -101,7 +102,9 @@ def _date_faults(content: Mapping[str, Any], today: date) -> list[InputFault]:
         return [InputFault("/valid_until", "This is not a date (YYYY-MM-DD).")]
     if last is not None and last < today:
         path = "/ends" if content["kind"] == "event" else "/valid_until"
-        return [InputFault(path, f"{last.isoformat()} is already over.")]
+        return [
+            InputFault(path, Sentence("{TODO} is already over.", TODO=last.isoformat()))
+        ]
     return []
 
 

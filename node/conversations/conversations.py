@@ -20,6 +20,7 @@ from node.partners.history import describe_state
 from node.partners.model import Partner
 from node.partners.ports import MailQueue, Waker
 from node.ports import NodeContext
+from node.sentence import Sentence
 from node.storage import conversations as rows
 from node.storage import outgoing
 from node.storage.conversations import NewMessage
@@ -490,8 +491,12 @@ def _checked_text(text: str) -> str:
         )
     if len(checked) > MESSAGE_CHARACTERS_MAX:
         raise InvalidInputError(
-            f"The message has {len(checked)} characters; at most "
-            f"{MESSAGE_CHARACTERS_MAX} are possible.",
+            Sentence(
+                "The message has {TODO} characters; at most "
+                "{message_characters_max} are possible.",
+                TODO=len(checked),
+                message_characters_max=MESSAGE_CHARACTERS_MAX,
+            ),
             path="text",
             hint="Shorten it, or agree on another way for long texts.",
         )
@@ -506,14 +511,16 @@ def _require_open(partner: Partner | None) -> None:
     ):
         return
     raise ConflictError(
-        f"The message cannot be sent: {describe_state(partner)}.",
+        Sentence("The message cannot be sent: {TODO}.", TODO=describe_state(partner)),
         code=f"partner-{partner.state.value}",
     )
 
 
 def _no_entry(ref: str) -> NotFoundError:
     """Name what was asked for, never what was found: hidden looks like absent."""
-    return NotFoundError(f"There is no entry {ref}.", code="entry-unknown")
+    return NotFoundError(
+        Sentence("There is no entry {ref}.", ref=ref), code="entry-unknown"
+    )
 
 
 def _nothing_for_partner() -> PeerNotFoundError:

@@ -44,6 +44,12 @@ class DemoNode:
         """Its address."""
         return f"http://{LOOPBACK}:{self.port}"
 
+    @property
+    def exists(self) -> bool:
+        """Whether it was set up to the end."""
+        settings, unfinished = self.folder / "node.toml", "node.init-unfinished"
+        return settings.exists() and not (self.folder / unfinished).exists()
+
 
 def card_of(cluster: DemoCluster, *, language: str) -> dict[str, Any]:
     """Return a cluster's card as a node keeps it: texts in one language."""

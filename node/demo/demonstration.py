@@ -151,20 +151,21 @@ class Demonstration:
             yield
 
     def _make(self, nodes: tuple[DemoNode, ...], progress: Progress) -> None:
+        names = " · ".join(node.slug for node in nodes)
+        missing = [node for node in nodes if not node.exists]
+        if not missing:
+            # A start with nothing to do does not load what makes nodes.
+            progress.step(3, _("Three nodes"), f"{names}  {already_there()}")
+            return
         from node.demo.loading import make_node
 
-        async def make_all() -> int:
-            made = 0
-            for node in nodes:
-                made += await make_node(node, clock=self._clock, random=self._random)
-            return made
+        async def make_all() -> None:
+            for node in missing:
+                await make_node(node, clock=self._clock, random=self._random)
 
-        made = asyncio.run(make_all())
-        names = " · ".join(node.slug for node in nodes)
+        asyncio.run(make_all())
         own = _("ok (a key and an SQLite file each)")
-        progress.step(
-            3, _("Three nodes"), f"{names}  {own if made else already_there()}"
-        )
+        progress.step(3, _("Three nodes"), f"{names}  {own}")
 
     def _load(
         self,

@@ -28,10 +28,8 @@ class Loaded:
     entries: Mapping[str, str]
 
 
-async def make_node(node: DemoNode, *, clock: Clock, random: RandomSource) -> bool:
-    """Set up a node unless it is there; return whether it was made."""
-    if (node.folder / "node.toml").exists():
-        return False
+async def make_node(node: DemoNode, *, clock: Clock, random: RandomSource) -> None:
+    """Set up a node that does not exist yet."""
     await initialise(
         node.folder,
         base_url=node.base_url,
@@ -44,7 +42,6 @@ async def make_node(node: DemoNode, *, clock: Clock, random: RandomSource) -> bo
         clock=clock,
         random=random,
     )
-    return True
 
 
 async def load_sample_data(

@@ -27,6 +27,7 @@ from node.errors import NotFoundError
 from node.feed.folding import query_words
 from node.members.model import Person
 from node.ports import NodeContext
+from node.sentence import Sentence
 from node.storage import entries as entry_rows
 from node.storage import received as received_rows
 from node.storage.database import Transaction
@@ -210,7 +211,7 @@ class Feed:
                     item = _received_item(each, partner.base_url, verdict.form)
                     return item, verdict
         raise NotFoundError(
-            f"There is no entry {reference}.",
+            Sentence("There is no entry {reference}.", reference=reference),
             code="entry-not-found",
             hint="It may have been taken back by its owner.",
         )

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from node.errors import InputFault, InvalidInputError
-from node.members.sentence import Sentence
+from node.sentence import Sentence
 
 FILE_BYTES_MAX: Final = 10 * 1024 * 1024
 ROWS_MAX: Final = 20_000
@@ -275,7 +275,7 @@ def _check_header(
             faults[0].message if len(faults) == 1 else _header_summary(len(faults)),
             faults=faults,
             code="missing-column" if missing else "duplicate-column",
-            hint=f"Headings found: {found}.",
+            hint=Sentence("Headings found: {found}.", found=found),
         )
 
 

@@ -21,8 +21,8 @@ from node.members.import_report import ImportReport, ImportSubject
 from node.members.model import Organisation, Person, Role
 from node.members.ports import PersonalProfiles
 from node.members.rules import require_manage, require_office
-from node.members.sentence import Sentence
 from node.ports import NodeContext
+from node.sentence import Sentence
 from node.storage import members as rows
 from node.storage.database import Transaction
 from node.storage.mail import cancel_mails_for_person

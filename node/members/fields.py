@@ -11,7 +11,7 @@ from datetime import date
 from typing import Final
 
 import schemas
-from node.members.sentence import Sentence
+from node.sentence import Sentence
 
 EMAIL_CHARACTERS_MAX: Final = 200
 _ISO_DAY: Final = re.compile(r"(\d{4})-(\d{2})-(\d{2})\Z", re.ASCII)

@@ -19,7 +19,7 @@ from node.members.fields import (
 )
 from node.members.import_report import ImportSubject
 from node.members.model import Role
-from node.members.sentence import Sentence
+from node.sentence import Sentence
 
 _ROLE_WORDS: Final = {
     "person": Role.PERSON,

@@ -30,8 +30,8 @@ from node.members.import_report import (
 )
 from node.members.model import Organisation, Person
 from node.members.ports import PersonalProfiles
-from node.members.sentence import Sentence
 from node.ports import NodeContext
+from node.sentence import Sentence
 from node.signin.links import IssuedLink
 from node.storage import members as rows
 from node.storage.database import Transaction

@@ -20,7 +20,7 @@ from node.members.import_columns import (
 from node.members.import_report import FieldChange, RowAction, RowError, RowResult
 from node.members.model import Organisation, Person, Role
 from node.members.rules import may_manage
-from node.members.sentence import Sentence
+from node.sentence import Sentence
 
 T = TypeVar("T", Organisation, Person)
 

@@ -31,7 +31,7 @@ class RowError:
 
     Attributes:
         row: Number in the file; the header is row 1.
-        message: A `node.members.sentence.Sentence`, where it can be translated.
+        message: A `node.sentence.Sentence`, where it can be translated.
         column: The column it is about; empty for the row as a whole.
     """
 

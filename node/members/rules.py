@@ -2,7 +2,7 @@
 
 from node.errors import NotAuthorisedError
 from node.members.model import Person, Role
-from node.members.sentence import Sentence
+from node.sentence import Sentence
 
 _RANKS = {role: rank for rank, role in enumerate(Role)}
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from federation.ids import BaseUrl, authority_of, host_of
 from node.errors import InvalidInputError, NotFoundError
 from node.partners.model import Partner
+from node.sentence import Sentence
 from node.storage.database import Transaction
 from node.storage.partners import list_partners
 
@@ -24,14 +25,18 @@ async def find_partner(tx: Transaction, ref: str) -> Partner:
             return found[0]
         if found:
             raise InvalidInputError(
-                f"“{ref}” fits several partners: {_listed(found)}.",
+                Sentence(
+                    "“{ref}” fits several partners: {names}.",
+                    ref=ref,
+                    names=_listed(found),
+                ),
                 code="partner-ambiguous",
                 path="partner",
                 hint="Use the address of the one you mean.",
             )
     known = f" Known are: {_listed(everybody)}." if everybody else ""
     raise NotFoundError(
-        f"There is no partner “{ref}”.{known}",
+        Sentence("There is no partner “{ref}”.{known}", ref=ref, known=known),
         code="partner-unknown",
         path="partner",
         hint="Use the address, the host or the name of a partner.",

@@ -29,6 +29,7 @@ from node.partners.model import HandshakeRole, Invitation, Partner
 from node.partners.pinning import Handshake, pin
 from node.partners.ports import MailQueue
 from node.ports import NodeContext
+from node.sentence import Sentence
 from node.storage import outgoing
 from node.storage import partners as rows
 from node.storage.database import Transaction
@@ -74,12 +75,19 @@ class Inviting:
         """Make a code that one other office can use once."""
         if not 1 <= days <= DAYS_MAX:
             raise InvalidInputError(
-                f"An invitation is valid for 1 to {DAYS_MAX} days, not {days}.",
+                Sentence(
+                    "An invitation is valid for 1 to {days_max} days, not {days}.",
+                    days_max=DAYS_MAX,
+                    days=days,
+                ),
                 path="days",
             )
         if note is not None and len(note) > NOTE_MAX:
             raise InvalidInputError(
-                f"The note has at most {NOTE_MAX} characters.", path="note"
+                Sentence(
+                    "The note has at most {note_max} characters.", note_max=NOTE_MAX
+                ),
+                path="note",
             )
 
         async def work(tx: Transaction) -> InvitationCreated:
@@ -120,12 +128,16 @@ class Inviting:
                 invitation = await rows.find_invitation_by_hint(tx, hint)
             if invitation is None:
                 raise NotFoundError(
-                    f"There is no invitation {ref}.", code="invitation-unknown"
+                    Sentence("There is no invitation {ref}.", ref=ref),
+                    code="invitation-unknown",
                 )
             if invitation.used_at is not None:
                 raise ConflictError(
-                    f"The invitation {invitation.group_hint}… was used on "
-                    f"{invitation.used_at:%Y-%m-%d}.",
+                    Sentence(
+                        "The invitation {group_hint}… was used on {used_at}.",
+                        group_hint=invitation.group_hint,
+                        used_at=f"{invitation.used_at:%Y-%m-%d}",
+                    ),
                     code="invitation-used",
                     hint="Refuse the request, or end the partnership.",
                 )

@@ -28,6 +28,7 @@ from node.partners.own_actor import own_actor
 from node.partners.pinning import Handshake, pin, unpin
 from node.partners.ports import PeerClient
 from node.ports import NodeContext
+from node.sentence import Sentence
 from node.storage import partners as rows
 from node.storage.database import Transaction
 
@@ -115,7 +116,12 @@ class Joining:
             raise _refused(error, host) from error
         except TemporaryFetchError as error:
             raise UnavailableError(
-                f"{host.name} ({host.base_url}) did not confirm the request: {error}.",
+                Sentence(
+                    "{name} ({base_url}) did not confirm the request: {reason}.",
+                    name=host.name,
+                    base_url=host.base_url,
+                    reason=error,
+                ),
                 code="partner-unreachable",
                 hint="Accept the same code again a little later.",
             ) from error
@@ -152,13 +158,21 @@ class Joining:
             return await self._client.fetch_actor(invitation.base_url)
         except TemporaryFetchError as error:
             raise UnavailableError(
-                f"{invitation.base_url} does not answer: {error}.",
+                Sentence(
+                    "{base_url} does not answer: {reason}.",
+                    base_url=invitation.base_url,
+                    reason=error,
+                ),
                 code="partner-unreachable",
                 hint="Try again later, or ask the other office.",
             ) from error
         except FetchError as error:
             raise UnavailableError(
-                f"At {invitation.base_url} there is no node that can be read: {error}.",
+                Sentence(
+                    "At {base_url} there is no node that can be read: {reason}.",
+                    base_url=invitation.base_url,
+                    reason=error,
+                ),
                 code="partner-unreadable",
                 hint="Ask the other office whether the code is right.",
             ) from error
@@ -232,8 +246,12 @@ def _require_new(known: Partner | None) -> None:
         return
     if known.state is TrustState.WAITING and known.last_error is None:
         raise ConflictError(
-            f"You have accepted an invitation of {known.name} on "
-            f"{known.created_at:%Y-%m-%d}; {known.name} has to confirm it.",
+            Sentence(
+                "You have accepted an invitation of {name} on "
+                "{created_at}; {name} has to confirm it.",
+                name=known.name,
+                created_at=f"{known.created_at:%Y-%m-%d}",
+            ),
             code="partner-waiting",
             hint="Ask the other office to confirm.",
         )
@@ -246,7 +264,7 @@ def _require_new(known: Partner | None) -> None:
             else ""
         )
         raise ConflictError(
-            f"{describe_state(known)}{since}.",
+            Sentence("{TODO}{since}.", TODO=describe_state(known), since=since),
             code=f"partner-{known.state.value}",
             hint=(
                 "Confirm its request instead."
@@ -285,13 +303,17 @@ def _refused(error: PermanentFetchError, host: ActorDocument) -> NodeError:
     code = error.problem_code or ""
     if code == "invitation-refused":
         return NotAuthorisedError(
-            f"{host.name} knows no open invitation with this code.",
+            Sentence("{name} knows no open invitation with this code.", name=host.name),
             code=code,
-            hint=f"Compare the code, or ask {host.name} for a new one.",
+            hint=Sentence(
+                "Compare the code, or ask {name} for a new one.", name=host.name
+            ),
         )
     if code not in _SENTENCES:
         return NotAuthorisedError(
-            f"{host.name} refused the request: {error}.",
+            Sentence(
+                "{name} refused the request: {reason}.", name=host.name, reason=error
+            ),
             code=code or "partner-refused-request",
         )
     sentence, hint = _SENTENCES[code]

@@ -25,6 +25,7 @@ from node.partners.joining import Joining, PartnerPreview
 from node.partners.model import Invitation, Partner, PartnerEvent
 from node.partners.ports import Disclosures, MailQueue, PeerClient, Waker
 from node.ports import NodeContext
+from node.sentence import Sentence
 from node.storage import outgoing
 from node.storage import partners as rows
 from node.storage.database import Transaction
@@ -451,7 +452,11 @@ class Partners:
             document = await self._client.fetch_actor(BaseUrl(partner.base_url))
         except PermanentFetchError as error:
             raise ConflictError(
-                f"{partner.base_url} does not answer as a node: {error}.",
+                Sentence(
+                    "{base_url} does not answer as a node: {reason}.",
+                    base_url=partner.base_url,
+                    reason=error,
+                ),
                 code="partner-address-wrong",
                 hint="Ask the other office whether the address is right.",
             ) from error
@@ -460,8 +465,12 @@ class Partners:
         keys = {each.public_key.multibase for each in document.keys}
         if partner.key_multibase not in keys:
             raise ConflictError(
-                f"The node at {partner.base_url} shows another key than the request "
-                f"of {partner.name}.",
+                Sentence(
+                    "The node at {base_url} shows another key than the request "
+                    "of {name}.",
+                    base_url=partner.base_url,
+                    name=partner.name,
+                ),
                 code="partner-key-differs",
                 hint="Do not confirm. Call the other office.",
             )

@@ -11,6 +11,7 @@ from typing import Final
 
 from federation.ports import Clock
 from node.errors import NodeError
+from node.sentence import Sentence
 
 _ACCOUNTS_MAX: Final = 10_000  # remembered; the oldest are forgotten first
 
@@ -24,7 +25,9 @@ class TooManyAttemptsError(NodeError):
     def __init__(self, retry_after: timedelta) -> None:
         minutes = max(1, -(-int(retry_after.total_seconds()) // 60))
         super().__init__(
-            f"Too many attempts. Please wait {minutes} minutes.",
+            Sentence(
+                "Too many attempts. Please wait {minutes} minutes.", minutes=minutes
+            ),
             hint="A sign-in link by mail works in the meantime.",
         )
         self.retry_after = retry_after

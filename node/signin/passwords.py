@@ -14,6 +14,7 @@ from argon2.exceptions import InvalidHashError, VerificationError
 
 from federation.ports import RandomSource
 from node.errors import InputFault, InvalidInputError
+from node.sentence import Sentence
 
 CHARACTERS_MIN: Final = 12  # NIST SP 800-63B asks for 8, ASVS 5.0 for 12 with MFA off
 CHARACTERS_MAX: Final = 200
@@ -99,19 +100,25 @@ def check_new_password(password: str, *, known_words: tuple[str, ...]) -> None:
         )
 
 
-def _weakness(password: str, known_words: tuple[str, ...]) -> str:
+def _weakness(password: str, known_words: tuple[str, ...]) -> Sentence | None:
     if len(password) < CHARACTERS_MIN:
-        return (
-            f"The password needs at least {CHARACTERS_MIN} characters; "
-            "four words in a row are easy to remember."
+        return Sentence(
+            "The password needs at least {number} characters; "
+            "four words in a row are easy to remember.",
+            number=CHARACTERS_MIN,
         )
     if len(password) > CHARACTERS_MAX:
-        return f"The password must not be longer than {CHARACTERS_MAX} characters."
+        return Sentence(
+            "The password must not be longer than {number} characters.",
+            number=CHARACTERS_MAX,
+        )
     folded = password.casefold()
     if len(set(folded)) < _DIFFERENT_MIN:
-        return "The password repeats the same few characters."
+        return Sentence("The password repeats the same few characters.")
     for word in known_words:
         rest = folded.replace(word.casefold(), "") if len(word) > 3 else folded  # noqa: PLR2004 - shorter words are chance
         if len(rest) < CHARACTERS_MIN // 2:
-            return "The password is your name or address; choose something else."
-    return ""
+            return Sentence(
+                "The password is your name or address; choose something else."
+            )
+    return None

@@ -34,6 +34,7 @@ from sqlalchemy.ext.asyncio import (
 from sqlalchemy.pool import AsyncAdaptedQueuePool, StaticPool
 
 from node.errors import UnavailableError
+from node.sentence import Sentence
 
 logger = logging.getLogger(__name__)
 
@@ -558,7 +559,7 @@ def open_database(url: str, *, folder: Path) -> Database:
         # SQLite would make an empty one, and the node would seem to be new.
         if not path.exists():
             raise UnavailableError(
-                f"The database {path} is missing.",
+                Sentence("The database {path} is missing.", path=path),
                 code="database-missing",
                 path=str(path),
                 hint="Put the file back from your backup.",

@@ -11,6 +11,7 @@ from alembic.util import CommandError
 from sqlalchemy import Connection, text
 
 from node.errors import ConflictError
+from node.sentence import Sentence
 from node.storage.database import Database
 
 _SCRIPTS = "node.storage:migrations"
@@ -67,8 +68,12 @@ def _upgrade(connection: Connection) -> SchemaState:
     found = _state(connection)
     if found.status is SchemaStatus.NEWER:
         raise ConflictError(
-            f"The database has schema {found.revision}, this program knows schemas up "
-            f"to {found.wanted}.",
+            Sentence(
+                "The database has schema {revision}, this program knows schemas up "
+                "to {wanted}.",
+                revision=found.revision,
+                wanted=found.wanted,
+            ),
             code="schema-newer",
             hint="Start the version of Spalier that wrote it last, or a newer one.",
         )

@@ -59,7 +59,7 @@ async def answer(request: web.Request) -> web.Response:
         form.text.errors = [refusal(error)]
         return await _entry_page(request, form, status=error.status)
     sent = (
-        _("Your answer is on its way to %(cluster)s.", cluster=item.origin_name)
+        _("Your answer to %(cluster)s is on its way.", cluster=item.origin_name)
         if thread.partner_id is not None
         else _("Your answer was delivered.")
     )
@@ -117,6 +117,7 @@ async def _entry_page(
         "calendar_href": f"{entry_path(item.local_id)}.ics",
         "form": form,
         "answers": [],
+        "own_thread": None,
         "may_answer": False,
         "audience": None,
         "told": None,
@@ -137,9 +138,13 @@ async def _for_member(
     request: web.Request, person: Person, item: FeedItem
 ) -> dict[str, object]:
     node = node_of(request)
+    threads = await _threads(request, person, item)
+    own_thread = next((each for each in threads if each.asker_id == person.id), None)
+    of_others = item.organisation_id != person.organisation_id
     shown: dict[str, object] = {
-        "answers": await _threads(request, person, item),
-        "may_answer": is_open(item) and item.organisation_id != person.organisation_id,
+        "answers": threads,
+        "own_thread": own_thread,
+        "may_answer": own_thread is None and is_open(item) and of_others,
     }
     if not item.own:
         shown["audience"] = received_audience(item)

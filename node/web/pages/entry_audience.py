@@ -64,7 +64,7 @@ async def own_audience(request: web.Request, entry: Entry) -> AudienceView:
     everybody = (await catalogue.why(PublicViewer(), entry.id)).visible
     return AudienceView(
         _sentence(entry, len(names), everybody=everybody),
-        names=tuple(names),
+        names=() if everybody else tuple(names),
         reason=_reason(entry),
     )
 

@@ -156,7 +156,7 @@ def _tabs(wanted: _Filter, found: FeedPage) -> list[Tab]:
             "organisation_profile",
             by_kind.get("organisation_profile", 0),
         ),
-        tab(_("From partners"), _PARTNERS, found.from_partners),
+        tab(_("Partners"), _PARTNERS, found.from_partners),
     ]
 
 

@@ -1,7 +1,502 @@
-"""Publishing entries."""
+"""Post an entry: choose the kind, fill in the form, look at it as readers will."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Final
 
 from aiohttp import web
+from multidict import MultiMapping
+
+from federation.trust import TrustState
+from node.catalogue.catalogue import AudiencePreview
+from node.catalogue.model import AudienceLevel, Entry, EntryState
+from node.errors import (
+    ConflictError,
+    InvalidInputError,
+    NodeError,
+    NotAuthorisedError,
+    NotFoundError,
+)
+from node.members.model import Person, Role
+from node.partners.model import Partner
+from node.web.access import signed_in
+from node.web.flash import see_other
+from node.web.i18n import current_language, lazy_gettext, localized, ngettext
+from node.web.i18n import gettext as _
+from node.web.keys import CLOCK, NAVIGATION, SITE
+from node.web.navigation import Area, NavigationEntry
+from node.web.pages import own_entries
+from node.web.pages.cards import entry_path, event_time
+from node.web.pages.entries import may_change
+from node.web.pages.entry_fields import fields_of
+from node.web.pages.entry_form import (
+    EntryForm,
+    form_of_document,
+    new_form,
+    sent_form,
+    sent_shape,
+)
+from node.web.pages.entry_form import beside as around
+from node.web.pages.entry_form.kinds import PLANS
+from node.web.pages.entry_form.typed import language_name
+from node.web.pages.entry_form.views import sections_of
+from node.web.pages.kind_cards import kind_groups
+from node.web.pages.serving import formats_of, node_of
+from node.web.pages.wording import in_words, kind_label, kind_tone, refusal
+from node.web.rendering import render
+from schemas import KINDS
+
+_LIVE: Final = frozenset({TrustState.ACTIVE, TrustState.PAUSED})
+_ACTION: Final = "action"
+_VERSION: Final = "shape.version"
+_MORE_LANGUAGES: Final = ("fr", "it", "nl", "pl", "cs", "da", "es")
+# Buttons that draw the form again without checking it.
+_ROW, _LANGUAGE, _OWNER, _CHANGE = "row:", "language", "owner", "change"
+_PREVIEW, _DRAFT, _PUBLISH = "preview", "draft", "publish"
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """What is being written, by whom.
+
+    Attributes:
+        entry: The entry that is changed; None for a new one.
+        owners: What the office can choose from; None for members.
+    """
+
+    person: Person
+    kind: str
+    entry: Entry | None
+    partners: Sequence[Partner]
+    owners: around.Owners | None
+    behalf: Mapping[str, str]
+
+    @property
+    def may_be_draft(self) -> bool:
+        """Whether it can be put aside; what is published has to be withdrawn."""
+        return self.entry is None or self.entry.state is not EntryState.PUBLISHED
+
+    @property
+    def version(self) -> str:
+        """Marks the version that the form shows."""
+        if self.entry is None:
+            return ""
+        return f"{self.entry.version.incarnation}.{self.entry.version.counter}"
+
+    def fields_beside(self) -> dict[str, Any]:
+        """Make the fields for audience and owner."""
+        fields = around.audience_fields(self.partners)
+        if self.owners is not None:
+            fields.update(around.owner_fields(self.owners))
+        return fields
+
+    def document(self, form: EntryForm) -> dict[str, Any]:
+        """Put the file form together."""
+        document = form.content()
+        document["audience"] = around.audience_of(form.fields)
+        behalf: Mapping[str, str] = self.behalf
+        if self.owners is not None:
+            behalf = around.behalf_of(form.fields, self.person)
+        return {**document, "on_behalf_of": dict(behalf)} if behalf else document
+
+
+async def choose_kind(request: web.Request) -> web.Response:
+    """Show what can be posted."""
+    signed_in(request)
+    for_whom = request.query.get("fuer", "")
+    context = {"groups": kind_groups(), "for_whom": for_whom}
+    return render(request, "pages/publishing/kinds.html", context)
+
+
+async def new_entry(request: web.Request) -> web.Response:
+    """Show the form of a kind, or take it."""
+    person = signed_in(request)
+    kind = _kind_of(request)
+    if request.method == "POST":
+        sent = await request.post()
+        chosen = str(sent.get(around.ORGANISATION, ""))
+        return await _take(request, await _task(request, person, kind, chosen), sent)
+    task = await _task(request, person, kind, request.query.get("fuer", ""))
+    form = new_form(
+        kind,
+        _languages(),
+        values=_beforehand(request, task),
+        beside=task.fields_beside(),
+    )
+    return _form_page(request, task, form)
+
+
+async def edit_entry(request: web.Request) -> web.Response:
+    """Show the form of an entry that exists, or take its next version."""
+    person = signed_in(request)
+    entry = await _entry_to_change(request, person)
+    if request.method == "POST":
+        sent = await request.post()
+        chosen = str(sent.get(around.ORGANISATION, ""))
+        task = await _task(request, person, entry.kind, chosen, entry=entry)
+        return await _take(request, task, sent)
+    task = await _task(request, person, entry.kind, "", entry=entry)
+    form = form_of_document(
+        entry.content,
+        _languages(),
+        values={**around.values_of(entry, task.partners), **_owner_values(task)},
+        beside=task.fields_beside(),
+    )
+    return _form_page(request, task, form)
+
+
+def _kind_of(request: web.Request) -> str:
+    kind = request.match_info["kind"]
+    if kind not in PLANS:
+        raise NotFoundError(
+            _("There is no such kind of entry."),
+            hint=_("Choose one under “Post an entry”."),
+        )
+    return kind
+
+
+async def _entry_to_change(request: web.Request, person: Person) -> Entry:
+    entry, _verdict = await node_of(request).catalogue.show(
+        person, request.match_info["id"]
+    )
+    if not may_change(person, entry):
+        raise NotAuthorisedError(
+            _("Somebody else is responsible for this entry."),
+            hint=_("Ask its author, the organisation's administrator or the office."),
+        )
+    return entry
+
+
+async def _task(
+    request: web.Request,
+    person: Person,
+    kind: str,
+    chosen: str,
+    *,
+    entry: Entry | None = None,
+) -> _Task:
+    node = node_of(request)
+    partners = await node.partners.list(states=_LIVE)
+    if not person.is_office:
+        behalf: Mapping[str, str] = {}
+        if entry is not None:
+            colleagues = await node.members.list_persons(
+                organisation_id=entry.organisation_id
+            )
+            behalf = around.same_owner(entry, _present(colleagues), person)
+        return _Task(person, kind, entry, partners, None, behalf)
+    owner = entry.organisation_id if entry is not None else person.organisation_id
+    organisations = await node.members.list_organisations()
+    if chosen not in {each.id for each in organisations}:
+        chosen = owner
+    persons = await node.members.list_persons(organisation_id=chosen)
+    owners = around.Owners(organisations, chosen, _present(persons))
+    return _Task(person, kind, entry, partners, owners, {})
+
+
+def _present(persons: Sequence[Person]) -> list[Person]:
+    return [each for each in persons if each.left_at is None]
+
+
+def _languages() -> tuple[str, ...]:
+    first = current_language().code
+    return (first, "en" if first == "de" else "de")
+
+
+def _beforehand(request: web.Request, task: _Task) -> dict[str, Any]:
+    """Fill in what is known already."""
+    values: dict[str, Any] = {}
+    lifetime = KINDS[task.kind].default_lifetime_days
+    if lifetime is not None:
+        today = request.config_dict[CLOCK].now().date()
+        values["valid_until"] = today + timedelta(days=lifetime)
+    if task.kind == "event":
+        values["timezone"] = request.config_dict[SITE].timezone
+    values.update(_owner_values(task))
+    owner, name = task.person, task.person.organisation_name
+    if task.owners is not None:
+        by_email = {each.email: each for each in task.owners.persons}
+        owner = by_email.get(values[around.PERSON], owner)
+        names = {each.id: each.name for each in task.owners.organisations}
+        name = names[task.owners.chosen]
+    if task.kind == "expert_profile":
+        values["name"] = owner.name
+    if task.kind == "organisation_profile":
+        values["legal_name"] = name
+    return values
+
+
+def _owner_values(task: _Task) -> dict[str, Any]:
+    if task.owners is None:
+        return {}
+    persons = task.owners.persons
+    if task.entry is not None:
+        emails = [each.email for each in persons if each.id == task.entry.person_id]
+    elif task.owners.chosen == task.person.organisation_id:
+        emails = [task.person.email]
+    else:
+        emails = [each.email for each in persons[:1]] if _personal(task) else []
+    return {
+        around.ORGANISATION: task.owners.chosen,
+        around.PERSON: emails[0] if emails else "",
+    }
+
+
+def _personal(task: _Task) -> bool:
+    return KINDS[task.kind].personal
+
+
+async def _take(
+    request: web.Request, task: _Task, sent: MultiMapping[Any]
+) -> web.Response:
+    action = str(sent.get(_ACTION, _PREVIEW))
+    shape = sent_shape(task.kind, sent, _languages())
+    opened = ""
+    if action.startswith(_ROW):
+        opened = action.removeprefix(_ROW)
+        most = {rows.path: rows.most for rows in PLANS[task.kind].rows}
+        if opened in most:
+            shape = shape.with_row(opened, most[opened])
+    elif action == _LANGUAGE:
+        opened = str(sent.get("more.language", ""))
+        shape = shape.with_language(opened)
+    form = sent_form(task.kind, sent, shape=shape, beside=task.fields_beside())
+    if opened or action in {_LANGUAGE, _OWNER, _CHANGE}:
+        _keep_person_in_organisation(task, form)
+        return _form_page(request, task, form, opened=opened)
+    if not form.check():
+        return _form_page(request, task, form, status=422)
+    if task.entry is not None and sent.get(_VERSION) != task.version:
+        changed = _(
+            "Somebody else has changed this entry in the meantime. If you go on, your"
+            " version replaces theirs."
+        )
+        return _form_page(request, task, form, status=409, further=[changed])
+    try:
+        return await _act(request, task, form, action, sent)
+    except InvalidInputError as error:
+        further = form.show_faults(error.faults)
+        if not error.faults:
+            further = [refusal(error)]
+        return _form_page(request, task, form, status=422, further=further)
+    except (ConflictError, NotAuthorisedError) as error:
+        return _refused(request, task, form, error)
+
+
+def _keep_person_in_organisation(task: _Task, form: EntryForm) -> None:
+    if task.owners is not None:
+        offered = {each.email for each in task.owners.persons}
+        if form.fields[around.PERSON].data not in offered:
+            form.fields[around.PERSON].data = ""
+
+
+def _refused(
+    request: web.Request, task: _Task, form: EntryForm, error: NodeError
+) -> web.Response:
+    return _form_page(
+        request, task, form, status=error.status, further=[refusal(error)]
+    )
+
+
+async def _act(
+    request: web.Request,
+    task: _Task,
+    form: EntryForm,
+    action: str,
+    sent: MultiMapping[Any],
+) -> web.Response:
+    document = task.document(form)
+    catalogue = node_of(request).catalogue
+    if action not in {_DRAFT, _PUBLISH}:
+        readers = await catalogue.preview(task.person, document)
+        return _preview_page(request, task, document, readers, sent)
+    if action == _DRAFT and not task.may_be_draft:
+        raise ConflictError(
+            _("A published entry cannot become a draft."),
+            hint=_("Withdraw it, then edit it."),
+        )
+    reference = task.entry.id if task.entry is not None else None
+    entry = await catalogue.publish(
+        task.person, document, entry_ref=reference, draft=action == _DRAFT
+    )
+    if action == _DRAFT:
+        saved = _("The draft is saved. Only your organisation and the office see it.")
+        return see_other(request, own_entries.PATH, flash=saved)
+    done = (
+        _("The new version is published.")
+        if task.entry is not None and task.entry.state is EntryState.PUBLISHED
+        else _("The entry is published.")
+    )
+    return see_other(request, entry_path(entry.id), flash=done)
+
+
+@dataclass(frozen=True, slots=True)
+class _AudienceOption:
+    """A radio card: its radio button and what it means."""
+
+    control: Any
+    level: str
+    sentence: str
+
+
+def _form_page(
+    request: web.Request,
+    task: _Task,
+    form: EntryForm,
+    *,
+    status: int = 200,
+    further: Sequence[str] = (),
+    opened: str = "",
+) -> web.Response:
+    sentences = _audience_sentences(task)
+    context = {
+        "task": task,
+        "kind": task.kind,
+        "kind_label": kind_label(task.kind),
+        "tone": kind_tone(task.kind),
+        "form": form.fields,
+        "further": further,
+        "sections": sections_of(form, opened=opened),
+        "hidden": [*form.shape.hidden(), (_VERSION, task.version)],
+        "audience": [
+            _AudienceOption(option, option.data, sentences[option.data])
+            for option in form.fields[around.LEVEL]
+        ],
+        "more_languages": [
+            (tag, language_name(tag))
+            for tag in _MORE_LANGUAGES
+            if tag not in form.shape.languages
+        ],
+        "consent_missing": _consent_missing(task, form),
+    }
+    return render(request, "pages/publishing/form.html", context, status=status)
+
+
+def _audience_sentences(task: _Task) -> dict[str, str]:
+    names = [each.name for each in task.partners]
+    everyone = ", ".join(names) if names else _("none at the moment")
+    return {
+        AudienceLevel.CLUSTER.value: _("Members of your cluster, nobody else."),
+        AudienceLevel.PARTNERS.value: _(
+            "Your organisation, the office and the partner clusters that you choose"
+            " here; not the rest of your cluster."
+        ),
+        AudienceLevel.TRUSTED.value: _(
+            "Members of your cluster and of all partner clusters (%(names)s), also of"
+            " those that are added later.",
+            names=everyone,
+        ),
+        AudienceLevel.PUBLIC.value: _(
+            "Everybody, also without signing in; partner clusters, too."
+        ),
+    }
+
+
+def _consent_missing(task: _Task, form: EntryForm) -> str:
+    """Name the person whose consent a profile still needs before it leaves."""
+    if not _personal(task):
+        return ""
+    owner: Person | None = task.person
+    if task.owners is not None:
+        by_email = {each.email: each for each in task.owners.persons}
+        owner = by_email.get(form.fields[around.PERSON].data)
+    elif task.entry is not None and task.entry.person_id != task.person.id:
+        missing = task.entry.person_name or task.entry.organisation_name
+        return "" if task.entry.person_consented else missing
+    if owner is None:
+        return _("the person")
+    return "" if owner.has_consented else owner.name
+
+
+def _preview_page(
+    request: web.Request,
+    task: _Task,
+    document: Mapping[str, Any],
+    readers: Sequence[AudiencePreview],
+    sent: MultiMapping[Any],
+) -> web.Response:
+    formats = formats_of(request)
+    carried = [
+        (name, str(value))
+        for name, value in sent.items()
+        if name != _ACTION and isinstance(value, str)
+    ]
+    title = document["title"]
+    behalf = document.get("on_behalf_of", {})
+    context = {
+        "task": task,
+        "kind_label": kind_label(task.kind),
+        "tone": kind_tone(task.kind),
+        "content": document,
+        "title": localized(title),
+        "owner": _owner_words(task, behalf),
+        "when": event_time(document, formats) if task.kind == "event" else "",
+        "fields": fields_of(document, formats),
+        "readers": [_reader(each) for each in readers],
+        "carried": carried,
+        "in_languages": [language_name(tag) for tag in title],
+    }
+    return render(request, "pages/publishing/preview.html", context)
+
+
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    """A reader of the preview in words."""
+
+    name: str
+    members: str
+    sees: bool
+    verdict: str
+    reason: str
+
+
+def _reader(found: AudiencePreview) -> _Reader:
+    name = found.name or _("Everybody, without signing in")
+    if found.own:
+        name = _("%(cluster)s, your own cluster", cluster=name)
+    members = (
+        ngettext("%(num)s member", "%(num)s members", found.members)
+        if found.members
+        else ""
+    )
+    verdict = _("Sees the entry.") if found.verdict.visible else _("Sees nothing.")
+    return _Reader(
+        name, members, found.verdict.visible, verdict, in_words(found.verdict.reason)
+    )
+
+
+def _owner_words(task: _Task, behalf: Mapping[str, str]) -> str:
+    if task.owners is None:
+        if task.entry is not None and behalf:
+            names = (task.entry.person_name, task.entry.organisation_name)
+            return ", ".join(name for name in names if name)
+        return f"{task.person.name}, {task.person.organisation_name}"
+    if not behalf:
+        return f"{task.person.name}, {task.person.organisation_name}"
+    persons = {each.email: each.name for each in task.owners.persons}
+    organisations = {each.id: each.name for each in task.owners.organisations}
+    names = (persons.get(behalf.get("person", "")), organisations[task.owners.chosen])
+    return ", ".join(name for name in names if name)
 
 
 def register(app: web.Application) -> None:
     """Add the pages."""
+    app.router.add_get("/neu", choose_kind)
+    for path, handler in (
+        ("/neu/{kind}", new_entry),
+        ("/e/{id}/bearbeiten", edit_entry),
+    ):
+        app.router.add_get(path, handler)
+        app.router.add_post(path, handler)
+    app[NAVIGATION].add(
+        NavigationEntry(
+            name="publish",
+            label=lazy_gettext("Post an entry"),
+            path="/neu",
+            area=Area.ACTION,
+            role=Role.PERSON,
+            order=10,
+        )
+    )
+    own_entries.register(app)

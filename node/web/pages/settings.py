@@ -55,6 +55,7 @@ async def show_settings(request: web.Request) -> web.Response:
 def _page(
     request: web.Request, person: Person, form: ChangePasswordForm, *, status: int = 200
 ) -> web.Response:
+    form.current.flags.required = person.has_password
     context = {"form": form, "facts_shown": _facts(person, formats_of(request))}
     return render(request, "pages/settings.html", context, status=status)
 

@@ -43,7 +43,9 @@ class SignInForm(Form):
         lazy_gettext("E-mail"), [InputRequired(), Length(max=_EMAIL_MAX)]
     )
     password = wtforms.PasswordField(
-        lazy_gettext("Password"), [Length(max=_PASSWORD_MAX)]
+        lazy_gettext("Password"),
+        [Length(max=_PASSWORD_MAX)],
+        description=lazy_gettext("Not needed for a link."),
     )
     weiter = wtforms.HiddenField()
 
@@ -110,6 +112,7 @@ def _sign_in_page(
     status: int = 200,
     further: tuple[str, ...] = (),
 ) -> web.Response:
+    form.password.flags.unmarked = True  # its hint says when it is needed
     context = {"form": form, "further": further}
     return render(request, "pages/sign_in.html", context, status=status)
 

@@ -18,8 +18,11 @@ _COMMAND_LINE = frozenset({"cli", "demo"})
 def text_packages() -> list[TextPackage]:
     """List `node`, its command line, and installed packages that add pages."""
     node = _HERE.parents[1]
+    # The protocol library and the schemas know no language; a node says what
+    # they find.
+    found = (node, node.parent / "federation", node.parent / "schemas")
     packages = [
-        TextPackage("node", (node,), _HERE, without=_COMMAND_LINE),
+        TextPackage("node", found, _HERE, without=_COMMAND_LINE),
         TextPackage(
             "node.cli",
             tuple(node / name for name in sorted(_COMMAND_LINE)),

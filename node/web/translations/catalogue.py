@@ -10,7 +10,12 @@ from babel.messages.catalog import Catalog, Message
 from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po, write_po
 
-_METHODS = [("**/templates/**.html", "jinja2"), ("**.py", "python")]
+from node.web.translations.sentences import KEYWORD, extract_texts
+
+_METHODS = [
+    ("**/templates/**.html", "jinja2"),
+    ("**.py", f"{extract_texts.__module__}:{extract_texts.__name__}"),
+]
 _OPTIONS = {
     "**/templates/**.html": {
         "extensions": "jinja2.ext.i18n,jinja2.ext.do",
@@ -26,6 +31,7 @@ _KEYWORDS: dict[str, tuple[int | tuple[int, str], ...] | None] = {
     "lazy_gettext": None,
     "ngettext": (1, 2),
     "pgettext": ((1, "c"), 2),
+    KEYWORD: None,
 }
 
 # Header fields that change with each run or say nothing.

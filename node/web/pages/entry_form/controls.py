@@ -198,4 +198,3 @@ def terms(name: str) -> Control:
     return Control(
         partial(_checklist, name=name), attributes={"columns": len(words_of(name))}
     )
-

@@ -122,7 +122,9 @@ class EntryForm:
         return found
 
     def _object(self, plans: Iterable[FieldPlan], prefix: str) -> dict[str, Any]:
-        values = {plan.path: self._value(plan, f"{prefix}.{plan.path}") for plan in plans}
+        values = {
+            plan.path: self._value(plan, f"{prefix}.{plan.path}") for plan in plans
+        }
         return {key: value for key, value in values.items() if value not in _NOTHING}
 
     def _rows(self, plan: RowsPlan) -> list[dict[str, Any]]:
@@ -205,7 +207,10 @@ def new_form(
     """
     plan = PLANS[kind]
     rows = {rows.path: rows.start for rows in plan.rows}
-    return _build(plan, Shape(languages, rows), beside, data=values)
+    shape = Shape(languages, rows)
+    suggested = {each.name: each.plan.suggested for each in _place(plan, shape)}
+    filled = {name: value for name, value in suggested.items() if value is not None}
+    return _build(plan, shape, beside, data={**filled, **values})
 
 
 def form_of_document(
@@ -245,9 +250,7 @@ def sent_form(
     return _build(PLANS[kind], shape, beside, sent=sent)
 
 
-def sent_shape(
-    kind: str, sent: Mapping[str, Any], languages: tuple[str, ...]
-) -> Shape:
+def sent_shape(kind: str, sent: Mapping[str, Any], languages: tuple[str, ...]) -> Shape:
     """Read which fields the form had that was sent; bounded, whatever was sent."""
     tags = str(sent.get(SHAPE_LANGUAGES, "")).split(",")
     known = list(dict.fromkeys(tag for tag in tags if is_language_tag(tag)))
@@ -396,5 +399,7 @@ def _named_values(plan: FieldPlan, name: str, value: Any) -> dict[str, Any]:
         part = day if plan.part == "day" else f"{time}:00"[: len("HH:MM:SS")]
         return {f"{name}.{plan.part}": plan.control.to_form(part)}
     if plan.by_language:
-        return {f"{name}.{tag}": plan.control.to_form(text) for tag, text in value.items()}
+        return {
+            f"{name}.{tag}": plan.control.to_form(text) for tag, text in value.items()
+        }
     return {name: plan.control.to_form(value)}

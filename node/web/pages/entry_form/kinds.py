@@ -228,9 +228,7 @@ EVENT: Final = _plan(
         items=(
             *_moment("starts", lazy_gettext("First day"), lazy_gettext("Begins at")),
             *_moment("ends", lazy_gettext("Last day"), lazy_gettext("Ends at")),
-            choice(
-                "timezone", lazy_gettext("Time zone"), control.ZONE, required=True
-            ),
+            choice("timezone", lazy_gettext("Time zone"), control.ZONE, required=True),
             choice(
                 "format",
                 lazy_gettext("Format"),
@@ -308,7 +306,9 @@ EXPERT_PROFILE: Final = _plan(
         name="help",
         label=lazy_gettext("Offer and availability"),
         items=(
-            choice("offers_as", lazy_gettext("Helps as"), control.terms("expert_parts")),
+            choice(
+                "offers_as", lazy_gettext("Helps as"), control.terms("expert_parts")
+            ),
             words("methods", lazy_gettext("Methods and equipment")),
             shared.LANGUAGES,
             choice(

@@ -38,7 +38,8 @@ class FieldPlan:
         by_language: Whether it is a text for each language.
         most: Characters, if it is a text.
         wrong: What is said if the value does not have the right form.
-        default: What a new form starts with.
+        default: What stands there unless something else does.
+        suggested: What a new form starts with; leaving it open is allowed, too.
         part: `day` or `time` where two fields make one value.
     """
 
@@ -51,6 +52,7 @@ class FieldPlan:
     most: int | None = None
     wrong: str = ""
     default: Any = None
+    suggested: Any = None
     part: str = ""
 
 

@@ -12,7 +12,9 @@ from node.web.pages.entry_form.plan import (
     SectionPlan,
 )
 
-_WEB_WRONG: Final = lazy_gettext("Enter a web address, for example https://example.org.")
+_WEB_WRONG: Final = lazy_gettext(
+    "Enter a web address, for example https://example.org."
+)
 _MAIL_WRONG: Final = lazy_gettext("Enter an e-mail address like name@example.org.")
 _PHONE_WRONG: Final = lazy_gettext(
     "Enter a telephone number: digits, spaces, + and hyphens."
@@ -251,6 +253,7 @@ PRICE: Final = GroupPlan(
             "mode",
             lazy_gettext("How is it stated?"),
             control.term("price_modes"),
+            suggested="on_request",
         ),
         choice(
             "amount",

@@ -14,7 +14,7 @@ from node.members.fields import (
     read_region,
     read_website,
 )
-from node.members.sentence import Sentence
+from node.sentence import Sentence
 
 
 def test_good_values() -> None:

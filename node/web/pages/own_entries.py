@@ -1,0 +1,171 @@
+"""My entries: those of the person's organisation, with state, readers and deadlines."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import date
+from typing import Final
+
+from aiohttp import web
+
+from node.catalogue.model import Entry, EntryState
+from node.ledger.ledger import LedgerLine
+from node.members.model import Person, Role
+from node.storage.ledger import UPSERT
+from node.web.access import signed_in
+from node.web.i18n import gettext as _
+from node.web.i18n import lazy_gettext, localized, ngettext
+from node.web.keys import CLOCK, NAVIGATION, SITE
+from node.web.navigation import NavigationEntry
+from node.web.pages.cards import card_of, entry_path, public_item
+from node.web.pages.entries import may_change
+from node.web.pages.entry_audience import own_audience
+from node.web.pages.entry_steps import DELETE, STEPS
+from node.web.pages.kind_cards import kind_groups
+from node.web.pages.serving import formats_of, node_of
+from node.web.rendering import render
+from node.web.views import Action, EntryCard, Pagination, Status, Tab
+
+PATH: Final = "/meine"
+_PER_PAGE: Final = 20
+_SOON_DAYS: Final = 14
+_TABS: Final = (
+    ("", lazy_gettext("All"), frozenset(EntryState)),
+    ("aktiv", lazy_gettext("Published"), frozenset({EntryState.PUBLISHED})),
+    ("entwurf", lazy_gettext("Drafts"), frozenset({EntryState.DRAFT})),
+    ("abgelaufen", lazy_gettext("Expired"), frozenset({EntryState.EXPIRED})),
+    ("erledigt", lazy_gettext("Done"), frozenset({EntryState.FULFILLED})),
+    ("zurueckgezogen", lazy_gettext("Withdrawn"), frozenset({EntryState.WITHDRAWN})),
+)
+_AGAIN: Final = frozenset(
+    {EntryState.WITHDRAWN, EntryState.EXPIRED, EntryState.FULFILLED}
+)
+
+
+async def show_own_entries(request: web.Request) -> web.Response:
+    """List the entries, newest change first."""
+    person = signed_in(request)
+    everything = await node_of(request).catalogue.mine(person)
+    wanted = request.query.get("stand", "")
+    states = {name: states for name, _label, states in _TABS}.get(wanted)
+    found = [each for each in everything if states is None or each.state in states]
+    page, pages = _page_of(request, len(found))
+    shown = found[(page - 1) * _PER_PAGE : page * _PER_PAGE]
+    context = {
+        "cards": [await _card(request, person, entry) for entry in shown],
+        "tabs_shown": _tabs(everything, wanted),
+        "place": Pagination(page, pages, PATH, {"stand": wanted} if wanted else {}),
+        "nothing_yet": not everything,
+        "groups": kind_groups() if not everything else [],
+        "of_all_members": person.is_office,
+    }
+    return render(request, "pages/publishing/own_entries.html", context)
+
+
+def _page_of(request: web.Request, total: int) -> tuple[int, int]:
+    pages = max(1, -(-total // _PER_PAGE))
+    asked = request.query.get("seite", "")
+    page = int(asked) if asked.isdecimal() and len(asked) < len("1000") else 1
+    return max(1, min(page, pages)), pages
+
+
+def _tabs(everything: Sequence[Entry], wanted: str) -> list[Tab]:
+    tabs = []
+    for name, label, states in _TABS:
+        count = sum(entry.state in states for entry in everything)
+        if count or not name or name == wanted:
+            href = f"{PATH}?stand={name}" if name else PATH
+            tabs.append(Tab(str(label), href, current=name == wanted, count=count))
+    return tabs
+
+
+async def _card(request: web.Request, person: Person, entry: Entry) -> EntryCard:
+    today = request.config_dict[CLOCK].now().date()
+    card = card_of(
+        public_item(entry, request.config_dict[SITE]),
+        formats_of(request),
+        actions=_actions(entry) if may_change(person, entry) else (),
+        reason=await _delivered(request, entry),
+    )
+    return replace(
+        card,
+        since=entry.updated_at,
+        status=card.status or _running(entry, today),
+        audience=await own_audience(request, entry),
+    )
+
+
+def _running(entry: Entry, today: date) -> Status:
+    """Say that an entry is published and how long it goes on."""
+    if entry.valid_until is None:
+        return Status(_("published"), "ok")
+    left = (entry.valid_until - today).days
+    if left <= 0:
+        return Status(_("published, ends today"), "warning")
+    words = ngettext(
+        "published, ends in %(num)s day", "published, ends in %(num)s days", left
+    )
+    return Status(words, "warning" if left <= _SOON_DAYS else "ok")
+
+
+async def _delivered(request: web.Request, entry: Entry) -> str:
+    if entry.state is not EntryState.PUBLISHED:
+        return ""
+    lines = await node_of(request).ledger.lines(entry_id=entry.id)
+    return _delivered_words([line for line in lines if line.op == UPSERT])
+
+
+def _delivered_words(told: Sequence[LedgerLine]) -> str:
+    if not told:
+        return ""
+    confirmed = sum(line.acknowledged_at is not None for line in told)
+    return ngettext(
+        "%(confirmed)s of %(num)s partner cluster has confirmed that it arrived.",
+        "%(confirmed)s of %(num)s partner clusters have confirmed that it arrived.",
+        len(told),
+        confirmed=confirmed,
+    )
+
+
+def _actions(entry: Entry) -> tuple[Action, ...]:
+    title = localized(entry.title).text
+    edit = Action(
+        label=_edit_words(entry),
+        href=entry_path(entry.id, "bearbeiten"),
+        describes=title,
+    )
+    steps = tuple(
+        Action(
+            label=str(step.label),
+            href=entry_path(entry.id, step.name),
+            tone="danger" if step.final else "secondary",
+            describes=title,
+        )
+        for step in STEPS.values()
+        if step.fits(entry) and (step.name != DELETE or _is_unseen(entry))
+    )
+    return edit, *steps
+
+
+def _is_unseen(entry: Entry) -> bool:
+    # Deleting what was published is offered on the entry's own page only.
+    return entry.state is EntryState.DRAFT
+
+
+def _edit_words(entry: Entry) -> str:
+    if entry.state is EntryState.DRAFT:
+        return _("Continue")
+    return _("Publish again") if entry.state in _AGAIN else _("Edit")
+
+
+def register(app: web.Application) -> None:
+    """Add the page."""
+    app.router.add_get(PATH, show_own_entries)
+    app[NAVIGATION].add(
+        NavigationEntry(
+            name="own-entries",
+            label=lazy_gettext("My entries"),
+            path=PATH,
+            role=Role.PERSON,
+            order=20,
+        )
+    )

@@ -1,0 +1,82 @@
+"""People at their browsers: each has a window of their own and signs in by hand."""
+
+from contextlib import AsyncExitStack
+from types import TracebackType
+from typing import Self
+
+from playwright.async_api import Browser, BrowserContext, Page, expect
+
+from tests.browser.world import Site
+
+WIDE, NARROW = 1280, 390
+HEIGHT = 900
+# Delivery between nodes is real; the pages do not reload themselves.
+ARRIVAL_SECONDS = 30
+
+
+class People:
+    """Opens windows; closes them all at the end."""
+
+    def __init__(self, browser: Browser, password: str) -> None:
+        self._browser = browser
+        self._password = password
+        self._windows = AsyncExitStack()
+        self._signed_in: dict[tuple[str, str, str], BrowserContext] = {}
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self._windows.aclose()
+
+    async def visitor(
+        self, site: Site, *, language: str = "de", scripts: bool = True
+    ) -> BrowserContext:
+        """Open a window for somebody who is not signed in."""
+        window = await self._browser.new_context(
+            base_url=site.base_url,
+            locale=language,
+            viewport={"width": WIDE, "height": HEIGHT},
+            java_script_enabled=scripts,
+            reduced_motion="reduce",
+        )
+        window.set_default_timeout(15_000)
+        return await self._windows.enter_async_context(window)
+
+    async def member(
+        self, site: Site, email: str, *, language: str = "de", scripts: bool = True
+    ) -> BrowserContext:
+        """Open a window and sign in with the password."""
+        window = await self.visitor(site, language=language, scripts=scripts)
+        page = await window.new_page()
+        await sign_in(page, email, self._password)
+        await page.close()
+        return window
+
+    async def known(
+        self, site: Site, email: str, *, language: str = "de"
+    ) -> BrowserContext:
+        """Return the window of somebody for looking around, made once."""
+        key = (site.base_url, email, language)
+        if key not in self._signed_in:
+            self._signed_in[key] = (
+                await self.member(site, email, language=language)
+                if email
+                else await self.visitor(site, language=language)
+            )
+        return self._signed_in[key]
+
+
+async def sign_in(page: Page, email: str, password: str) -> None:
+    """Sign in as a person does, starting on the public page."""
+    await page.goto("/")
+    await page.get_by_role("link", name="Anmelden").first.click()
+    await page.get_by_label("E-Mail").fill(email)
+    await page.get_by_label("Passwort").fill(password)
+    await page.get_by_role("button", name="Anmelden", exact=True).click()
+    await expect(page).to_have_url("/start")
