@@ -81,9 +81,7 @@ def faults_of_entry(content: Mapping[str, JsonValue]) -> list[Fault]:
     faults = sorted(set(_faults(errors)), key=lambda fault: (fault.path, fault.message))
     if faults:
         return faults
-    return [
-        Fault(rule.path, rule.message) for rule in schemas.broken_rules(content)
-    ]
+    return [Fault(rule.path, rule.message) for rule in schemas.broken_rules(content)]
 
 
 def faults_of_publication(fields: Mapping[str, JsonValue]) -> list[Fault]:

@@ -118,10 +118,9 @@ async def open_node(
         if state.base_url != config.base_url:
             raise ConflictError(
                 Sentence(
-                    "The database belongs to {base_url}, the settings say "
-                    "{base_url_2}.",
-                    base_url=state.base_url,
-                    base_url_2=config.base_url,
+                    "The database belongs to {stored}, the settings say {set}.",
+                    stored=state.base_url,
+                    set=config.base_url,
                 ),
                 code="base-url-changed",
                 path="base_url",

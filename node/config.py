@@ -34,7 +34,7 @@ from typing_extensions import override
 from federation.errors import IdentifierError
 from federation.ids import parse_base_url
 from node.errors import ConfigInvalidError, ConflictError, InputFault, UnavailableError
-from node.sentence import Sentence, system_reason
+from node.sentence import Sentence, sentence_of, system_reason
 
 CONFIG_FILE: Final = "node.toml"
 # Present while `spalier init` is at work; left over if it was interrupted.
@@ -85,7 +85,7 @@ def _base_url(text: str, *, allow_loopback_http: bool) -> str:
         return parse_base_url(text, allow_loopback_http=allow_loopback_http)
     except IdentifierError as error:
         raise PydanticCustomError(
-            "base_url", "{reason}", {"reason": str(error)}
+            "base_url", "{reason}", {"reason": str(error), "found": error}
         ) from error
 
 
@@ -301,11 +301,7 @@ def load_config(folder: Path, environ: Mapping[str, str] | None = None) -> NodeC
     faults += [
         InputFault(
             fault.path,
-            Sentence(
-                "{message} ({TODO})",
-                message=fault.message,
-                TODO=origins.get(fault.path, str(path)),
-            ),
+            _with_origin(fault.message, origins.get(fault.path, str(path))),
         )
         for fault in more
     ]
@@ -363,7 +359,7 @@ def _combined_faults(known: dict[str, Any]) -> Iterator[tuple[str, InputFault]]:
     except ValidationError:
         return
     except PydanticCustomError as error:
-        yield "base_url", InputFault("base_url", _sentence(error.message()))
+        yield "base_url", InputFault("base_url", _custom(error.context or {}))
 
 
 def smtp_password(config: NodeConfig, folder: Path) -> SecretStr:
@@ -379,7 +375,11 @@ def smtp_password(config: NodeConfig, folder: Path) -> SecretStr:
     try:
         return SecretStr(path.read_text(encoding="utf-8").strip("\r\n"))
     except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        reason = (
+            system_reason(error)
+            if isinstance(error, OSError)
+            else Sentence("it is not UTF-8 text")
+        )
         fault = InputFault(
             path="mail.smtp.password_file",
             message=Sentence(
@@ -399,8 +399,8 @@ def _read_file(path: Path) -> dict[str, Any]:
         raise _not_readable(
             path,
             Sentence(
-                "There is no node in {parent}. Set one up: spalier init",
-                parent=path.parent,
+                "There is no node in {folder}. Set one up: spalier init",
+                folder=path.parent,
             ),
         ) from error
     except OSError as error:
@@ -417,22 +417,19 @@ def _read_file(path: Path) -> dict[str, Any]:
     if len(raw) > _CONFIG_BYTES_MAX:
         raise _not_readable(
             path,
-            Sentence(
-                "The file is longer than {config_bytes_max} bytes.",
-                config_bytes_max=_CONFIG_BYTES_MAX,
-            ),
+            Sentence("The file is longer than {limit} bytes.", limit=_CONFIG_BYTES_MAX),
         )
     try:
         return tomllib.loads(raw.decode("utf-8"))
     except UnicodeDecodeError as error:
-        raise _not_readable(path, "The file is not UTF-8 text.") from error
+        raise _not_readable(path, Sentence("The file is not UTF-8 text.")) from error
     except tomllib.TOMLDecodeError as error:
         raise _not_readable(
-            path, Sentence("The file is not TOML: {reason}.", reason=error)
+            path, Sentence("The file is not TOML: {reason}.", reason=str(error))
         ) from error
 
 
-def _not_readable(path: Path, message: str) -> ConfigInvalidError:
+def _not_readable(path: Path, message: Sentence) -> ConfigInvalidError:
     return ConfigInvalidError(message, faults=[InputFault(str(path), message)])
 
 
@@ -469,8 +466,9 @@ def _unknown_variable(name: str) -> InputFault:
     known = [ENVIRONMENT_PREFIX + _SEPARATOR.join(keys).upper() for keys in _settings()]
     return InputFault(
         path=name,
-        message="The environment names a setting that does not exist"
-        + _similar(name, known),
+        message=_similar(
+            "The environment names a setting that does not exist.", name, known
+        ),
     )
 
 
@@ -482,11 +480,10 @@ def _unknown(
 ) -> Iterator[InputFault]:
     for key, value in values.items():
         if key not in model.model_fields:
+            message = _similar("There is no such setting.", key, [*model.model_fields])
             yield InputFault(
                 path=".".join((*above, key)),
-                message="There is no such setting"
-                + _similar(key, list(model.model_fields))
-                + (f" ({source})" if source else ""),
+                message=_with_origin(message, source) if source else message,
             )
             continue
         section = _section(model, key)
@@ -494,9 +491,27 @@ def _unknown(
             yield from _unknown(value, source, section, (*above, key))
 
 
-def _similar(name: str, known: list[str]) -> str:
+# What is said of a setting that does not exist, and its beginning if a similar
+# one does.
+_UNKNOWN_SENTENCES: Final = (
+    "The environment names a setting that does not exist.",
+    "There is no such setting.",
+)
+
+
+def _similar(sentence: str, name: str, known: list[str]) -> Sentence:
     found = difflib.get_close_matches(name, known, n=1)
-    return f". Did you mean {found[0]}?" if found else "."
+    if not found:
+        return Sentence(sentence)
+    return Sentence(
+        "{sentence} Did you mean {name}?", sentence=Sentence(sentence), name=found[0]
+    )
+
+
+def _with_origin(message: str, origin: str) -> Sentence:
+    """Add the file or the variable in which a setting stands."""
+    said = message if isinstance(message, Sentence) else Sentence(message)
+    return Sentence("{message} ({origin})", message=said, origin=origin)
 
 
 def _known_only(values: Mapping[str, Any], model: type[BaseModel]) -> dict[str, Any]:
@@ -526,11 +541,42 @@ def _faults(error: ValidationError) -> Iterator[InputFault]:
             path = "base_url"
         elif detail["type"] == "smtp_incomplete":
             path = "mail.transport"
-        yield InputFault(path=path, message=_sentence(detail["msg"]))
+        yield InputFault(path=path, message=_said(detail))
 
 
-def _sentence(text: str) -> str:
-    return text[:1].upper() + text[1:].rstrip(".") + "."
+# By pydantic's names for what is wrong; its own words for the rest.
+_TYPE_SENTENCES: Final = {
+    "bool_parsing": "This must be true or false.",
+    "bool_type": "This must be true or false.",
+    "greater_than_equal": "This must be {ge} or more.",
+    "int_from_float": "This must be a whole number.",
+    "int_parsing": "This must be a whole number.",
+    "int_type": "This must be a whole number.",
+    "less_than_equal": "This must be {le} or less.",
+    "literal_error": "This must be one of: {expected}.",
+    "missing": "This setting is missing.",
+    "model_type": "This must be a group of settings.",
+    "string_too_long": "This is longer than {max_length} characters.",
+    "string_too_short": "This is shorter than {min_length} characters.",
+    "string_type": "This must be a text.",
+}
+
+
+def _said(detail: Mapping[str, Any]) -> Sentence:
+    context: Mapping[str, Any] = detail.get("ctx", {})
+    template = _TYPE_SENTENCES.get(detail["type"])
+    if template is not None:
+        return Sentence(template, **context)
+    return _custom(context) if "found" in context else _whole(detail["msg"])
+
+
+def _custom(context: Mapping[str, Any]) -> Sentence:
+    found: IdentifierError = context["found"]
+    return Sentence("{reason}.", reason=sentence_of(found))
+
+
+def _whole(text: str) -> Sentence:
+    return Sentence(text[:1].upper() + text[1:].rstrip(".") + ".")
 
 
 def render_config(values: Mapping[str, Any]) -> str:

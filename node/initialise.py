@@ -272,9 +272,9 @@ def _make_folder(folder: Path) -> None:
         # Its mode would change: nobody wants that for /tmp or a home.
         raise InvalidInputError(
             Sentence(
-                "The folder {folder} is not empty: it holds {TODO}.",
+                "The folder {folder} is not empty: it holds {name}.",
                 folder=folder,
-                TODO=strangers[0],
+                name=strangers[0],
             ),
             code="folder-not-empty",
             path=str(folder),
@@ -317,9 +317,9 @@ def _clear_leftovers(folder: Path) -> tuple[str, ...]:
         if present:
             raise ConflictError(
                 Sentence(
-                    "There is a node in {folder} already ({TODO}).",
+                    "There is a node in {folder} already ({names}).",
                     folder=folder,
-                    TODO=", ".join(present),
+                    names=", ".join(present),
                 ),
                 code="already-initialised",
                 path=str(folder),

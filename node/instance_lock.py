@@ -90,7 +90,11 @@ def acquire(folder: Path) -> InstanceLock:
 
 
 def _in_use(folder: Path, holder: str) -> ConflictError:
-    who = f"process {holder}" if holder.isdigit() else "another process"
+    who = (
+        Sentence("process {number}", number=holder)
+        if holder.isdigit()
+        else Sentence("another process")
+    )
     return ConflictError(
         Sentence("The node in {folder} is in use by {who}.", folder=folder, who=who),
         code="node-in-use",

@@ -6,7 +6,6 @@ back it up with common tools.
 
 import os
 import stat
-from node.sentence import Sentence, system_reason
 from pathlib import Path
 
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -21,6 +20,7 @@ from cryptography.hazmat.primitives.serialization import (
 from federation.keys import SigningKey
 from federation.ports import RandomSource
 from node.errors import ConfigInvalidError, ConflictError, InputFault, UnavailableError
+from node.sentence import Sentence, system_reason
 
 KEY_FILE = "node.key"
 _OWNER_ONLY = 0o600
@@ -55,7 +55,11 @@ def create_key(folder: Path, random: RandomSource) -> SigningKey:
         ) from error
     except OSError as error:
         raise UnavailableError(
-            Sentence("The node key {path} cannot be written: {reason}.", path=path, reason=system_reason(error)),
+            Sentence(
+                "The node key {path} cannot be written: {reason}.",
+                path=path,
+                reason=system_reason(error),
+            ),
             code="folder-unusable",
             path=str(path),
         ) from error
@@ -75,14 +79,19 @@ def load_key(folder: Path) -> SigningKey:
     except FileNotFoundError as error:
         raise _unusable(
             path,
-            "The node key is missing. Put the file back from your backup; without "
-            "it partners no longer recognise the node.",
+            Sentence(
+                "The node key is missing. Put the file back from your backup; without "
+                "it partners no longer recognise the node."
+            ),
         ) from error
     except OSError as error:
         raise _unusable(
             path,
-            Sentence("The node key cannot be opened: {reason}. Run the command as "
-            "the user that the file belongs to; it must not be a link.", reason=system_reason(error)),
+            Sentence(
+                "The node key cannot be opened: {reason}. Run the command as "
+                "the user that the file belongs to; it must not be a link.",
+                reason=system_reason(error),
+            ),
         ) from error
     try:
         # The open file is examined, not the name: it cannot be exchanged between.
@@ -101,24 +110,30 @@ def load_key(folder: Path) -> SigningKey:
 
 def _check_privacy(path: Path, mode: int) -> None:
     if not stat.S_ISREG(mode):
-        raise _unusable(path, "The node key is not a regular file.")
+        raise _unusable(path, Sentence("The node key is not a regular file."))
     if stat.S_IMODE(mode) & _OTHERS:
         raise _unusable(
             path,
-            Sentence("The node key can be read by others: its mode is "
-            "{TODO}. Run: chmod 600 {path}", TODO=stat.S_IMODE(mode):04o, path=path),
+            Sentence(
+                "The node key can be read by others: its mode is "
+                "{mode}. Run: chmod 600 {path}",
+                mode=f"{stat.S_IMODE(mode):04o}",
+                path=path,
+            ),
         )
 
 
 def _damaged(path: Path) -> ConfigInvalidError:
     return _unusable(
         path,
-        "The file holds no Ed25519 key (PKCS #8, PEM, without a password). Put it "
-        "back from your backup.",
+        Sentence(
+            "The file holds no Ed25519 key (PKCS #8, PEM, without a password). Put it "
+            "back from your backup."
+        ),
     )
 
 
-def _unusable(path: Path, message: str) -> ConfigInvalidError:
+def _unusable(path: Path, message: Sentence) -> ConfigInvalidError:
     return ConfigInvalidError(
         Sentence("The node key {path} cannot be used.", path=path),
         faults=[InputFault(path=str(path), message=message)],

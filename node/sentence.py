@@ -10,9 +10,7 @@ ends in `SENTENCES`.
 """
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
-
-from typing_extensions import Self
+from typing import TYPE_CHECKING, Final, Self
 
 from federation.errors import WordedError
 

@@ -58,6 +58,18 @@ _CLOSABLE_FROM: Mapping[EntryState, frozenset[EntryState]] = {
     ),
     EntryState.FULFILLED: frozenset({EntryState.PUBLISHED}),
 }
+_CLOSING_SENTENCES: Mapping[EntryState, str] = {
+    EntryState.WITHDRAWN: "The entry cannot be withdrawn: it is {state}.",
+    EntryState.FULFILLED: "The entry cannot be marked as fulfilled: it is {state}.",
+}
+STATE_SENTENCES: Mapping[EntryState, str] = {
+    EntryState.DRAFT: "a draft",
+    EntryState.PUBLISHED: "published",
+    EntryState.FULFILLED: "fulfilled",
+    EntryState.EXPIRED: "expired",
+    EntryState.WITHDRAWN: "withdrawn",
+    EntryState.DELETED: "deleted",
+}
 _ERASED: Mapping[str, Any] = {"title": {}, "summary": {}}
 
 
@@ -373,9 +385,8 @@ class Catalogue:
             if entry.state not in _CLOSABLE_FROM[state]:
                 raise ConflictError(
                     Sentence(
-                        "The entry is {state}; it cannot become {state_2}.",
-                        state=entry.state,
-                        state_2=state,
+                        _CLOSING_SENTENCES[state],
+                        state=Sentence(STATE_SENTENCES[entry.state]),
                     ),
                     code="wrong-state",
                 )
@@ -582,12 +593,12 @@ def _audience(publication: Publication, partners: list[Partner]) -> Audience:
             ids.add(found[0])
         else:
             message = Sentence(
-                "{named} is not a partner cluster of this node.", named=named
+                "{name} is not a partner cluster of this node.", name=named
             )
             faults.append(InputFault(f"/audience/partners/{index}", message))
     if not faults and not ids:
-        message = "Name at least one partner cluster."
-        faults.append(InputFault("/audience/partners", message))
+        fault = InputFault("/audience/partners", "Name at least one partner cluster.")
+        faults.append(fault)
     if faults:
         raise InvalidInputError(
             "The entry names partners that this node does not have.",

@@ -53,9 +53,9 @@ async def resolve_owner(
         )
     if person is not None and person.organisation_id != organisation.id:
         message = Sentence(
-            "{name} does not belong to {name_2}.",
-            name=person.name,
-            name_2=organisation.name,
+            "{person} does not belong to {organisation}.",
+            person=person.name,
+            organisation=organisation.name,
         )
         fault = InputFault("/on_behalf_of/person", message)
         raise InvalidInputError("The person and organisation differ.", faults=[fault])
@@ -80,7 +80,7 @@ async def _named_person(
     if person is None or person.left_at is not None:
         fault = InputFault(
             "/on_behalf_of/person",
-            Sentence("No member has the e-mail {person}.", person=publication.person),
+            Sentence("No member has the e-mail {email}.", email=publication.person),
         )
         raise InvalidInputError("The person is not known.", faults=[fault])
     return person
@@ -98,7 +98,7 @@ async def _named_organisation(
     if organisation is None:
         fault = InputFault(
             "/on_behalf_of/organisation",
-            Sentence("No member organisation is called {named}.", named=named),
+            Sentence("No member organisation is called {name}.", name=named),
         )
         raise InvalidInputError("The organisation is not known.", faults=[fault])
     return organisation

@@ -8,7 +8,7 @@ from typing import Any
 from federation.validation import faults_of_entry, faults_of_publication
 from node.catalogue.model import AudienceLevel, EntryState
 from node.errors import InputFault, InvalidInputError
-from node.sentence import Sentence
+from node.sentence import Sentence, sentence_of
 from schemas import KINDS
 
 PUBLICATION_KEYS = ("audience", "on_behalf_of", "external_id")
@@ -57,7 +57,7 @@ def read_publication(document: object, *, today: date) -> Publication:
     content = {key: document[key] for key in document if key not in PUBLICATION_KEYS}
     around = {key: document[key] for key in PUBLICATION_KEYS if key in document}
     faults = [
-        InputFault(fault.path, fault.message)
+        InputFault(fault.path, sentence_of(fault))
         for fault in (*faults_of_entry(content), *faults_of_publication(around))
     ]
     if not faults:
@@ -81,10 +81,10 @@ def read_publication(document: object, *, today: date) -> Publication:
     )
 
 
-def _summary(number: int) -> str:
+def _summary(number: int) -> Sentence:
     if number == 1:
-        return "The entry has a fault; nothing was stored."
-    return f"The entry has {number} faults; nothing was stored."
+        return Sentence("The entry has a fault; nothing was stored.")
+    return Sentence("The entry has {number} faults; nothing was stored.", number=number)
 
 
 def last_day(content: Mapping[str, Any]) -> date | None:
@@ -102,9 +102,8 @@ def _date_faults(content: Mapping[str, Any], today: date) -> list[InputFault]:
         return [InputFault("/valid_until", "This is not a date (YYYY-MM-DD).")]
     if last is not None and last < today:
         path = "/ends" if content["kind"] == "event" else "/valid_until"
-        return [
-            InputFault(path, Sentence("{TODO} is already over.", TODO=last.isoformat()))
-        ]
+        over = Sentence("{day} is already over.", day=last.isoformat())
+        return [InputFault(path, over)]
     return []
 
 

@@ -15,6 +15,7 @@ from node.catalogue.model import AudienceLevel, Entry, EntryState
 from node.catalogue.owners import Owner
 from node.errors import InputFault, InvalidInputError
 from node.ports import NodeContext
+from node.sentence import Sentence
 
 
 def sign_entry(entry: Entry, owner: Owner, context: NodeContext) -> Entry:
@@ -41,7 +42,10 @@ def sign_entry(entry: Entry, owner: Owner, context: NodeContext) -> Entry:
             document, signer=context.signer, created=context.clock.now()
         )
     except LocalError as error:
-        fault = InputFault("", str(error))
+        reason = Sentence(
+            "The protocol does not permit it: {reason}.", reason=str(error)
+        )
+        fault = InputFault("", reason)
         raise InvalidInputError(
             "The entry cannot be signed in this form.", faults=[fault]
         ) from error

@@ -13,6 +13,7 @@ from node.control.request import (
 )
 from node.control.socket_path import reachable_socket_path
 from node.errors import UnavailableError
+from node.sentence import Sentence
 
 CONNECT_SECONDS = 5.0
 ANSWER_SECONDS = 120.0  # a large import, or a handshake with a slow partner
@@ -43,7 +44,10 @@ def ask(folder: Path, request: ControlRequest) -> dict[str, Any]:
             raise NotServingError from error
         except PermissionError as error:
             raise UnavailableError(
-                f"This account may not use the control socket in {folder}.",
+                Sentence(
+                    "This account may not use the control socket in {folder}.",
+                    folder=folder,
+                ),
                 code="permission-denied",
                 path=str(folder),
                 hint="Run the command as the account that runs the node.",
@@ -84,7 +88,10 @@ def _document(folder: Path, line: bytes) -> dict[str, Any]:
 
 def _no_answer(folder: Path) -> UnavailableError:
     return UnavailableError(
-        f"The node in {folder} is running, but does not answer on its control socket.",
+        Sentence(
+            "The node in {folder} is running, but does not answer on its control socket.",
+            folder=folder,
+        ),
         code="node-silent",
         path=str(folder),
         hint="Look into the node's log; a restart of the node helps.",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from node.control.commands import conversations, entries, members, node_itself, partners
 from node.control.request import ControlRequest
 from node.errors import InvalidInputError
+from node.sentence import Sentence
 
 if TYPE_CHECKING:
     from node.app import Node
@@ -56,7 +57,9 @@ async def run_command(node: "Node", request: ControlRequest) -> dict[str, Any]:
     command = COMMANDS.get(request.command)
     if command is None:
         raise InvalidInputError(
-            f"This node knows no command “{request.command}”.",
+            Sentence(
+                "This node knows no command “{command}”.", command=request.command
+            ),
             code="command-unknown",
             hint="Use the same version of spalier for the command and for the node.",
         )

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from node.errors import InvalidInputError, NodeError
+from node.sentence import Sentence
 
 SOCKET_NAME = "control.sock"
 REQUEST_BYTES_MAX = 24 * 1024 * 1024  # a base64 file of 16 MiB and its frame
@@ -70,7 +71,13 @@ class ControlRequest:
 
     def _wrong(self, name: str, expected: str) -> InvalidInputError:
         return InvalidInputError(
-            f"The argument “{name}” of {self.command} must be {expected}.", path=name
+            Sentence(
+                "The argument “{name}” of {command} must be {expected}.",
+                name=name,
+                command=self.command,
+                expected=expected,
+            ),
+            path=name,
         )
 
 
@@ -83,7 +90,7 @@ def packed_file(data: bytes) -> str:
     if len(data) > FILE_BYTES_MAX:
         mebibytes = FILE_BYTES_MAX // (1024 * 1024)
         raise InvalidInputError(
-            f"The file is longer than {mebibytes} MiB.",
+            Sentence("The file is longer than {mebibytes} MiB.", mebibytes=mebibytes),
             code="file-too-large",
             hint="Split it into several files.",
         )

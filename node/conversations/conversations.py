@@ -492,10 +492,9 @@ def _checked_text(text: str) -> str:
     if len(checked) > MESSAGE_CHARACTERS_MAX:
         raise InvalidInputError(
             Sentence(
-                "The message has {TODO} characters; at most "
-                "{message_characters_max} are possible.",
-                TODO=len(checked),
-                message_characters_max=MESSAGE_CHARACTERS_MAX,
+                "The message has {number} characters; at most {limit} are possible.",
+                number=len(checked),
+                limit=MESSAGE_CHARACTERS_MAX,
             ),
             path="text",
             hint="Shorten it, or agree on another way for long texts.",
@@ -511,7 +510,7 @@ def _require_open(partner: Partner | None) -> None:
     ):
         return
     raise ConflictError(
-        Sentence("The message cannot be sent: {TODO}.", TODO=describe_state(partner)),
+        Sentence("The message cannot be sent: {state}.", state=describe_state(partner)),
         code=f"partner-{partner.state.value}",
     )
 
@@ -519,7 +518,7 @@ def _require_open(partner: Partner | None) -> None:
 def _no_entry(ref: str) -> NotFoundError:
     """Name what was asked for, never what was found: hidden looks like absent."""
     return NotFoundError(
-        Sentence("There is no entry {ref}.", ref=ref), code="entry-unknown"
+        Sentence("There is no entry {reference}.", reference=ref), code="entry-unknown"
     )
 
 

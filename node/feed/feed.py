@@ -268,31 +268,58 @@ class Feed:
         return [by_key[key] for key in keys]
 
     def _own_item(self, entry: Entry, form: str) -> FeedItem:
-        return FeedItem(
-            uri=entry.uri,
-            local_id=entry.id,
-            kind=entry.kind,
-            known_kind=True,
-            purpose=KINDS[entry.kind].purpose,
-            content=entry.content,
-            own=True,
+        return own_item(
+            entry,
             origin_name=self._context.config.name,
             origin_base_url=self._context.address.base_url,
-            partner_id=None,
-            owner_organisation=entry.organisation_name,
-            owner_person=entry.person_name,
-            organisation_id=entry.organisation_id,
-            state=entry.state.value,
-            version=(entry.version.incarnation, entry.version.counter),
             form=form,
-            since=entry.published_at or entry.created_at,
-            updated=entry.updated_at,
-            held_since=entry.created_at,
-            valid_until=entry.valid_until,
         )
 
     def _today(self) -> date:
         return self._context.clock.now().date()
+
+
+def own_item(
+    entry: Entry,
+    *,
+    origin_name: str,
+    origin_base_url: str,
+    form: str,
+    outside: bool = False,
+) -> FeedItem:
+    """Describe one of our entries for a list or its page.
+
+    Args:
+        entry: The entry; the caller has asked the rules.
+        origin_name: Name of our cluster.
+        origin_base_url: Our address.
+        form: `full`, or what the rules leave of it.
+        outside: For somebody who does not belong to the cluster: the person is
+            named only with the consent recorded for it (SPEC MEM-005).
+    """
+    named = entry.person_consented or not outside
+    return FeedItem(
+        uri=entry.uri,
+        local_id=entry.id,
+        kind=entry.kind,
+        known_kind=True,
+        purpose=KINDS[entry.kind].purpose,
+        content=entry.content,
+        own=True,
+        origin_name=origin_name,
+        origin_base_url=origin_base_url,
+        partner_id=None,
+        owner_organisation=entry.organisation_name,
+        owner_person=entry.person_name if named else None,
+        organisation_id=entry.organisation_id,
+        state=entry.state.value,
+        version=(entry.version.incarnation, entry.version.counter),
+        form=form,
+        since=entry.published_at or entry.created_at,
+        updated=entry.updated_at,
+        held_since=entry.created_at,
+        valid_until=entry.valid_until,
+    )
 
 
 def _received_item(entry: ReceivedEntry, base_url: str, form: str) -> FeedItem:

@@ -34,12 +34,21 @@ async def find_partner(tx: Transaction, ref: str) -> Partner:
                 path="partner",
                 hint="Use the address of the one you mean.",
             )
-    known = f" Known are: {_listed(everybody)}." if everybody else ""
     raise NotFoundError(
-        Sentence("There is no partner “{ref}”.{known}", ref=ref, known=known),
+        _nobody(ref, everybody),
         code="partner-unknown",
         path="partner",
         hint="Use the address, the host or the name of a partner.",
+    )
+
+
+def _nobody(ref: str, everybody: Sequence[Partner]) -> Sentence:
+    if not everybody:
+        return Sentence("There is no partner “{ref}”.", ref=ref)
+    return Sentence(
+        "There is no partner “{ref}”. Known are: {names}.",
+        ref=ref,
+        names=_listed(everybody),
     )
 
 

@@ -19,6 +19,7 @@ from node.errors import ConflictError
 from node.members.model import Person
 from node.partners.model import Partner
 from node.ports import NodeContext
+from node.sentence import Sentence
 from node.storage import partners as rows
 from node.storage.database import Transaction
 from node.storage.received import forget_partner
@@ -26,17 +27,21 @@ from node.storage.views import store_view
 
 NOTE_MAX = 300
 
-_REASONS = {
-    TrustState.REQUESTED: "has asked to become a partner and waits for your answer",
-    TrustState.WAITING: "has not confirmed the partnership yet",
-    TrustState.ACTIVE: "is an active partner",
-    TrustState.PAUSED: "is a partner and paused at the moment",
-    TrustState.REFUSED: "is not a partner: the partnership was refused",
-    TrustState.ENDING: "is no longer a partner: the partnership is being ended",
-    TrustState.ENDED: "is no longer a partner: the partnership has ended",
+_STATE_SENTENCES = {
+    TrustState.REQUESTED: (
+        "{partner} has asked to become a partner and waits for your answer"
+    ),
+    TrustState.WAITING: "{partner} has not confirmed the partnership yet",
+    TrustState.ACTIVE: "{partner} is an active partner",
+    TrustState.PAUSED: "{partner} is a partner and paused at the moment",
+    TrustState.REFUSED: "{partner} is not a partner: the partnership was refused",
+    TrustState.ENDING: (
+        "{partner} is no longer a partner: the partnership is being ended"
+    ),
+    TrustState.ENDED: "{partner} is no longer a partner: the partnership has ended",
 }
 
-_HINTS = {
+_HINT_SENTENCES = {
     TrustState.REQUESTED: "Confirm or refuse the request first.",
     TrustState.WAITING: "Wait for the other office, or take the request back.",
     TrustState.ACTIVE: "",
@@ -47,9 +52,9 @@ _HINTS = {
 }
 
 
-def describe_state(partner: Partner) -> str:
+def describe_state(partner: Partner) -> Sentence:
     """Say in one clause where the partnership stands."""
-    return f"{partner.name} {_REASONS[partner.state]}"
+    return Sentence(_STATE_SENTENCES[partner.state], partner=partner.name)
 
 
 def require_next(partner: Partner, event: TrustEvent) -> TrustState:
@@ -62,11 +67,10 @@ def require_next(partner: Partner, event: TrustEvent) -> TrustState:
     try:
         return next_state(partner.state, event)
     except TrustTransitionError as error:
-        message = f"{describe_state(partner)}."
         raise ConflictError(
-            message,
+            Sentence("{state}.", state=describe_state(partner)),
             code=f"partner-{partner.state.value}",
-            hint=_HINTS[partner.state],
+            hint=_HINT_SENTENCES[partner.state],
         ) from error
 
 

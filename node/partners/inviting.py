@@ -76,17 +76,15 @@ class Inviting:
         if not 1 <= days <= DAYS_MAX:
             raise InvalidInputError(
                 Sentence(
-                    "An invitation is valid for 1 to {days_max} days, not {days}.",
-                    days_max=DAYS_MAX,
+                    "An invitation is valid for 1 to {limit} days, not {days}.",
+                    limit=DAYS_MAX,
                     days=days,
                 ),
                 path="days",
             )
         if note is not None and len(note) > NOTE_MAX:
             raise InvalidInputError(
-                Sentence(
-                    "The note has at most {note_max} characters.", note_max=NOTE_MAX
-                ),
+                Sentence("The note has at most {limit} characters.", limit=NOTE_MAX),
                 path="note",
             )
 
@@ -134,9 +132,9 @@ class Inviting:
             if invitation.used_at is not None:
                 raise ConflictError(
                     Sentence(
-                        "The invitation {group_hint}… was used on {used_at}.",
-                        group_hint=invitation.group_hint,
-                        used_at=f"{invitation.used_at:%Y-%m-%d}",
+                        "The invitation {group}… was used on {day}.",
+                        group=invitation.group_hint,
+                        day=f"{invitation.used_at:%Y-%m-%d}",
                     ),
                     code="invitation-used",
                     hint="Refuse the request, or end the partnership.",

@@ -28,7 +28,7 @@ from node.partners.own_actor import own_actor
 from node.partners.pinning import Handshake, pin, unpin
 from node.partners.ports import PeerClient
 from node.ports import NodeContext
-from node.sentence import Sentence
+from node.sentence import Sentence, sentence_of
 from node.storage import partners as rows
 from node.storage.database import Transaction
 
@@ -120,7 +120,7 @@ class Joining:
                     "{name} ({base_url}) did not confirm the request: {reason}.",
                     name=host.name,
                     base_url=host.base_url,
-                    reason=error,
+                    reason=str(error),
                 ),
                 code="partner-unreachable",
                 hint="Accept the same code again a little later.",
@@ -140,7 +140,7 @@ class Joining:
             )
         except InvitationCodeError as error:
             raise InvalidInputError(
-                str(error),
+                sentence_of(error),
                 code="invitation-mistyped",
                 path="code" if error.group is None else f"code/{error.group}",
                 hint="Compare the code with the invitation, group by group.",
@@ -161,7 +161,7 @@ class Joining:
                 Sentence(
                     "{base_url} does not answer: {reason}.",
                     base_url=invitation.base_url,
-                    reason=error,
+                    reason=str(error),
                 ),
                 code="partner-unreachable",
                 hint="Try again later, or ask the other office.",
@@ -171,7 +171,7 @@ class Joining:
                 Sentence(
                     "At {base_url} there is no node that can be read: {reason}.",
                     base_url=invitation.base_url,
-                    reason=error,
+                    reason=str(error),
                 ),
                 code="partner-unreadable",
                 hint="Ask the other office whether the code is right.",
@@ -247,10 +247,10 @@ def _require_new(known: Partner | None) -> None:
     if known.state is TrustState.WAITING and known.last_error is None:
         raise ConflictError(
             Sentence(
-                "You have accepted an invitation of {name} on "
-                "{created_at}; {name} has to confirm it.",
+                "You have accepted an invitation of {name} on {day}; {name} has to "
+                "confirm it.",
                 name=known.name,
-                created_at=f"{known.created_at:%Y-%m-%d}",
+                day=f"{known.created_at:%Y-%m-%d}",
             ),
             code="partner-waiting",
             hint="Ask the other office to confirm.",
@@ -258,13 +258,8 @@ def _require_new(known: Partner | None) -> None:
     try:
         next_state(known.state, TrustEvent.WE_REQUESTED)
     except TrustTransitionError as error:
-        since = (
-            f" since {known.active_since:%Y-%m-%d}"
-            if known.active_since is not None and known.state is TrustState.ACTIVE
-            else ""
-        )
         raise ConflictError(
-            Sentence("{TODO}{since}.", TODO=describe_state(known), since=since),
+            _standing(known),
             code=f"partner-{known.state.value}",
             hint=(
                 "Confirm its request instead."
@@ -272,6 +267,16 @@ def _require_new(known: Partner | None) -> None:
                 else ""
             ),
         ) from error
+
+
+def _standing(known: Partner) -> Sentence:
+    if known.state is not TrustState.ACTIVE or known.active_since is None:
+        return Sentence("{state}.", state=describe_state(known))
+    return Sentence(
+        "{partner} is an active partner since {day}.",
+        partner=known.name,
+        day=f"{known.active_since:%Y-%m-%d}",
+    )
 
 
 _SENTENCES = {
@@ -312,16 +317,19 @@ def _refused(error: PermanentFetchError, host: ActorDocument) -> NodeError:
     if code not in _SENTENCES:
         return NotAuthorisedError(
             Sentence(
-                "{name} refused the request: {reason}.", name=host.name, reason=error
+                "{name} refused the request: {reason}.",
+                name=host.name,
+                reason=str(error),
             ),
             code=code or "partner-refused-request",
         )
-    sentence, hint = _SENTENCES[code]
+    template, hint = _SENTENCES[code]
+    sentence = Sentence(template, name=host.name)
     if code == "invitation-expired" and (day := _day(error.members.get("expired"))):
-        sentence = f"The invitation of {{name}} expired on {day}."
-    return ConflictError(
-        sentence.format(name=host.name), code=code, hint=hint.format(name=host.name)
-    )
+        sentence = Sentence(
+            "The invitation of {name} expired on {day}.", name=host.name, day=day
+        )
+    return ConflictError(sentence, code=code, hint=Sentence(hint, name=host.name))
 
 
 def _day(value: str | int | None) -> str | None:

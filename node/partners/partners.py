@@ -455,7 +455,7 @@ class Partners:
                 Sentence(
                     "{base_url} does not answer as a node: {reason}.",
                     base_url=partner.base_url,
-                    reason=error,
+                    reason=str(error),
                 ),
                 code="partner-address-wrong",
                 hint="Ask the other office whether the address is right.",

@@ -28,7 +28,7 @@ class TooManyAttemptsError(NodeError):
             Sentence(
                 "Too many attempts. Please wait {minutes} minutes.", minutes=minutes
             ),
-            hint="A sign-in link by mail works in the meantime.",
+            hint=Sentence("A sign-in link by mail works in the meantime."),
         )
         self.retry_after = retry_after
 

@@ -18,6 +18,7 @@ from node.catalogue.model import (
     ReceivedState,
 )
 from node.members.model import Person
+from node.sentence import Sentence
 
 
 class Form(StrEnum):
@@ -58,7 +59,7 @@ class Verdict:
 
     form: Form
     rule: str
-    reason: str
+    reason: Sentence
 
     @property
     def visible(self) -> bool:
@@ -66,11 +67,11 @@ class Verdict:
         return self.form is not Form.HIDDEN
 
 
-def _yes(rule: str, reason: str) -> Verdict:
+def _yes(rule: str, reason: Sentence) -> Verdict:
     return Verdict(Form.FULL, rule, reason)
 
 
-def _no(rule: str, reason: str) -> Verdict:
+def _no(rule: str, reason: Sentence) -> Verdict:
     return Verdict(Form.HIDDEN, rule, reason)
 
 
@@ -80,7 +81,7 @@ def decide_entry(entry: Entry, viewer: Viewer, today: date) -> Verdict:
     Source: SPEC.md VIS-010 to VIS-040.
     """
     if entry.state is EntryState.DELETED:
-        return _no("VIS-010", "The entry was deleted.")
+        return _no("VIS-010", Sentence("The entry was deleted."))
     match viewer:
         case Person():
             return _decide_for_person(entry, viewer, today)
@@ -94,36 +95,44 @@ def decide_entry(entry: Entry, viewer: Viewer, today: date) -> Verdict:
 
 def _decide_for_person(entry: Entry, person: Person, today: date) -> Verdict:
     if person.left_at is not None:
-        return _no("VIS-020", "The person no longer belongs to the cluster.")
+        return _no("VIS-020", Sentence("The person no longer belongs to the cluster."))
     if person.is_office:
-        return _yes("VIS-021", "The office sees every entry of its own members.")
+        return _yes(
+            "VIS-021", Sentence("The office sees every entry of its own members.")
+        )
     if person.organisation_id == entry.organisation_id:
-        return _yes("VIS-022", "The entry belongs to the person's organisation.")
+        return _yes(
+            "VIS-022", Sentence("The entry belongs to the person's organisation.")
+        )
     closed = _closed(entry, today)
     if closed is not None:
         return closed
     if entry.audience.level is AudienceLevel.PARTNERS:
-        return _no("VIS-023", "The entry is for named partner clusters only.")
-    return _yes("VIS-024", "The entry is for the whole cluster.")
+        return _no("VIS-023", Sentence("The entry is for named partner clusters only."))
+    return _yes("VIS-024", Sentence("The entry is for the whole cluster."))
 
 
 def _decide_for_partner(entry: Entry, partner: PartnerViewer, today: date) -> Verdict:
     if partner.state not in ENTITLED_STATES:
-        return _no("VIS-030", "There is no confirmed partnership with this cluster.")
+        return _no(
+            "VIS-030", Sentence("There is no confirmed partnership with this cluster.")
+        )
     closed = _closed(entry, today) or _stays_home(entry)
     if closed is not None:
         return closed
     match entry.audience.level:
         case AudienceLevel.PUBLIC:
-            return _yes("VIS-031", "The entry is public.")
+            return _yes("VIS-031", Sentence("The entry is public."))
         case AudienceLevel.TRUSTED:
-            return _yes("VIS-032", "The entry is for all partner clusters.")
+            return _yes("VIS-032", Sentence("The entry is for all partner clusters."))
         case AudienceLevel.PARTNERS:
             if partner.partner_id in entry.audience.partner_ids:
-                return _yes("VIS-033", "The entry names this partner cluster.")
-            return _no("VIS-034", "The entry names other partner clusters.")
+                return _yes(
+                    "VIS-033", Sentence("The entry names this partner cluster.")
+                )
+            return _no("VIS-034", Sentence("The entry names other partner clusters."))
         case AudienceLevel.CLUSTER:
-            return _no("VIS-035", "The entry stays in the own cluster.")
+            return _no("VIS-035", Sentence("The entry stays in the own cluster."))
         case _:
             assert_never(entry.audience.level)
 
@@ -133,21 +142,23 @@ def _decide_for_public(entry: Entry, today: date) -> Verdict:
     if closed is not None:
         return closed
     if entry.audience.level is AudienceLevel.PUBLIC:
-        return _yes("VIS-040", "The entry is public.")
-    return _no("VIS-041", "The entry is not public.")
+        return _yes("VIS-040", Sentence("The entry is public."))
+    return _no("VIS-041", Sentence("The entry is not public."))
 
 
 def _closed(entry: Entry, today: date) -> Verdict | None:
     if entry.state is not EntryState.PUBLISHED:
-        return _no("VIS-011", "The entry is not published.")
+        return _no("VIS-011", Sentence("The entry is not published."))
     if entry.valid_until is not None and entry.valid_until < today:
-        return _no("VIS-012", "The entry is past its last day.")
+        return _no("VIS-012", Sentence("The entry is past its last day."))
     return None
 
 
 def _stays_home(entry: Entry) -> Verdict | None:
     if entry.personal and not entry.person_consented:
-        return _no("VIS-013", "The person has not agreed to leave the cluster.")
+        return _no(
+            "VIS-013", Sentence("The person has not agreed to leave the cluster.")
+        )
     return None
 
 
@@ -160,13 +171,17 @@ def decide_received(
     origin calls public (SPEC VIS-050 to VIS-056).
     """
     if not isinstance(viewer, Person):
-        return _no("VIS-050", "What a partner sent is for our own members only.")
+        return _no(
+            "VIS-050", Sentence("What a partner sent is for our own members only.")
+        )
     if viewer.left_at is not None:
-        return _no("VIS-051", "The person no longer belongs to the cluster.")
+        return _no("VIS-051", Sentence("The person no longer belongs to the cluster."))
     if entry.state is not ReceivedState.PRESENT:
-        return _no("VIS-052", "The origin took the entry back.")
+        return _no("VIS-052", Sentence("The origin took the entry back."))
     if partner_state not in ENTITLED_STATES:
-        return _no("VIS-053", "The partnership with the origin is not active.")
+        return _no(
+            "VIS-053", Sentence("The partnership with the origin is not active.")
+        )
     if entry.valid_until is not None and entry.valid_until < today:
-        return _no("VIS-054", "The entry is past its last day.")
-    return _yes("VIS-055", "The origin published the entry for our cluster.")
+        return _no("VIS-054", Sentence("The entry is past its last day."))
+    return _yes("VIS-055", Sentence("The origin published the entry for our cluster."))

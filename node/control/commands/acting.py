@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from node.control.request import ControlRequest
 from node.errors import NotFoundError
 from node.members.model import Person
+from node.sentence import Sentence
 
 if TYPE_CHECKING:
     from node.app import Node
@@ -33,7 +34,9 @@ async def person_by_email(node: "Node", email: str) -> Person:
     person = await node.members.person_by_email(email)
     if person.left_at is not None:
         raise NotFoundError(
-            f"Nobody in this cluster has the e-mail address {email}.",
+            Sentence(
+                "Nobody in this cluster has the e-mail address {email}.", email=email
+            ),
             code="person-unknown",
             path="as",
             hint="See `spalier members list`.",

@@ -10,6 +10,7 @@ from node.control.commands.described import day, entry_document, timestamp
 from node.control.request import ControlRequest
 from node.errors import InvalidInputError
 from node.feed.feed import FeedItem, FeedQuery
+from node.sentence import Sentence
 from schemas import KINDS
 
 if TYPE_CHECKING:
@@ -115,9 +116,9 @@ async def feed(node: "Node", request: ControlRequest) -> dict[str, Any]:
     kind = request.optional_text("kind")
     if kind is not None and kind not in KINDS:
         raise InvalidInputError(
-            f"There is no kind “{kind}”.",
+            Sentence("There is no kind “{kind}”.", kind=kind),
             path="kind",
-            hint=f"Kinds are: {', '.join(KINDS)}.",
+            hint=Sentence("Kinds are: {TODO}.", TODO=", ".join(KINDS)),
         )
     query = FeedQuery(
         kind=kind,
@@ -146,7 +147,10 @@ def _read_entry_file(data: bytes) -> object:
         return loads(data.removeprefix(b"\xef\xbb\xbf"))
     except PeerError as error:
         raise InvalidInputError(
-            f"The file is not a JSON document that can be published: {error.safe_text}",
+            Sentence(
+                "The file is not a JSON document that can be published: {safe_text}",
+                safe_text=error.safe_text,
+            ),
             code="not-json",
             hint="Save it as JSON in UTF-8; numbers with a fraction go in quotes.",
         ) from error

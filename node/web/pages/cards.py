@@ -7,14 +7,13 @@ from typing import Any
 from babel.dates import format_time
 
 from node.catalogue.model import Entry
-from node.feed.feed import FeedItem
+from node.feed import FeedItem, own_item
 from node.web.formats import Formats
 from node.web.i18n import current_language
 from node.web.i18n import gettext as _
 from node.web.pages.wording import kind_label, kind_tone, state_words, term
 from node.web.site import SiteSettings
 from node.web.views import Action, EntryCard, Origin
-from schemas import KINDS
 
 _PUBLISHED = frozenset({"published", "present"})
 
@@ -30,28 +29,13 @@ def is_open(item: FeedItem) -> bool:
 
 
 def public_item(entry: Entry, site: SiteSettings) -> FeedItem:
-    """Describe one of our entries as the lists do, for somebody who may see it."""
-    return FeedItem(
-        uri=entry.uri,
-        local_id=entry.id,
-        kind=entry.kind,
-        known_kind=True,
-        purpose=KINDS[entry.kind].purpose,
-        content=entry.content,
-        own=True,
+    """Describe one of our entries for somebody outside the cluster."""
+    return own_item(
+        entry,
         origin_name=site.cluster_name,
         origin_base_url=site.base_url,
-        partner_id=None,
-        owner_organisation=entry.organisation_name,
-        owner_person=entry.person_name,
-        organisation_id=entry.organisation_id,
-        state=entry.state.value,
-        version=(entry.version.incarnation, entry.version.counter),
         form="full",
-        since=entry.published_at or entry.created_at,
-        updated=entry.updated_at,
-        held_since=entry.created_at,
-        valid_until=entry.valid_until,
+        outside=True,
     )
 
 

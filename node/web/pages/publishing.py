@@ -350,6 +350,7 @@ def _form_page(
     opened: str = "",
 ) -> web.Response:
     sentences = _audience_sentences(task)
+    levels: Any = form.fields[around.LEVEL]
     context = {
         "task": task,
         "kind": task.kind,
@@ -361,7 +362,7 @@ def _form_page(
         "hidden": [*form.shape.hidden(), (_VERSION, task.version)],
         "audience": [
             _AudienceOption(option, option.data, sentences[option.data])
-            for option in form.fields[around.LEVEL]
+            for option in levels
         ],
         "more_languages": [
             (tag, language_name(tag))

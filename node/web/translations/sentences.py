@@ -10,8 +10,9 @@ gettext, because what raises them knows no language:
 """
 
 import ast
+import re
 from collections.abc import Iterator, Sequence
-from typing import IO, Any, Final
+from typing import IO, Any, Final, TypeAlias
 
 from babel.messages.extract import extract_python
 
@@ -22,6 +23,7 @@ _PLACES: Final = {
     "IdentifierError": (0, "template"),
     "InputFault": (1, "message"),
     "InvitationCodeError": (0, "template"),
+    "PydanticCustomError": (1, "message_template"),
     "RowError": (1, "message"),
     "Sentence": (0, "template"),
 }
@@ -30,7 +32,10 @@ _COLLECTION_SUFFIX: Final = "SENTENCES"
 # The keyword under which `catalogue` takes what is found here.
 KEYWORD: Final = "Sentence"
 
-_Found = tuple[int, str, Any, list[str]]
+# A place, which says nothing by itself.
+_PLACE: Final = re.compile(r"\{\w+\}")
+
+_Found: TypeAlias = tuple[int, str, Any, list[str]]
 
 
 def extract_texts(
@@ -40,8 +45,15 @@ def extract_texts(
     options: dict[str, Any],
 ) -> Iterator[_Found]:
     """Extract both kinds of texts from a Python file; a method of Babel's."""
-    others = [name for name in keywords if name != KEYWORD]
-    yield from extract_python(file, others, comment_tags, options)  # type: ignore[arg-type]
+    marked = [name for name in keywords if name != KEYWORD]
+    # Babel's protocol for options is a typed mapping with none of its keys needed.
+    for line, name, text, comments in extract_python(
+        file,
+        marked,
+        comment_tags,
+        options,  # type: ignore[arg-type]
+    ):
+        yield line, name, text, comments
     file.seek(0)
     for line, text in sentences(ast.parse(file.read())):
         yield line, KEYWORD, text, []
@@ -50,8 +62,9 @@ def extract_texts(
 def sentences(tree: ast.Module) -> Iterator[tuple[int, str]]:
     """Yield line and text of every template in a module."""
     for expression in templates(tree):
-        for text in _literals(expression):
-            yield text.lineno, text.value
+        for text in literals(expression):
+            if any(letter.isalpha() for letter in _PLACE.sub("", text)):
+                yield expression.lineno, text
 
 
 def templates(tree: ast.Module) -> Iterator[ast.expr]:
@@ -79,8 +92,7 @@ def _error_classes(tree: ast.Module) -> set[str]:
     }
     for node in tree.body:
         if isinstance(node, ast.ClassDef) and any(
-            isinstance(base, ast.Name)
-            and (base.id in names or base.id == "NodeError")
+            isinstance(base, ast.Name) and (base.id in names or base.id == "NodeError")
             for base in node.bases
         ):
             names.add(node.name)
@@ -95,9 +107,7 @@ def _called(call: ast.Call) -> str:
             return ""
 
 
-def _argument(
-    call: ast.Call, position: int | None, keyword: str
-) -> Iterator[ast.expr]:
+def _argument(call: ast.Call, position: int | None, keyword: str) -> Iterator[ast.expr]:
     if position is not None and len(call.args) > position:
         yield call.args[position]
     for each in call.keywords:
@@ -130,13 +140,16 @@ def _members(value: ast.expr) -> Iterator[ast.expr]:
         yield from _members(each)
 
 
-def _literals(expression: ast.expr) -> Iterator[ast.Constant]:
+def literals(expression: ast.expr) -> Iterator[str]:
+    """Yield the texts that an expression can be."""
     match expression:
-        case ast.Constant(value=str() as text) if text:
-            yield expression
+        case ast.Constant(value=str() as text):
+            yield text
         case ast.IfExp(body=body, orelse=orelse):
-            yield from _literals(body)
-            yield from _literals(orelse)
+            yield from literals(body)
+            yield from literals(orelse)
+        case _:
+            return
 
 
 def unreadable(tree: ast.Module) -> Iterator[ast.expr]:

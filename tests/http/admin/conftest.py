@@ -78,7 +78,6 @@ class Office:
         headers = {
             ACTING: self.person.email if who is None else who,
             "Accept": "text/html",
-            "Accept-Language": "en",
             "Sec-Fetch-Site": "same-origin",
         }
         async with self.session.request(
@@ -120,7 +119,7 @@ class Office:
 
 @asynccontextmanager
 async def office_of(
-    folder: Path, name: str, *, clock: MovableClock
+    folder: Path, name: str, *, clock: MovableClock, language: str = "en"
 ) -> AsyncIterator[Office]:
     random = SeededRandom(name)
     door = socket.socket()
@@ -134,6 +133,7 @@ async def office_of(
         clock=clock,
         random=random,
         allow_loopback_http=True,
+        default_language=language,
         card={"field": "Photonik", "members": 84, "regions": ["DE-HE"]},
     )
     async with AsyncExitStack() as stack:

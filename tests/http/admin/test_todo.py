@@ -161,9 +161,7 @@ async def test_counters(partners: tuple[Office, Office]) -> None:
 async def test_effects_of_a_step(partners: tuple[Office, Office]) -> None:
     nord, sued = partners
     for level in ("cluster", "trusted", "public"):
-        await nord.node.catalogue.publish(
-            nord.person, offer(audience={"level": level})
-        )
+        await nord.node.catalogue.publish(nord.person, offer(audience={"level": level}))
     await sued.node.catalogue.publish(sued.person, offer())
     await nord.settle()
     await sued.settle()
@@ -178,5 +176,3 @@ async def test_menu_counts_what_waits(nord: Office, sued: Office) -> None:
     created = await nord.node.partners.invite(nord.person)
     await sued.node.partners.accept(sued.person, created.code)
     assert "waiting</span>" in (await nord.get("/admin/system")).html
-
-

@@ -26,6 +26,7 @@ from node.web.pages.entry_form.typed import (
 from schemas import vocabulary
 
 _NEAR_ZONES: Final = ("Europe/Berlin", "Europe/Zurich", "Europe/Vienna")
+_DASH: Final = "\u2013"
 _SHORT: Final = {"class": "input-short"}
 
 
@@ -71,7 +72,7 @@ def _units() -> list[tuple[str, str]]:
     return [
         (
             unit.code,
-            f"{unit.symbol} – {localized(unit.label).text}"
+            f"{unit.symbol} ({localized(unit.label).text})"
             if unit.symbol
             else localized(unit.label).text,
         )
@@ -81,7 +82,7 @@ def _units() -> list[tuple[str, str]]:
 
 def _currencies() -> list[tuple[str, str]]:
     return [
-        (money.code, f"{money.code} – {localized(money.label).text}")
+        (money.code, f"{money.code} ({localized(money.label).text})")
         for money in vocabulary("currencies")
     ]
 
@@ -171,8 +172,8 @@ LANGUAGES: Final = Control(
         ),
     )
 )
-UNIT: Final = Control(partial(_select, options=_units, empty="–"))
-CURRENCY: Final = Control(partial(_select, options=_currencies, empty="–"))
+UNIT: Final = Control(partial(_select, options=_units, empty=_DASH))
+CURRENCY: Final = Control(partial(_select, options=_currencies, empty=_DASH))
 ZONE: Final = Control(partial(_select, options=_zones, empty=PLEASE_CHOOSE))
 TRL: Final = Control(
     partial(_select, options=_levels, empty=NOT_STATED),

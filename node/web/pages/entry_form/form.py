@@ -297,10 +297,10 @@ def _make(placed: PlacedField) -> Any:
 def _offer_what_is_stored(form_field: wtforms.Field) -> None:
     # A code from another vocabulary must not be changed by opening the form.
     if isinstance(form_field, wtforms.SelectField) and form_field.data:
-        offered = {str(each.value) for each in form_field.choices}
-        if str(form_field.data) not in offered:
+        offered: list[Any] = list(form_field.choices or ())
+        if str(form_field.data) not in {str(each.value) for each in offered}:
             stored = SelectChoice(form_field.data, str(form_field.data))
-            form_field.choices = [*form_field.choices, stored]
+            form_field.choices = [*offered, stored]
 
 
 def _place(plan: KindPlan, shape: Shape) -> Iterator[PlacedField]:

@@ -15,7 +15,7 @@ from node.web.i18n import current_language, localized
 from node.web.i18n import gettext as _
 from schemas import vocabulary
 
-_APOSTROPHES: Final = str.maketrans("", "", "'’")
+_APOSTROPHES: Final = str.maketrans("", "", "'\u2019")
 _GROUPED: Final = re.compile(r"[0-9]{1,3}([.,\s][0-9]{3})+")
 _WHOLE: Final = re.compile(r"[0-9]{1,12}")
 _TERM: Final = re.compile(r'\s*"((?:[^"]|"")*)"\s*(?=[,;\n]|$)|([^,;\n]+)')
@@ -27,9 +27,10 @@ _CLOCK: Final = re.compile(
 _TAG: Final = re.compile(r"[a-z]{2,3}(-[A-Z][a-z]{3})?(-([A-Z]{2}|[0-9]{3}))?")
 # Languages that are read by name; any other is written as its tag.
 _LANGUAGES: Final = (
-    "de en fr it rm nl da sv nb fi pl cs sk sl hr hu ro bg el es pt tr uk ru et lv lt "
-    "zh ja ko ar he hi"
-).split()
+    *("de", "en", "fr", "it", "rm", "nl", "da", "sv", "nb", "fi", "pl", "cs", "sk"),
+    *("sl", "hr", "hu", "ro", "bg", "el", "es", "pt", "tr", "uk", "ru", "et", "lv"),
+    *("lt", "zh", "ja", "ko", "ar", "he", "hi"),
+)
 
 
 class NumberField(DecimalTextField):
