@@ -11,7 +11,6 @@ from node.members.model import Person, Role
 from node.office import Overview
 from node.partners.model import Partner
 from node.web.access import signed_in_as
-from node.web.i18n import gettext as _
 from node.web.running import NODE
 
 
@@ -55,8 +54,8 @@ async def partner_in(request: web.Request, desk: Desk) -> Partner:
         if partner.id == wanted:
             return partner
     raise NotFoundError(
-        _("This partner cluster is not known here."),
-        hint=_("Look it up in the list of partner clusters."),
+        "This partner cluster is not known here.",
+        hint="Look it up in the list of partner clusters.",
     )
 
 

@@ -5,9 +5,11 @@ from typing import Final
 import wtforms
 from wtforms.validators import InputRequired, Length, NumberRange, Optional
 
+from node.members.fields import FieldError, read_email
 from node.members.model import Role
-from node.web.forms import DateField, Form
+from node.web.forms import DateField, Form, choices
 from node.web.i18n import lazy_gettext
+from node.web.pages.wording import in_words
 
 INVITATION_DAYS: Final = 7
 _INVITATION_DAYS_MAX: Final = 60
@@ -63,6 +65,13 @@ class ReasonForm(Form):
     )
 
 
+def _is_address(_form: wtforms.Form, form_field: wtforms.Field) -> None:
+    try:
+        read_email(form_field.data or "")
+    except FieldError as error:
+        raise wtforms.ValidationError(in_words(error.sentence)) from error
+
+
 class PersonForm(Form):
     """A new member."""
 
@@ -70,9 +79,7 @@ class PersonForm(Form):
         lazy_gettext("First and last name"),
         [InputRequired(), Length(max=_NAME_CHARACTERS_MAX)],
     )
-    email = wtforms.EmailField(
-        lazy_gettext("E-mail"), [InputRequired(), Length(max=_NAME_CHARACTERS_MAX)]
-    )
+    email = wtforms.EmailField(lazy_gettext("E-mail"), [InputRequired(), _is_address])
     organisation = wtforms.StringField(
         lazy_gettext("Organisation"),
         [InputRequired(), Length(max=_NAME_CHARACTERS_MAX)],
@@ -81,7 +88,7 @@ class PersonForm(Form):
     role = wtforms.SelectField(
         lazy_gettext("Role"),
         [InputRequired()],
-        choices=list(_ROLES),
+        choices=choices(_ROLES),
         default=Role.PERSON.value,
     )
     send = wtforms.BooleanField(
@@ -93,7 +100,7 @@ class RoleForm(Form):
     """Another role for a member."""
 
     role = wtforms.SelectField(
-        lazy_gettext("Role"), [InputRequired()], choices=list(_ROLES)
+        lazy_gettext("Role"), [InputRequired()], choices=choices(_ROLES)
     )
 
 

@@ -9,6 +9,7 @@ from admin_ui.desk import desk_of
 from admin_ui.views import (
     deliveries,
     entries,
+    import_templates,
     imports,
     invitations,
     joining,
@@ -26,6 +27,7 @@ from node.web.application import add_package
 from node.web.i18n import lazy_gettext
 from node.web.keys import COUNTER_LOADER, NAVIGATION
 from node.web.navigation import Area, NavigationEntry, has_role
+from schemas import KINDS
 
 _MENU = (
     ("office-todo", lazy_gettext("To be done"), "/admin"),
@@ -71,7 +73,9 @@ def register(app: web.Application) -> None:
     router.add_get(entries.PATH, entries.show)
     router.add_get("/admin/eintraege/import", imports.entries)
     router.add_post("/admin/eintraege/import", imports.entries)
-    router.add_get("/admin/eintraege/vorlage", imports.entry_template)
+    router.add_get(
+        f"/admin/eintraege/vorlage/{{kind:{'|'.join(KINDS)}}}", import_templates.entries
+    )
     router.add_get(mails.PATH, mails.show)
     router.add_get("/admin/post/{mail_id}", mails.show_one)
     router.add_post("/admin/post/{mail_id}/erneut", mails.retry)
@@ -112,7 +116,7 @@ def _add_member_pages(router: web.UrlDispatcher) -> None:
     router.add_get(f"{base}/import", imports.members)
     router.add_post(f"{base}/import", imports.members)
     router.add_get(
-        f"{base}/vorlage/{{list:organisationen|personen}}", imports.member_template
+        f"{base}/vorlage/{{list:organisationen|personen}}", import_templates.members
     )
     one = f"{base}/person/{{person_id}}"
     router.add_get(one, members.person_page)

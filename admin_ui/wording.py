@@ -71,6 +71,11 @@ _STEPS: Final[Mapping[str, tuple[str, str]]] = {
 _NOTES: Final = {
     "check number compared": lazy_gettext("The check number was compared.")
 }
+_INVITATION_NOTE: Final = re.compile(r"invitation (?P<group>[0-9A-Z]+)…?")
+# Steps whose note is what one office wrote for the other.
+_STEPS_WITH_REASON: Final = frozenset(
+    {"we_refused", "they_refused", "we_ended", "they_left"}
+)
 _ENTRY_STATES: Final[Mapping[EntryState, tuple[str, StatusTone]]] = {
     EntryState.DRAFT: (lazy_gettext("draft"), "neutral"),
     EntryState.PUBLISHED: (lazy_gettext("published"), "ok"),
@@ -267,7 +272,14 @@ def step_note(event: PartnerEvent) -> str:
     if not event.note or event.event == "compared":
         return ""
     known = _NOTES.get(event.note)
-    return str(known) if known is not None else _("Reason: %(text)s", text=event.note)
+    if known is not None:
+        return str(known)
+    if event.event in _STEPS_WITH_REASON:
+        return _("Reason: %(text)s", text=event.note)
+    group = _INVITATION_NOTE.fullmatch(event.note)
+    if group is not None:
+        return _("The code began with %(group)s.", group=group["group"])
+    return event.note
 
 
 def plain_failure(text: str) -> str:

@@ -4,7 +4,6 @@ Every setting is described once, in the models below; the file that `spalier ini
 writes and deploy/node.example.toml are rendered from them (`render_config`).
 """
 
-import difflib
 import json
 import os
 import tomllib
@@ -33,8 +32,14 @@ from typing_extensions import override
 
 from federation.errors import IdentifierError
 from federation.ids import parse_base_url
+from node.config_faults import (
+    address_sentence,
+    faults_of,
+    unknown_setting,
+    with_origin,
+)
 from node.errors import ConfigInvalidError, ConflictError, InputFault, UnavailableError
-from node.sentence import Sentence, sentence_of, system_reason
+from node.sentence import Sentence, system_reason
 
 CONFIG_FILE: Final = "node.toml"
 # Present while `spalier init` is at work; left over if it was interrupted.
@@ -301,7 +306,7 @@ def load_config(folder: Path, environ: Mapping[str, str] | None = None) -> NodeC
     faults += [
         InputFault(
             fault.path,
-            _with_origin(fault.message, origins.get(fault.path, str(path))),
+            with_origin(fault.message, origins.get(fault.path, str(path))),
         )
         for fault in more
     ]
@@ -340,7 +345,7 @@ def _validated(values: dict[str, Any]) -> tuple[NodeConfig | None, list[InputFau
     try:
         return NodeConfig(**known), []
     except ValidationError as error:
-        faults = list(_faults(error))
+        faults = list(faults_of(error))
     reported = {fault.path for fault in faults}
     # A rule about several settings is not reached while one of them is wrong.
     for path, fault in _combined_faults(known):
@@ -359,7 +364,7 @@ def _combined_faults(known: dict[str, Any]) -> Iterator[tuple[str, InputFault]]:
     except ValidationError:
         return
     except PydanticCustomError as error:
-        yield "base_url", InputFault("base_url", _custom(error.context or {}))
+        yield "base_url", InputFault("base_url", address_sentence(error.context or {}))
 
 
 def smtp_password(config: NodeConfig, folder: Path) -> SecretStr:
@@ -466,8 +471,10 @@ def _unknown_variable(name: str) -> InputFault:
     known = [ENVIRONMENT_PREFIX + _SEPARATOR.join(keys).upper() for keys in _settings()]
     return InputFault(
         path=name,
-        message=_similar(
-            "The environment names a setting that does not exist.", name, known
+        message=unknown_setting(
+            Sentence("The environment names a setting that does not exist."),
+            name,
+            known,
         ),
     )
 
@@ -480,38 +487,17 @@ def _unknown(
 ) -> Iterator[InputFault]:
     for key, value in values.items():
         if key not in model.model_fields:
-            message = _similar("There is no such setting.", key, [*model.model_fields])
+            message = unknown_setting(
+                Sentence("There is no such setting."), key, [*model.model_fields]
+            )
             yield InputFault(
                 path=".".join((*above, key)),
-                message=_with_origin(message, source) if source else message,
+                message=with_origin(message, source) if source else message,
             )
             continue
         section = _section(model, key)
         if section is not None and isinstance(value, dict):
             yield from _unknown(value, source, section, (*above, key))
-
-
-# What is said of a setting that does not exist, and its beginning if a similar
-# one does.
-_UNKNOWN_SENTENCES: Final = (
-    "The environment names a setting that does not exist.",
-    "There is no such setting.",
-)
-
-
-def _similar(sentence: str, name: str, known: list[str]) -> Sentence:
-    found = difflib.get_close_matches(name, known, n=1)
-    if not found:
-        return Sentence(sentence)
-    return Sentence(
-        "{sentence} Did you mean {name}?", sentence=Sentence(sentence), name=found[0]
-    )
-
-
-def _with_origin(message: str, origin: str) -> Sentence:
-    """Add the file or the variable in which a setting stands."""
-    said = message if isinstance(message, Sentence) else Sentence(message)
-    return Sentence("{message} ({origin})", message=said, origin=origin)
 
 
 def _known_only(values: Mapping[str, Any], model: type[BaseModel]) -> dict[str, Any]:
@@ -532,51 +518,6 @@ def _put(values: dict[str, Any], keys: tuple[str, ...], value: str) -> None:
             inner = values[key] = {}
         values = inner
     values[keys[-1]] = value
-
-
-def _faults(error: ValidationError) -> Iterator[InputFault]:
-    for detail in error.errors(include_url=False, include_input=False):
-        path = ".".join(str(part) for part in detail["loc"])
-        if detail["type"] == "base_url":
-            path = "base_url"
-        elif detail["type"] == "smtp_incomplete":
-            path = "mail.transport"
-        yield InputFault(path=path, message=_said(detail))
-
-
-# By pydantic's names for what is wrong; its own words for the rest.
-_TYPE_SENTENCES: Final = {
-    "bool_parsing": "This must be true or false.",
-    "bool_type": "This must be true or false.",
-    "greater_than_equal": "This must be {ge} or more.",
-    "int_from_float": "This must be a whole number.",
-    "int_parsing": "This must be a whole number.",
-    "int_type": "This must be a whole number.",
-    "less_than_equal": "This must be {le} or less.",
-    "literal_error": "This must be one of: {expected}.",
-    "missing": "This setting is missing.",
-    "model_type": "This must be a group of settings.",
-    "string_too_long": "This is longer than {max_length} characters.",
-    "string_too_short": "This is shorter than {min_length} characters.",
-    "string_type": "This must be a text.",
-}
-
-
-def _said(detail: Mapping[str, Any]) -> Sentence:
-    context: Mapping[str, Any] = detail.get("ctx", {})
-    template = _TYPE_SENTENCES.get(detail["type"])
-    if template is not None:
-        return Sentence(template, **context)
-    return _custom(context) if "found" in context else _whole(detail["msg"])
-
-
-def _custom(context: Mapping[str, Any]) -> Sentence:
-    found: IdentifierError = context["found"]
-    return Sentence("{reason}.", reason=sentence_of(found))
-
-
-def _whole(text: str) -> Sentence:
-    return Sentence(text[:1].upper() + text[1:].rstrip(".") + ".")
 
 
 def render_config(values: Mapping[str, Any]) -> str:

@@ -7,7 +7,7 @@ is kept here, and both steps read exactly the same bytes.
 import base64
 import binascii
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -18,8 +18,6 @@ from admin_ui.desk import Desk, desk_of
 from admin_ui.forms import UploadForm
 from admin_ui.wording import explain
 from node.errors import InvalidInputError, NodeError
-from node.members.csv_export import write_table
-from node.members.import_columns import ORGANISATION_COLUMNS, PERSON_COLUMNS
 from node.members.import_report import ImportReport, RowAction, RowResult
 from node.web.forms import read_form
 from node.web.i18n import gettext as _
@@ -27,6 +25,7 @@ from node.web.i18n import lazy_gettext, ngettext
 from node.web.pages.wording import in_words
 from node.web.rendering import render
 from node.web.views import Status, StatusTone
+from schemas import KINDS
 
 FILE_BYTES_MAX: Final = 2 * 1024 * 1024
 ROWS_SHOWN: Final = 500
@@ -44,49 +43,6 @@ _ORDER: Final = (
     RowAction.ADDED,
     RowAction.UNCHANGED,
 )
-_EXAMPLES: Final = {
-    "organisationen": (
-        ORGANISATION_COLUMNS,
-        {
-            "external_id": "M-0001",
-            "name": "Optik Beispiel GmbH",
-            "short_name": "Optik Beispiel",
-            "website": "https://optik.example",
-            "region": "DE-HE",
-            "city": "Wetzlar",
-            "description_de": "Fertigung von Präzisionsoptik.",
-        },
-    ),
-    "personen": (
-        PERSON_COLUMNS,
-        {
-            "external_id": "P-0001",
-            "organisation": "M-0001",
-            "name": "Anna Beispiel",
-            "email": "anna@optik.example",
-            "role": "person",
-            "function": "Vertrieb",
-            "language": "de",
-            "consent_date": "2026-11-21",
-            "consent_source": "Aufnahmeantrag",
-        },
-    ),
-}
-_ENTRY_EXAMPLE: Final = {
-    "kind": "capacity_offer",
-    "external_id": "E-0001",
-    "organisation": "M-0001",
-    "person": "anna@optik.example",
-    "audience": "trusted",
-    "partners": "",
-    "title_de": "Freie Zeiten am Interferometer",
-    "summary_de": "Formprüfung von Linsen bis 150 mm Durchmesser.",
-    "valid_until": "2027-06-30",
-    "topics": "Optik | Messtechnik",
-    "equipment_class": "measuring",
-    "availability": "now",
-    "price.mode": "on_request",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,14 +69,15 @@ class ImportPage:
     """What the imports of members and of entries have of their own.
 
     Attributes:
-        templates: Address and name of the files that show the columns.
+        templates: Address and name of the files that show the columns; a kind's name
+            by language.
     """
 
     path: str
     heading: str
     lead: str
     back: tuple[str, str]
-    templates: Sequence[tuple[str, str]]
+    templates: Sequence[tuple[str, str | Mapping[str, str]]]
     run: Run
     may_invite: bool
 
@@ -133,20 +90,6 @@ async def members(request: web.Request) -> web.Response:
 async def entries(request: web.Request) -> web.Response:
     """Import entries."""
     return await _import(request, ENTRIES)
-
-
-async def member_template(request: web.Request) -> web.Response:
-    """Give a file with the columns and one example row."""
-    desk_of(request)
-    columns, example = _EXAMPLES[request.match_info["list"]]
-    names = [column.name for column in columns]
-    return _file(names, example, f"{request.match_info['list']}.csv")
-
-
-async def entry_template(request: web.Request) -> web.Response:
-    """Give a file with the usual columns and one example row."""
-    desk_of(request)
-    return _file(list(_ENTRY_EXAMPLE), _ENTRY_EXAMPLE, "eintraege.csv")
 
 
 async def _import(request: web.Request, page: ImportPage) -> web.Response:
@@ -190,19 +133,19 @@ def unpacked(text: str) -> bytes:
         raw = base64.urlsafe_b64decode(text.encode())
         content = unpacking.decompress(raw, FILE_BYTES_MAX)
     except (binascii.Error, ValueError, zlib.error) as error:
-        raise InvalidInputError(_("The file was lost. Choose it again.")) from error
+        raise InvalidInputError("The file was lost. Choose it again.") from error
     if not unpacking.eof:
-        raise InvalidInputError(_("The file was lost. Choose it again."))
+        raise InvalidInputError("The file was lost. Choose it again.")
     return content
 
 
 def _content(uploaded: object) -> bytes:
     if not isinstance(uploaded, FileField):
-        raise InvalidInputError(_("Choose a file."))
+        raise InvalidInputError("Choose a file.")
     content = uploaded.file.read(FILE_BYTES_MAX + 1)
     if len(content) > FILE_BYTES_MAX:
         raise InvalidInputError(
-            _("The file is larger than 2 MB. Divide it into several files.")
+            "The file is larger than 2 MB. Divide it into several files."
         )
     return content
 
@@ -277,16 +220,6 @@ def _shown(row: RowResult) -> ShownRow:
     return ShownRow(row, Status(str(text), tone), reasons)
 
 
-def _file(columns: list[str], example: dict[str, str], name: str) -> web.Response:
-    row = [example.get(column, "") for column in columns]
-    return web.Response(
-        body=write_table(columns, [row]),
-        content_type="text/csv",
-        charset="utf-8",
-        headers={"Content-Disposition": f'attachment; filename="{name}"'},
-    )
-
-
 async def _run_members(
     desk: Desk, content: bytes, *, dry_run: bool, invite: bool
 ) -> ImportReport:
@@ -315,9 +248,9 @@ MEMBERS: Final = ImportPage(
     templates=(
         (
             "/admin/mitglieder/vorlage/organisationen",
-            lazy_gettext("Template for organisations"),
+            lazy_gettext("Organisations"),
         ),
-        ("/admin/mitglieder/vorlage/personen", lazy_gettext("Template for persons")),
+        ("/admin/mitglieder/vorlage/personen", lazy_gettext("Persons")),
     ),
     run=_run_members,
     may_invite=True,
@@ -330,7 +263,9 @@ ENTRIES: Final = ImportPage(
         " requests and profiles, one line each."
     ),
     back=(lazy_gettext("Entries"), "/admin/eintraege"),
-    templates=(("/admin/eintraege/vorlage", lazy_gettext("Template for entries")),),
+    templates=tuple(
+        (f"/admin/eintraege/vorlage/{kind.name}", kind.label) for kind in KINDS.values()
+    ),
     run=_run_entries,
     may_invite=False,
 )

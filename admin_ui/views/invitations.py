@@ -73,6 +73,6 @@ async def _open_invitation(desk: Desk, invitation_id: str) -> Invitation:
         if each.id == invitation_id and usable:
             return each
     raise NotFoundError(
-        _("This invitation is no longer open."),
-        hint=_("It was used, taken back, or has expired. Make a new code."),
+        "This invitation is no longer open.",
+        hint="It was used, taken back, or has expired. Make a new code.",
     )

@@ -86,8 +86,8 @@ async def _mail(desk: Desk, mail_id: str) -> Mail:
         if mail.id == mail_id:
             return mail
     raise NotFoundError(
-        _("This mail is not in the list any more."),
-        hint=_("See the list of the latest mails."),
+        "This mail is not in the list any more.",
+        hint="See the list of the latest mails.",
     )
 
 

@@ -17,6 +17,7 @@ from node.catalogue.publication import (
     read_publication,
 )
 from node.catalogue.signing import sign_entry
+from node.catalogue.states import not_closable
 from node.errors import (
     ConflictError,
     InputFault,
@@ -57,18 +58,6 @@ _CLOSABLE_FROM: Mapping[EntryState, frozenset[EntryState]] = {
         }
     ),
     EntryState.FULFILLED: frozenset({EntryState.PUBLISHED}),
-}
-_CLOSING_SENTENCES: Mapping[EntryState, str] = {
-    EntryState.WITHDRAWN: "The entry cannot be withdrawn: it is {state}.",
-    EntryState.FULFILLED: "The entry cannot be marked as fulfilled: it is {state}.",
-}
-STATE_SENTENCES: Mapping[EntryState, str] = {
-    EntryState.DRAFT: "a draft",
-    EntryState.PUBLISHED: "published",
-    EntryState.FULFILLED: "fulfilled",
-    EntryState.EXPIRED: "expired",
-    EntryState.WITHDRAWN: "withdrawn",
-    EntryState.DELETED: "deleted",
 }
 _ERASED: Mapping[str, Any] = {"title": {}, "summary": {}}
 
@@ -384,10 +373,7 @@ class Catalogue:
                 return entry
             if entry.state not in _CLOSABLE_FROM[state]:
                 raise ConflictError(
-                    Sentence(
-                        _CLOSING_SENTENCES[state],
-                        state=Sentence(STATE_SENTENCES[entry.state]),
-                    ),
+                    not_closable(entry.state, wanted=state),
                     code="wrong-state",
                 )
             now = self._context.clock.now()

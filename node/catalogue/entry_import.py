@@ -21,6 +21,7 @@ from node.catalogue.import_specs import split_list
 from node.catalogue.model import Entry, EntryState
 from node.catalogue.owners import Owner, resolve_owner
 from node.catalogue.publication import Publication, read_publication
+from node.catalogue.states import named_state
 from node.errors import InvalidInputError, NodeError, NotAuthorisedError
 from node.members.csv_table import (
     Row,
@@ -341,7 +342,7 @@ class _Planning:
         if before.state not in {*_OPEN_STATES, EntryState.DRAFT}:
             sentence = Sentence(
                 "This entry is {state}; an import does not publish it again.",
-                state=before.state.value,
+                state=named_state(before.state),
             )
             return _failed(row, [RowError(row.number, sentence, "external_id")])
         changed = replace(result, action=RowAction.CHANGED, changes=changes)

@@ -7,11 +7,12 @@ from typing import Any
 
 from node.cli.wording import gettext as _
 from node.control.client import NotServingError, ask
+from node.control.lock_holder import lock_holder
 from node.control.request import ControlRequest
 from node.errors import ConflictError, NotFoundError, UnavailableError
 
-LOCK_WAIT_SECONDS = 15.0  # other commands before ours, or a node that is starting
-_POLL_SECONDS = 0.05
+LOCK_WAIT_SECONDS = 20.0  # a command before ours, or a node that is starting
+_POLL_SECONDS = 0.1
 _IN_USE = "node-in-use"
 
 
@@ -35,20 +36,45 @@ def perform(
                 "Name the folder of a node with --node, or set one up: spalier init"
             ),
         )
-    deadline = time.monotonic() + LOCK_WAIT_SECONDS
+    queue = _Queue(folder)
     while True:
         try:
             return ask(folder, request), True
         except NotServingError:
             pass
-        try:
-            return _directly(folder, request, debug=debug), False
-        except ConflictError as error:
-            if error.code != _IN_USE:
-                raise
-            if time.monotonic() > deadline:
-                raise _silent(folder, error) from error
+        if queue.is_free():
+            try:
+                return _directly(folder, request, debug=debug), False
+            except ConflictError as error:
+                if error.code != _IN_USE:
+                    raise
         time.sleep(_POLL_SECONDS)
+
+
+class _Queue:
+    """Commands on a node that does not serve run one after the other.
+
+    Whoever holds the folder gets `LOCK_WAIT_SECONDS`; the next holder as much.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._holder: str | None = None
+        self._since = time.monotonic()
+
+    def is_free(self) -> bool:
+        """Whether it is worth trying to take the folder.
+
+        Raises:
+            UnavailableError: One process has held it too long.
+        """
+        holder = lock_holder(self._folder)
+        now = time.monotonic()
+        if holder is None or holder != self._holder:
+            self._holder, self._since = holder, now
+        elif now - self._since > LOCK_WAIT_SECONDS:
+            raise _silent(self._folder, holder)
+        return holder is None
 
 
 def _directly(folder: Path, request: ControlRequest, *, debug: bool) -> dict[str, Any]:
@@ -63,13 +89,13 @@ def _directly(folder: Path, request: ControlRequest, *, debug: bool) -> dict[str
     return asyncio.run(run_directly(folder, request))
 
 
-def _silent(folder: Path, error: ConflictError) -> UnavailableError:
+def _silent(folder: Path, holder: str) -> UnavailableError:
     return UnavailableError(
         _(
-            "The node in %(folder)s is in use by another process, which answers no "
-            "commands. (%(reason)s)",
+            "The node in %(folder)s is in use by process %(process)s, which answers "
+            "no commands.",
             folder=folder,
-            reason=error.message,
+            process=holder,
         ),
         code="node-silent",
         path=str(folder),

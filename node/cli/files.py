@@ -6,6 +6,7 @@ from pathlib import Path
 from node.cli.wording import gettext as _
 from node.control.request import FILE_BYTES_MAX, packed_file
 from node.errors import InvalidInputError
+from node.sentence import system_reason
 
 STANDARD_INPUT = "-"
 
@@ -27,7 +28,7 @@ def read_packed(name: str) -> str:
             _(
                 "The file %(name)s cannot be read: %(reason)s.",
                 name=name,
-                reason=error.strerror,
+                reason=system_reason(error).translated(_),
             ),
             code="file-unreadable",
             path=name,

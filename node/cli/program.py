@@ -146,19 +146,20 @@ def _show_error(error: dict[str, Any], invocation: Invocation) -> None:
     if _tells_place(error):
         lines.append(f"  {error['path']}")
     if error["hint"]:
-        hint: str = error["hint"]
-        lines.append(f"  → {_(hint)}")
+        hint = {"message": error["hint"], "words": error.get("hint_words")}
+        lines.append(f"  → {_said(hint)}")
     sys.stderr.write("\n".join(lines) + "\n")
 
 
 def _said(described: dict[str, Any]) -> str:
     """Say a message in the language that is spoken, if it can be translated."""
+    from node.control.failures import sentence_from
+
     words = described.get("words")
     if words is None:
         message: str = described["message"]
         return _(message)
-    template: str = words["template"]
-    return _(template).format(**words["values"])
+    return sentence_from(words).translated(_)
 
 
 def _tells_place(error: dict[str, Any]) -> bool:

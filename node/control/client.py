@@ -89,7 +89,8 @@ def _document(folder: Path, line: bytes) -> dict[str, Any]:
 def _no_answer(folder: Path) -> UnavailableError:
     return UnavailableError(
         Sentence(
-            "The node in {folder} is running, but does not answer on its control socket.",
+            "The node in {folder} is running, but does not answer on its "
+            "control socket.",
             folder=folder,
         ),
         code="node-silent",

@@ -1,5 +1,6 @@
 """Every failure as one document: `{"error": {code, message, path, hint}}`."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from node.control.request import CommandFailedError
@@ -9,11 +10,12 @@ from node.errors import (
     InvalidInputError,
     NodeError,
 )
-from node.members.sentence import Sentence
+from node.sentence import Sentence, sentence_of
 
 INTERNAL_CODE = "internal"
-# How a message can be said in another language; between node and command only.
-WORDS = "words"
+# How message and hint can be said in another language; between node and command
+# only.
+WORDS, HINT_WORDS = "words", "hint_words"
 
 
 def error_document(error: Exception) -> dict[str, Any]:
@@ -28,21 +30,21 @@ def error_document(error: Exception) -> dict[str, Any]:
     known = _federation_error(error)
     if known is not None:
         return {"error": known}
-    return {
-        "error": _error(
-            INTERNAL_CODE,
-            f"The command failed unexpectedly ({type(error).__name__}).",
-            hint="The node's log says more; --debug shows it here.",
-        )
-    }
+    unexpected = Sentence(
+        "The command failed unexpectedly ({name}).", name=type(error).__name__
+    )
+    hint = Sentence("The node's log says more; --debug shows it here.")
+    described = _error(INTERNAL_CODE, unexpected, hint=hint)
+    _add_words(described, words_of(unexpected), words_of(hint))
+    return {"error": described}
 
 
 def _node_error(error: NodeError) -> dict[str, Any]:
     document = _error(error.code, error.message, path=error.path, hint=error.hint)
     if isinstance(error, CommandFailedError):
-        _add_words(document, error.words)
+        _add_words(document, error.words, error.hint_words)
     else:
-        _add_words(document, words_of(error.message))
+        _add_words(document, words_of(error.message), words_of(error.hint))
     if isinstance(error, InvalidInputError | ConfigInvalidError):
         faults = [_fault(fault) for fault in error.faults]
     elif isinstance(error, CommandFailedError):
@@ -60,12 +62,14 @@ def _federation_error(error: Exception) -> dict[str, Any] | None:
     from federation.handshake import InvitationCodeError  # noqa: PLC0415
 
     if isinstance(error, InvitationCodeError):
-        return _error("invitation-mistyped", str(error), path="code")
+        described = _error("invitation-mistyped", str(error), path="code")
+        _add_words(described, words_of(sentence_of(error)))
+        return described
     if isinstance(error, FetchError):
         return _error(
             error.problem_code or "partner-unreachable",
             str(error),
-            hint="Check that the other node is running, then try again.",
+            hint=Sentence("Check that the other node is running, then try again."),
         )
     if isinstance(error, PeerError):
         return _error(error.code, error.safe_text)
@@ -83,27 +87,53 @@ def _fault(fault: InputFault) -> dict[str, Any]:
 
 
 def words_of(message: str) -> dict[str, Any] | None:
-    """Return a sentence's template and what stands in it, None for a plain text."""
+    """Return a sentence's template and what stands in it, None for a plain text.
+
+    A sentence that stands in another one is described likewise.
+    """
     if not isinstance(message, Sentence):
         return None
-    values = {name: str(value) for name, value in message.values.items()}
+    values = {
+        name: words_of(value) if isinstance(value, Sentence) else str(value)
+        for name, value in message.values.items()
+    }
     return {"template": message.template, "values": values}
 
 
-def _add_words(document: dict[str, Any], words: dict[str, Any] | None) -> None:
+def sentence_from(words: Mapping[str, Any]) -> Sentence:
+    """Return the sentence that `words_of` described."""
+    values = {
+        name: sentence_from(value) if isinstance(value, dict) else value
+        for name, value in words["values"].items()
+    }
+    return Sentence(words["template"], **values)
+
+
+def _add_words(
+    document: dict[str, Any],
+    words: dict[str, Any] | None,
+    hint_words: dict[str, Any] | None = None,
+) -> None:
     if words is not None:
         document[WORDS] = words
+    if hint_words is not None:
+        document[HINT_WORDS] = hint_words
 
 
 def without_words(document: dict[str, Any]) -> dict[str, Any]:
     """Return an error document as scripts see it: in English only."""
-    error = {name: value for name, value in document["error"].items() if name != WORDS}
+    error = _plain(document["error"])
     if "faults" in error:
-        error["faults"] = [
-            {name: value for name, value in fault.items() if name != WORDS}
-            for fault in error["faults"]
-        ]
+        error["faults"] = [_plain(fault) for fault in error["faults"]]
     return {"error": error}
+
+
+def _plain(described: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        name: value
+        for name, value in described.items()
+        if name not in {WORDS, HINT_WORDS}
+    }
 
 
 def _error(

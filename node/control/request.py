@@ -39,13 +39,13 @@ class ControlRequest:
         value = self.arguments.get(name)
         if value is None or isinstance(value, str):
             return value
-        raise self._wrong(name, "a text")
+        raise self._wrong(name, Sentence("a text"))
 
     def text(self, name: str) -> str:
         """Return a text that must be there."""
         value = self.optional_text(name)
         if value is None:
-            raise self._wrong(name, "given")
+            raise self._wrong(name, Sentence("given"))
         return value
 
     def flag(self, name: str) -> bool:
@@ -53,23 +53,23 @@ class ControlRequest:
         value = self.arguments.get(name, False)
         if isinstance(value, bool):
             return value
-        raise self._wrong(name, "true or false")
+        raise self._wrong(name, Sentence("true or false"))
 
     def number(self, name: str, *, default: int) -> int:
         """Return a whole number."""
         value = self.arguments.get(name, default)
         if isinstance(value, int) and not isinstance(value, bool):
             return value
-        raise self._wrong(name, "a whole number")
+        raise self._wrong(name, Sentence("a whole number"))
 
     def file(self, name: str) -> bytes:
         """Return the bytes of a file."""
         try:
             return base64.b64decode(self.text(name), validate=True)
         except binascii.Error as error:
-            raise self._wrong(name, "base64") from error
+            raise self._wrong(name, Sentence("base64")) from error
 
-    def _wrong(self, name: str, expected: str) -> InvalidInputError:
+    def _wrong(self, name: str, expected: Sentence) -> InvalidInputError:
         return InvalidInputError(
             Sentence(
                 "The argument “{name}” of {command} must be {expected}.",
@@ -90,7 +90,7 @@ def packed_file(data: bytes) -> str:
     if len(data) > FILE_BYTES_MAX:
         mebibytes = FILE_BYTES_MAX // (1024 * 1024)
         raise InvalidInputError(
-            Sentence("The file is longer than {mebibytes} MiB.", mebibytes=mebibytes),
+            Sentence("The file is longer than {limit} MiB.", limit=mebibytes),
             code="file-too-large",
             hint="Split it into several files.",
         )
@@ -141,6 +141,7 @@ class CommandFailedError(NodeError):
     Attributes:
         faults: As in the error document: path, message and perhaps row.
         words: Template and values of the message, if it can be translated.
+        hint_words: The same of the hint.
     """
 
     def __init__(self, error: Mapping[str, Any]) -> None:
@@ -150,8 +151,11 @@ class CommandFailedError(NodeError):
             path=str(error.get("path", "")),
             hint=str(error.get("hint", "")),
         )
-        words = error.get("words")
+        words, hint_words = error.get("words"), error.get("hint_words")
         self.words: dict[str, Any] | None = words if isinstance(words, dict) else None
+        self.hint_words: dict[str, Any] | None = (
+            hint_words if isinstance(hint_words, dict) else None
+        )
         faults = error.get("faults")
         self.faults: list[dict[str, Any]] = faults if isinstance(faults, list) else []
 

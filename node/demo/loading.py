@@ -11,6 +11,7 @@ from node.demo.data import load_entries
 from node.errors import InvalidInputError
 from node.initialise import initialise
 from node.members.model import Person
+from node.sentence import Sentence
 
 LANGUAGE = "de"
 UNKNOWN_PARTNER = "unknown-partner"
@@ -62,10 +63,15 @@ async def load_sample_data(
         ):
             report = await node.members.import_members(office, file, dry_run=False)
             if report.errors:
-                message = f"row {report.errors[0].row}: {report.errors[0].message}"
+                first = report.errors[0]
                 raise InvalidInputError(
-                    f"The sample members of {demo_node.cluster.name} do not fit: "
-                    f"{message}"
+                    Sentence(
+                        "The sample members of {cluster} do not fit: row {row}: "
+                        "{reason}",
+                        cluster=demo_node.cluster.name,
+                        row=first.row,
+                        reason=first.message,
+                    )
                 )
         persons = [
             person

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from node.cli.wording import gettext as _
 from node.demo.clusters import LOOPBACK, DemoNode
 from node.errors import UnavailableError
+from node.sentence import Sentence
 
 READY_SECONDS = 60.0
 STOP_SECONDS = 30.0
@@ -159,7 +160,7 @@ def _failed(node: DemoNode, message: str) -> UnavailableError:
         lines = []
     shown = "".join(f"\n    {line}" for line in lines[-_LOG_LINES:])
     return UnavailableError(
-        f"{message}{shown}",
+        Sentence("{message}{lines}", message=message, lines=shown),
         code="node-ended",
         path=str(node.log),
         hint=_("The whole log: %(path)s", path=node.log),

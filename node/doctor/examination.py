@@ -56,11 +56,12 @@ def examine(folder: Path, *, clock: Clock, environ: Mapping[str, str]) -> list[F
         config = load_config(folder, environ)
     except ConfigInvalidError as error:
         return [
-            _settings(Severity.ERROR, f"{fault.path}: {fault.message}")
+            _settings(Severity.ERROR, f"{fault.path}: {fault.in_words(_)}")
             for fault in error.faults
         ]
     except NodeError as error:
-        return [_settings(Severity.ERROR, _(error.message), fix=_(error.hint))]
+        message, fix = error.in_words(_)
+        return [_settings(Severity.ERROR, message, fix=fix)]
     subject = Subject(
         folder=folder,
         config=config,

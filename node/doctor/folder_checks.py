@@ -1,17 +1,14 @@
 """Checks of the folder, the machine and the running process."""
 
-import fcntl
 import http.client
-import os
 import shutil
 from collections.abc import Iterable
-from pathlib import Path
 from typing import ClassVar, Final
 from urllib.parse import urlsplit
 
+from node.control.lock_holder import lock_holder
 from node.doctor.finding import Finding, Severity, Subject
 from node.errors import ConfigInvalidError
-from node.instance_lock import LOCK_FILE
 from node.node_key import load_key
 from node.web.i18n import gettext as _
 
@@ -38,7 +35,7 @@ class KeyCheck:
             key = load_key(subject.folder)
         except ConfigInvalidError as error:
             for fault in error.faults:
-                yield Finding(self.id, self.title, Severity.ERROR, fault.message)
+                yield Finding(self.id, self.title, Severity.ERROR, fault.in_words(_))
             return
         message = _(
             "Fingerprint %(fingerprint)s, readable by its owner only.",
@@ -114,23 +111,6 @@ class ServingCheck:
             ),
             _("Look into the node's log; stop that process if it hangs."),
         )
-
-
-def lock_holder(folder: Path) -> str | None:
-    """Return who holds the node's lock, None if nobody does."""
-    try:
-        descriptor = os.open(folder / LOCK_FILE, os.O_RDONLY | os.O_NOFOLLOW)
-    except OSError:
-        return None
-    try:
-        # Shared, and given back at once: nothing in the file changes.
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return os.pread(descriptor, 20, 0).decode("ascii", "replace").strip() or "?"
-    else:
-        return None
-    finally:
-        os.close(descriptor)
 
 
 class ReachabilityCheck:

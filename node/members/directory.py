@@ -398,7 +398,9 @@ class MemberDirectory:
         if role not in set(Role):
             words = ", ".join(Role)
             faults.append(
-                InputFault("role", Sentence("The role must be one of: {w}.", w=words))
+                InputFault(
+                    "role", Sentence("The role must be one of: {words}.", words=words)
+                )
             )
         language = language or self._context.config.default_language
         if language not in _LANGUAGES:

@@ -147,8 +147,8 @@ class _PersonIndex:
     def faults(self, row: Row, values: Mapping[str, Any]) -> list[RowError]:
         """Find what is wrong with a row whose cells are each in order."""
 
-        def fault(column: str, template: str, **places: object) -> RowError:
-            return RowError(row.number, Sentence(template, **places), column)
+        def fault(column: str, sentence: Sentence) -> RowError:
+            return RowError(row.number, sentence, column)
 
         errors = []
         organisation = self._organisations.get(values["organisation"].casefold())
@@ -156,8 +156,11 @@ class _PersonIndex:
             errors.append(
                 fault(
                     "organisation",
-                    "There is no organisation {name}; import the organisations first.",
-                    name=values["organisation"],
+                    Sentence(
+                        "There is no organisation {name}; import the organisations "
+                        "first.",
+                        name=values["organisation"],
+                    ),
                 )
             )
         found = self._found(values)
@@ -166,24 +169,30 @@ class _PersonIndex:
             errors.append(
                 fault(
                     "email",
-                    "{email} already belongs to {name} with another external id.",
-                    email=values["email"],
-                    name=namesake.name,
+                    Sentence(
+                        "{email} already belongs to {name} with another external id.",
+                        email=values["email"],
+                        name=namesake.name,
+                    ),
                 )
             )
         if found is not None and found.left_at is not None:
             errors.append(
                 fault(
                     "external_id",
-                    "{name} left on {day}; an import does not bring anybody back.",
-                    name=found.name,
-                    day=found.left_at.date().isoformat(),
+                    Sentence(
+                        "{name} left on {day}; an import does not bring anybody back.",
+                        name=found.name,
+                        day=found.left_at.date().isoformat(),
+                    ),
                 )
             )
         errors += self._consent_faults(row, values)
         if organisation is not None and not self._may(found, organisation, values):
             errors.append(
-                fault("role", "You may not give or change this person's role.")
+                fault(
+                    "role", Sentence("You may not give or change this person's role.")
+                )
             )
         return errors
 

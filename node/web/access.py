@@ -6,7 +6,6 @@ from aiohttp import web
 
 from node.errors import NotAuthorisedError
 from node.members.model import Person, Role
-from node.web.i18n import gettext as _
 from node.web.keys import PERSON
 from node.web.navigation import has_role
 
@@ -36,8 +35,8 @@ def signed_in_as(request: web.Request, role: Role) -> Person:
     person = signed_in(request)
     if not has_role(person, role):
         raise NotAuthorisedError(
-            _("This page is for your cluster's office."),
-            hint=_("Ask your office if you need something from it."),
+            "This page is for your cluster's office.",
+            hint="Ask your office if you need something from it.",
         )
     return person
 

@@ -5,15 +5,16 @@ the page shows the number under which they stand there.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import structlog
 from aiohttp import web
 
 from federation.errors import PeerError
 from node.errors import InputFault, InvalidInputError, NodeError
+from node.sentence import in_words
+from node.web.i18n import SOURCE, speaking
 from node.web.i18n import gettext as _
-from node.web.i18n import speaking
 from node.web.keys import REQUEST_ID
 from node.web.language_choice import language_of
 from node.web.rendering import render
@@ -33,8 +34,9 @@ class Failure:
 
     Attributes:
         code: Last part of the problem type (RFC 9457).
-        message: Sentence that may be shown; empty for the status' own.
-        hint: What to do; empty for the status' own.
+        message: English text or `Sentence` that may be shown; empty for the
+            status' own.
+        hint: What to do, likewise.
         members: Extension members of the problem document.
     """
 
@@ -63,9 +65,7 @@ async def show_errors(request: web.Request, handler: Handler) -> web.StreamRespo
     except Exception:  # noqa: BLE001 - the last door: nobody sees a traceback
         _log.exception("request failed", method=request.method, path=request.path)
         failure = Failure(status=_SERVER_FAULT, code="internal-error")
-    # The inner handlers' language ended with them.
-    with speaking(language_of(request)):
-        return failure_response(request, failure)
+    return failure_response(request, failure)
 
 
 def _from_http(error: web.HTTPException) -> Failure:
@@ -84,8 +84,8 @@ def _from_node(error: NodeError) -> Failure:
     return Failure(
         status=error.status,
         code=error.code,
-        message=str(error.message),
-        hint=str(error.hint),
+        message=error.message,
+        hint=error.hint,
         faults=faults,
     )
 
@@ -106,8 +106,14 @@ def _from_peer(error: PeerError) -> Failure:
 
 
 def failure_response(request: web.Request, failure: Failure) -> web.Response:
-    """Answer with a page where the client prefers one, else with a problem."""
-    response = _page(request, failure) if wants_page(request) else _problem(failure)
+    """Answer with a page where the client prefers one, else with a problem.
+
+    A page speaks the reader's language, a problem document English.
+    """
+    as_page = wants_page(request)
+    # The inner handlers' language ended with them.
+    with speaking(language_of(request) if as_page else SOURCE):
+        response = _page(request, failure) if as_page else _problem(failure)
     response.headers.update(failure.headers)
     response.headers["Cache-Control"] = "private, no-store"
     return response
@@ -165,9 +171,11 @@ def _page(request: web.Request, failure: Failure) -> web.Response:
         "error.html",
         {
             "title": title,
-            "message": failure.message or guidance,
-            "hint": failure.hint,
-            "faults": failure.faults,
+            "message": in_words(failure.message, _) or guidance,
+            "hint": in_words(failure.hint, _),
+            "faults": [
+                replace(fault, message=fault.in_words(_)) for fault in failure.faults
+            ],
             "reference": (
                 request.get(REQUEST_ID, "") if failure.status >= _SERVER_FAULT else ""
             ),

@@ -12,7 +12,7 @@ import structlog
 from aiohttp import web
 
 from node.errors import NodeError, NotAuthorisedError
-from node.web.i18n import gettext as _
+from node.sentence import Sentence
 from node.web.keys import PERSON, RANDOM, REQUEST_ID, SITE
 from node.web.site import SiteSettings
 
@@ -98,8 +98,10 @@ async def check_host(request: web.Request, handler: Handler) -> web.StreamRespon
     )
     if not expected and request.path not in _PROBES:
         raise MisdirectedRequestError(
-            _("This server does not answer under the address that was used."),
-            hint=_("The address of this cluster is %(url)s.", url=_base_url(request)),
+            "This server does not answer under the address that was used.",
+            hint=Sentence(
+                "The address of this cluster is {url}.", url=_base_url(request)
+            ),
         )
     return await handler(request)
 
@@ -121,8 +123,8 @@ async def check_form_origin(
     exempt = request.method in _SAFE_METHODS or request.path in FEDERATION_DOORS
     if not exempt and not sent_by_own_page(request):
         raise ForeignFormError(
-            _("This form was not sent from a page of this cluster."),
-            hint=_("Nothing was changed. Open the page again and repeat the step."),
+            "This form was not sent from a page of this cluster.",
+            hint="Nothing was changed. Open the page again and repeat the step.",
         )
     return await handler(request)
 

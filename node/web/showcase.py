@@ -106,7 +106,7 @@ async def show(request: web.Request) -> web.Response:
         person is not None and has_role(person, Role.NODE_ADMIN)
     )
     if not admitted:
-        raise NotFoundError(_("This page does not exist"))
+        raise NotFoundError("This page does not exist")
     form = await read_form(request, SampleForm)
     invalid = request.method == "POST" and not form.validate()
     return render(
@@ -306,5 +306,5 @@ def register(app: web.Application) -> None:
 async def show_entrance(request: web.Request) -> web.Response:
     """Show the layout of pages before the door."""
     if not request.config_dict[SITE].demo:
-        raise NotFoundError(_("This page does not exist"))
+        raise NotFoundError("This page does not exist")
     return render(request, "showcase_entrance.html", {"form": SampleForm()})

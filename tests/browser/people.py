@@ -51,10 +51,14 @@ class People:
     async def member(
         self, site: Site, email: str, *, language: str = "de", scripts: bool = True
     ) -> BrowserContext:
-        """Open a window and sign in with the password."""
-        window = await self.visitor(site, language=language, scripts=scripts)
+        """Open a window and sign in with the password; the language is kept."""
+        window = await self.visitor(site, scripts=scripts)
         page = await window.new_page()
         await sign_in(page, email, self._password)
+        if language == "en":
+            await page.goto("/einstellungen")
+            await page.get_by_role("main").get_by_role("button", name="English").click()
+            await expect(page.locator("html")).to_have_attribute("lang", "en")
         await page.close()
         return window
 

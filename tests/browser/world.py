@@ -5,17 +5,21 @@ of Optence and waits.
 """
 
 import json
+import re
 import secrets
 import socket
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from node.control.client import ask
+from node.control.request import ControlRequest
 from node.demo import pairing
 from node.demo.clusters import LOOPBACK, DemoNode, demo_nodes
 from node.demo.data import load_entries
@@ -47,9 +51,25 @@ class Site:
         """The cluster's name as the pages write it."""
         return self.node.cluster.name
 
-    def ask(self, command: str, **arguments: Any) -> dict[str, Any]:
+    def ask(self, command: str, **arguments: object) -> dict[str, Any]:
         """Run a command in the serving node, as the command line does."""
-        return pairing.command(self.node, command, **arguments)
+        return ask(self.node.folder, ControlRequest(command, arguments))
+
+    def mailed_link(self, recipient: str) -> str:
+        """Read the last link that was mailed to somebody; the pages never show it."""
+        address = f"file:{self.node.folder / 'node.sqlite'}?mode=ro"
+        with closing(sqlite3.connect(address, uri=True)) as connection:
+            found = connection.execute(
+                "SELECT body FROM mail_outbox WHERE recipient = ?"
+                " ORDER BY created_at DESC",
+                (recipient,),
+            ).fetchall()
+        for (body,) in found:
+            link = re.search(r"/(?:anmelden|bestaetigen)/[\w-]{43}", body)
+            if link:
+                return link[0]
+        message = f"There is no mail with a link to {recipient}."
+        raise LookupError(message)
 
     def entry_path(self, external_id: str) -> str:
         """Path of a sample entry's page in its own cluster."""

@@ -121,7 +121,7 @@ def test_entry_that_breaks_its_schema_names_each_path(
         ask(node.folder, ControlRequest("entry.publish", {"file": file}))
     paths = {fault["path"] for fault in caught.value.faults}
     if caught.value.code != "not-json":  # a fraction is no number of the protocol
-        assert example.pointer in paths, caught.value.faults
+        assert example.path in paths, caught.value.faults
     assert all(fault["message"] for fault in caught.value.faults)
     assert _entries_in_database(node) == before
 
@@ -131,7 +131,7 @@ def test_all_faults_of_a_file_at_once(node: TestNode, tmp_path: Path) -> None:
     done = node.run("entry", "publish", file, "--json")
     assert done.code == 1
     paths = [fault["path"] for fault in done.error["faults"]]
-    assert paths == ["/regions/0", "/spare", "/valid_until"]
+    assert sorted(set(paths)) == ["/regions/0", "/spare", "/valid_until"]
     assert all(fault["message"] for fault in done.error["faults"])
     for_people = node.run("entry", "publish", file)
     assert for_people.out == ""

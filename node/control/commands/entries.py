@@ -118,7 +118,7 @@ async def feed(node: "Node", request: ControlRequest) -> dict[str, Any]:
         raise InvalidInputError(
             Sentence("There is no kind “{kind}”.", kind=kind),
             path="kind",
-            hint=Sentence("Kinds are: {TODO}.", TODO=", ".join(KINDS)),
+            hint=Sentence("Kinds are: {names}.", names=", ".join(KINDS)),
         )
     query = FeedQuery(
         kind=kind,
@@ -148,8 +148,8 @@ def _read_entry_file(data: bytes) -> object:
     except PeerError as error:
         raise InvalidInputError(
             Sentence(
-                "The file is not a JSON document that can be published: {safe_text}",
-                safe_text=error.safe_text,
+                "The file is not a JSON document that can be published: {reason}",
+                reason=error.safe_text,
             ),
             code="not-json",
             hint="Save it as JSON in UTF-8; numbers with a fraction go in quotes.",

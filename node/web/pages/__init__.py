@@ -12,7 +12,6 @@ from node.web.pages import (
     settings,
     signing_in,
 )
-from node.web.pages.wording import translate_refusals
 
 _MODULES = (
     signing_in,
@@ -28,7 +27,5 @@ _MODULES = (
 
 def register_pages(app: web.Application) -> None:
     """Add the routes and menu entries of every page module."""
-    # Innermost, so that what shows errors finds them in the reader's language.
-    app.middlewares.append(translate_refusals)
     for module in _MODULES:
         module.register(app)

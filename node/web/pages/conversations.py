@@ -23,7 +23,7 @@ from node.web.navigation import NavigationEntry
 from node.web.pages.serving import node_of
 from node.web.pages.wording import refusal
 from node.web.rendering import render
-from node.web.views import Bubble, Delivery, Status
+from node.web.views import Action, Bubble, Delivery, Status
 
 PATH = "/nachrichten"
 _EXCERPT = 160  # characters
@@ -88,8 +88,11 @@ async def show_list(request: web.Request) -> web.Response:
     partners = {each.id: each for each in await node.partners.list()}
     lines = [await _line(request, person, each, partners) for each in found]
     unread = sum(line.unread for line in lines)
+    see_news = Action(label=_("See news"), href="/start", tone="primary")
     return render(
-        request, "pages/conversations.html", {"lines": lines, "unread": unread}
+        request,
+        "pages/conversations.html",
+        {"lines": lines, "unread": unread, "see_news": see_news},
     )
 
 

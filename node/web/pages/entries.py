@@ -74,7 +74,7 @@ async def show_calendar(request: web.Request) -> web.Response:
     """
     item = await _find(request)
     if item.kind != "event" or not item.known_kind:
-        raise NotFoundError(_("This entry is no event."))
+        raise NotFoundError("This entry is no event.")
     page = request.config_dict[SITE].base_url + entry_path(item.local_id)
     return web.Response(
         body=write_calendar(item, page=page),
@@ -125,6 +125,8 @@ async def _entry_page(
     }
     if person is not None:
         shown.update(await _for_member(request, person, item))
+        if form.errors:
+            shown["may_answer"] = True  # what was typed is not lost
     return render(request, "pages/entry.html", shown, status=status)
 
 

@@ -114,12 +114,12 @@ async def _show_step(request: web.Request, step: Step) -> web.Response:
         person_ids={entry.person_id, entry.author_id},
     ):
         raise NotAuthorisedError(
-            _("Somebody else is responsible for this entry."),
-            hint=_("Ask its author, the organisation's administrator or the office."),
+            "Somebody else is responsible for this entry.",
+            hint="Ask its author, the organisation's administrator or the office.",
         )
     if not step.fits(entry):
         raise ConflictError(
-            _("The entry has changed; this is no longer possible."), code="wrong-state"
+            "The entry has changed; this is no longer possible.", code="wrong-state"
         )
     holders = held_by(await node.ledger.lines(entry_id=entry.id))
     return render(

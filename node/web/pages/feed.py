@@ -127,7 +127,8 @@ async def show_feed(request: web.Request) -> web.Response:
             "path_all": PATH,
             "partners": [partner_state(each, formats) for each in partners],
             "ending": await _ending(request, person),
-            "new_entry": _new_entry(person),
+            "new_entry": Action(label=_("Post an entry"), href="/neu", tone="primary"),
+            "show_all": Action(label=_("Show all entries"), href=PATH),
         },
     )
 
@@ -237,10 +238,6 @@ def _ending_entry(entry: Entry) -> EndingEntry:
             describes=localized(entry.title).text,
         ),
     )
-
-
-def _new_entry(_person: Person) -> Action:
-    return Action(label=_("Post an entry"), href="/neu", tone="primary")
 
 
 def register(app: web.Application) -> None:

@@ -48,9 +48,7 @@ def kind_groups() -> list[KindGroup]:
             (
                 _card(
                     "technology_offer",
-                    _(
-                        "You have a process, a product or know-how and look for partners."
-                    ),
+                    _("You have a process or know-how and look for partners."),
                 ),
                 _card(
                     "technology_request",
@@ -63,9 +61,7 @@ def kind_groups() -> list[KindGroup]:
             (
                 _card(
                     "event",
-                    _(
-                        "You announce a meeting, a workshop or a fair; with calendar file."
-                    ),
+                    _("You announce a meeting, a workshop or a fair."),
                 ),
                 _card(
                     "organisation_profile",

@@ -8,6 +8,7 @@ from typing import Final
 from aiohttp import web
 
 from node.catalogue.model import Entry, EntryState
+from node.feed.feed import own_item
 from node.ledger.ledger import LedgerLine
 from node.members.model import Person, Role
 from node.storage.ledger import UPSERT
@@ -16,7 +17,7 @@ from node.web.i18n import gettext as _
 from node.web.i18n import lazy_gettext, localized, ngettext
 from node.web.keys import CLOCK, NAVIGATION, SITE
 from node.web.navigation import NavigationEntry
-from node.web.pages.cards import card_of, entry_path, public_item
+from node.web.pages.cards import card_of, entry_path
 from node.web.pages.entries import may_change
 from node.web.pages.entry_audience import own_audience
 from node.web.pages.entry_steps import DELETE, STEPS
@@ -80,8 +81,14 @@ def _tabs(everything: Sequence[Entry], wanted: str) -> list[Tab]:
 
 async def _card(request: web.Request, person: Person, entry: Entry) -> EntryCard:
     today = request.config_dict[CLOCK].now().date()
+    site = request.config_dict[SITE]
     card = card_of(
-        public_item(entry, request.config_dict[SITE]),
+        own_item(
+            entry,
+            origin_name=site.cluster_name,
+            origin_base_url=site.base_url,
+            form="full",
+        ),
         formats_of(request),
         actions=_actions(entry) if may_change(person, entry) else (),
         reason=await _delivered(request, entry),

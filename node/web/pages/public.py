@@ -24,7 +24,7 @@ from node.web.pages.entry_fields import (
 from node.web.pages.serving import card_text, formats_of, node_of, own_card
 from node.web.pages.signing_in import START_PATH
 from node.web.rendering import render
-from node.web.views import EntryCard, Pagination, Tab
+from node.web.views import Action, EntryCard, Pagination, Tab
 from schemas import KINDS
 
 LIST_PATH = "/eintraege"
@@ -135,7 +135,7 @@ async def show_entries(request: web.Request) -> web.Response:
                 max(1, page), pages, LIST_PATH, {"art": kind} if kind else {}
             ),
             "filtered": bool(kind),
-            "path_all": LIST_PATH,
+            "show_all": Action(label=_("Show all entries"), href=LIST_PATH),
         },
     )
 

@@ -85,11 +85,9 @@ class _Task:
         return f"{self.entry.version.incarnation}.{self.entry.version.counter}"
 
     def fields_beside(self) -> dict[str, Any]:
-        """Make the fields for audience and owner."""
-        fields = around.audience_fields(self.partners)
-        if self.owners is not None:
-            fields.update(around.owner_fields(self.owners))
-        return fields
+        """Make the fields for owner and audience, in the order of the page."""
+        owner = {} if self.owners is None else around.owner_fields(self.owners)
+        return {**owner, **around.audience_fields(self.partners)}
 
     def document(self, form: EntryForm) -> dict[str, Any]:
         """Put the file form together."""
@@ -122,7 +120,7 @@ async def new_entry(request: web.Request) -> web.Response:
         kind,
         _languages(),
         values=_beforehand(request, task),
-        beside=task.fields_beside(),
+        beside=task.fields_beside,
     )
     return _form_page(request, task, form)
 
@@ -141,7 +139,7 @@ async def edit_entry(request: web.Request) -> web.Response:
         entry.content,
         _languages(),
         values={**around.values_of(entry, task.partners), **_owner_values(task)},
-        beside=task.fields_beside(),
+        beside=task.fields_beside,
     )
     return _form_page(request, task, form)
 
@@ -150,8 +148,8 @@ def _kind_of(request: web.Request) -> str:
     kind = request.match_info["kind"]
     if kind not in PLANS:
         raise NotFoundError(
-            _("There is no such kind of entry."),
-            hint=_("Choose one under “Post an entry”."),
+            "There is no such kind of entry.",
+            hint="Choose one under “Post an entry”.",
         )
     return kind
 
@@ -162,8 +160,8 @@ async def _entry_to_change(request: web.Request, person: Person) -> Entry:
     )
     if not may_change(person, entry):
         raise NotAuthorisedError(
-            _("Somebody else is responsible for this entry."),
-            hint=_("Ask its author, the organisation's administrator or the office."),
+            "Somebody else is responsible for this entry.",
+            hint="Ask its author, the organisation's administrator or the office.",
         )
     return entry
 
@@ -261,7 +259,7 @@ async def _take(
     elif action == _LANGUAGE:
         opened = str(sent.get("more.language", ""))
         shape = shape.with_language(opened)
-    form = sent_form(task.kind, sent, shape=shape, beside=task.fields_beside())
+    form = sent_form(task.kind, sent, shape=shape, beside=task.fields_beside)
     if opened or action in {_LANGUAGE, _OWNER, _CHANGE}:
         _keep_person_in_organisation(task, form)
         return _form_page(request, task, form, opened=opened)
@@ -310,11 +308,18 @@ async def _act(
     catalogue = node_of(request).catalogue
     if action not in {_DRAFT, _PUBLISH}:
         readers = await catalogue.preview(task.person, document)
-        return _preview_page(request, task, document, readers, sent)
+        return _preview_page(
+            request,
+            task,
+            document,
+            owner=_owner_of(task, form),
+            readers=readers,
+            sent=sent,
+        )
     if action == _DRAFT and not task.may_be_draft:
         raise ConflictError(
-            _("A published entry cannot become a draft."),
-            hint=_("Withdraw it, then edit it."),
+            "A published entry cannot become a draft.",
+            hint="Withdraw it, then edit it.",
         )
     reference = task.entry.id if task.entry is not None else None
     entry = await catalogue.publish(
@@ -353,9 +358,7 @@ def _form_page(
     levels: Any = form.fields[around.LEVEL]
     context = {
         "task": task,
-        "kind": task.kind,
-        "kind_label": kind_label(task.kind),
-        "tone": kind_tone(task.kind),
+        "kind_name": localized(KINDS[task.kind].label).text,
         "form": form.fields,
         "further": further,
         "sections": sections_of(form, opened=opened),
@@ -394,26 +397,58 @@ def _audience_sentences(task: _Task) -> dict[str, str]:
     }
 
 
+@dataclass(frozen=True, slots=True)
+class _Owner:
+    """Whose entry it is, in words.
+
+    Attributes:
+        person: Name; empty if it is the organisation's.
+        consented: Whether the person's name may leave the cluster.
+    """
+
+    person: str
+    organisation: str
+    consented: bool
+
+    @property
+    def words(self) -> str:
+        """Person and organisation."""
+        return ", ".join(name for name in (self.person, self.organisation) if name)
+
+
+def _owner_of(task: _Task, form: EntryForm) -> _Owner:
+    if task.owners is not None:
+        names = {each.id: each.name for each in task.owners.organisations}
+        emails = {each.email: each for each in task.owners.persons}
+        person = emails.get(form.fields[around.PERSON].data)
+        organisation = names[task.owners.chosen]
+    elif task.entry is not None and task.entry.person_id != task.person.id:
+        return _Owner(
+            task.entry.person_name or "",
+            task.entry.organisation_name,
+            task.entry.person_consented,
+        )
+    else:
+        person, organisation = task.person, task.person.organisation_name
+    if person is None:
+        return _Owner("", organisation, consented=False)
+    return _Owner(person.name, organisation, person.has_consented)
+
+
 def _consent_missing(task: _Task, form: EntryForm) -> str:
     """Name the person whose consent a profile still needs before it leaves."""
-    if not _personal(task):
+    owner = _owner_of(task, form)
+    if not _personal(task) or owner.consented:
         return ""
-    owner: Person | None = task.person
-    if task.owners is not None:
-        by_email = {each.email: each for each in task.owners.persons}
-        owner = by_email.get(form.fields[around.PERSON].data)
-    elif task.entry is not None and task.entry.person_id != task.person.id:
-        missing = task.entry.person_name or task.entry.organisation_name
-        return "" if task.entry.person_consented else missing
-    if owner is None:
-        return _("the person")
-    return "" if owner.has_consented else owner.name
+    return owner.person or _("the person")
 
 
 def _preview_page(
     request: web.Request,
     task: _Task,
     document: Mapping[str, Any],
+    *,
+    owner: _Owner,
     readers: Sequence[AudiencePreview],
     sent: MultiMapping[Any],
 ) -> web.Response:
@@ -424,14 +459,14 @@ def _preview_page(
         if name != _ACTION and isinstance(value, str)
     ]
     title = document["title"]
-    behalf = document.get("on_behalf_of", {})
     context = {
         "task": task,
         "kind_label": kind_label(task.kind),
         "tone": kind_tone(task.kind),
         "content": document,
         "title": localized(title),
-        "owner": _owner_words(task, behalf),
+        "owner": owner.words,
+        "unnamed": _unnamed(task, document, owner),
         "when": event_time(document, formats) if task.kind == "event" else "",
         "fields": fields_of(document, formats),
         "readers": [_reader(each) for each in readers],
@@ -462,23 +497,18 @@ def _reader(found: AudiencePreview) -> _Reader:
         else ""
     )
     verdict = _("Sees the entry.") if found.verdict.visible else _("Sees nothing.")
-    return _Reader(
-        name, members, found.verdict.visible, verdict, in_words(found.verdict.reason)
-    )
+    reason = in_words(found.verdict.reason)
+    if found.own and not found.verdict.visible:
+        verdict = _("Only your organisation and the office see the entry.")
+    return _Reader(name, members, found.verdict.visible, verdict, reason)
 
 
-def _owner_words(task: _Task, behalf: Mapping[str, str]) -> str:
-    if task.owners is None:
-        if task.entry is not None and behalf:
-            names = (task.entry.person_name, task.entry.organisation_name)
-            return ", ".join(name for name in names if name)
-        return f"{task.person.name}, {task.person.organisation_name}"
-    if not behalf:
-        return f"{task.person.name}, {task.person.organisation_name}"
-    persons = {each.email: each.name for each in task.owners.persons}
-    organisations = {each.id: each.name for each in task.owners.organisations}
-    names = (persons.get(behalf.get("person", "")), organisations[task.owners.chosen])
-    return ", ".join(name for name in names if name)
+def _unnamed(task: _Task, document: Mapping[str, Any], owner: _Owner) -> str:
+    """Name the person whom readers outside do not see, though the entry goes out."""
+    stays = document["audience"]["level"] == AudienceLevel.CLUSTER.value
+    if stays or owner.consented or _personal(task):
+        return ""
+    return owner.person
 
 
 def register(app: web.Application) -> None:

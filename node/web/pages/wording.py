@@ -1,15 +1,11 @@
 """Words that several pages share: kinds, states, reasons, refusals."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 
-from aiohttp import web
-
-from node.errors import InvalidInputError, NodeError
+from node.errors import NodeError
 from node.sentence import in_words as sentence_in_words
 from node.web.i18n import gettext, lazy_gettext, localized
 from node.web.i18n import gettext as _
-from node.web.security import Handler
 from node.web.views import EntryTone, Status
 from schemas import KINDS, vocabulary
 
@@ -66,20 +62,3 @@ def refusal(error: NodeError) -> str:
     """Say in one line why something was refused, and what to do."""
     parts = (in_words(error.message), in_words(error.hint))
     return " ".join(part for part in parts if part)
-
-
-@web.middleware
-async def translate_refusals(
-    request: web.Request, handler: Handler
-) -> web.StreamResponse:
-    """Put what services refuse into the reader's language before it is shown."""
-    try:
-        return await handler(request)
-    except NodeError as error:
-        error.message, error.hint = in_words(error.message), in_words(error.hint)
-        if isinstance(error, InvalidInputError):
-            error.faults = tuple(
-                replace(fault, message=in_words(fault.message))
-                for fault in error.faults
-            )
-        raise

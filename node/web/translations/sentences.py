@@ -35,7 +35,8 @@ KEYWORD: Final = "Sentence"
 # A place, which says nothing by itself.
 _PLACE: Final = re.compile(r"\{\w+\}")
 
-_Found: TypeAlias = tuple[int, str, Any, list[str]]
+# Line, function, text (or texts of several arguments), comments.
+_Found: TypeAlias = tuple[int, str, Any, list[str] | str | None]
 
 
 def extract_texts(
@@ -45,15 +46,10 @@ def extract_texts(
     options: dict[str, Any],
 ) -> Iterator[_Found]:
     """Extract both kinds of texts from a Python file; a method of Babel's."""
-    marked = [name for name in keywords if name != KEYWORD]
-    # Babel's protocol for options is a typed mapping with none of its keys needed.
-    for line, name, text, comments in extract_python(
-        file,
-        marked,
-        comment_tags,
-        options,  # type: ignore[arg-type]
-    ):
-        yield line, name, text, comments
+    marked: Any = [name for name in keywords if name != KEYWORD]
+    known: Any = options
+    found: Any = extract_python(file, marked, comment_tags, known)
+    yield from found
     file.seek(0)
     for line, text in sentences(ast.parse(file.read())):
         yield line, KEYWORD, text, []
@@ -158,15 +154,20 @@ def unreadable(tree: ast.Module) -> Iterator[ast.expr]:
     Nobody can translate those: formatted strings and sums of strings.
     """
     for expression in templates(tree):
-        if isinstance(expression, ast.JoinedStr | ast.BinOp) or _is_formatted(
-            expression
-        ):
+        if _is_put_together(expression):
             yield expression
 
 
-def _is_formatted(expression: ast.expr) -> bool:
-    return isinstance(expression, ast.Call) and _called(expression) in {
-        "format",
-        "join",
-        "str",
-    }
+def _is_put_together(expression: ast.expr) -> bool:
+    match expression:
+        case ast.JoinedStr():
+            return True
+        case ast.BinOp(left=left, right=right):
+            return any(
+                _is_put_together(part) or isinstance(part, ast.Constant)
+                for part in (left, right)
+            )
+        case ast.Call():
+            return _called(expression) in {"format", "join", "str"}
+        case _:
+            return False

@@ -1,5 +1,6 @@
 """Two nodes with all their pages, and a browser of the office."""
 
+import io
 import re
 import socket
 from collections.abc import AsyncIterator, Mapping
@@ -69,7 +70,9 @@ class Office:
 
     async def upload(self, path: str, content: bytes) -> Answer:
         form = aiohttp.FormData()
-        form.add_field("file", content, filename="liste.csv", content_type="text/csv")
+        form.add_field(
+            "file", io.BytesIO(content), filename="liste.csv", content_type="text/csv"
+        )
         return await self.post(path, form)
 
     async def _ask(

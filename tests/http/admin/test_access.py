@@ -20,6 +20,7 @@ def addresses(office: Office) -> list[tuple[str, str]]:
                 ("{mail_id}", "x"),
                 ("{list}", "personen"),
                 ("{step}", "pausieren"),
+                ("{kind}", "event"),
             ):
                 path = path.replace(name, value)
             assert "{" not in path

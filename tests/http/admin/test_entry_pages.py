@@ -6,17 +6,19 @@ from pathlib import Path
 import pytest
 
 from admin_ui.views.imports import packed
+from schemas import KINDS
 from tests.http.admin.conftest import Office, connect, offer, office_of
 from tests.http.nodes import MovableClock
 
 IMPORT = "/admin/eintraege/import"
 
 
-async def test_entry_template_can_be_imported(nord: Office) -> None:
+@pytest.mark.parametrize("kind", KINDS)
+async def test_entry_template_can_be_imported(nord: Office, kind: str) -> None:
     for name in ("organisationen", "personen"):
         file = await nord.get(f"/admin/mitglieder/vorlage/{name}")
         await nord.post("/admin/mitglieder/import", {"packed": packed(file.body)})
-    template = await nord.get("/admin/eintraege/vorlage")
+    template = await nord.get(f"/admin/eintraege/vorlage/{kind}")
     look = await nord.upload(IMPORT, template.body)
     assert "1 new" in look.text, look.text
     assert "mean nothing here" not in look.text
@@ -24,7 +26,7 @@ async def test_entry_template_can_be_imported(nord: Office) -> None:
     done = await nord.post(IMPORT, {"packed": look.value("packed")})
     assert "The import is done." in done.text
     (entry,) = await nord.node.catalogue.mine(nord.person)
-    assert entry.organisation_name == "Optik Beispiel GmbH"
+    assert (entry.kind, entry.organisation_name) == (kind, "Optik Beispiel GmbH")
     again = await nord.upload(IMPORT, template.body)
     assert "1 unchanged" in again.text
     assert "There is nothing to import." in again.text

@@ -95,7 +95,7 @@ async def test_mistyped_code_names_the_group(nord: Office, sued: Office) -> None
     _page, code = await code_of(nord)
     host, _slash, groups = code.partition("/")
     parts = groups.split("-")
-    parts[2] = parts[2][1:] + ("7" if parts[2][0] != "7" else "8")
+    parts[2] = ("7" if parts[2][0] != "7" else "8") + parts[2][1:]
     wrong = f"{host}/{'-'.join(parts)}"
     answer = await sued.post("/admin/partner/code", {"code": wrong})
     assert answer.status == 422

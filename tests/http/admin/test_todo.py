@@ -15,6 +15,10 @@ PROFILE = {
     "title": {"de": "Messtechnik"},
     "summary": {"de": "Interferometrie"},
     "name": "Olga Optik",
+    "expertise": ["Messtechnik"],
+    "languages": ["de"],
+    "offers_as": ["adviser"],
+    "valid_until": "2027-06-30",
     "audience": {"level": "trusted"},
 }
 

@@ -22,6 +22,7 @@ from node.storage.database import Transaction
 from node.storage.partners import insert_partner
 from node.web.server import build_node_application
 from tests.http.nodes import START, MovableClock, SeededRandom
+from tests.http.pages.sites import Site, site_of
 
 PASSWORD = "vier Wörter und eine Laube"
 SAME_ORIGIN = {"Sec-Fetch-Site": "same-origin", "Accept": "text/html"}
@@ -42,7 +43,9 @@ class Page:
     @property
     def words(self) -> str:
         """The text that a reader sees, on one line."""
-        bare = re.sub(r"<(script|style).*?</\1>|<[^>]+>", " ", self.text, flags=re.S)
+        bare = re.sub(
+            r"<(script|style).*?</\1>|<[^>]+>", " ", self.text, flags=re.DOTALL
+        )
         return " ".join(html.unescape(bare).split())
 
 
@@ -180,3 +183,33 @@ async def node_site(tmp_path: Path) -> AsyncIterator[NodeSite]:
         for browser in site.browsers:
             await browser.session.close()
         await server.close()
+
+
+@pytest.fixture
+def clock() -> MovableClock:
+    return MovableClock()
+
+
+@pytest.fixture
+async def lone_site(tmp_path: Path, clock: MovableClock) -> AsyncIterator[Site]:
+    """A node by itself."""
+    async with site_of(tmp_path / "nord", "Nord", clock=clock) as site:
+        yield site
+
+
+@pytest.fixture
+async def two_sites(
+    tmp_path: Path, clock: MovableClock
+) -> AsyncIterator[tuple[Site, Site]]:
+    """Two nodes that are partners: Nord and Süd."""
+    async with (
+        site_of(tmp_path / "nord", "Nord", clock=clock) as nord,
+        site_of(tmp_path / "sued", "Sued", clock=clock) as sued,
+    ):
+        offices = [await each.node.members.office_person() for each in (nord, sued)]
+        created = await nord.node.partners.invite(offices[0])
+        await sued.node.partners.accept(offices[1], created.code)
+        await nord.node.partners.confirm(offices[0], sued.base_url, compared=True)
+        await nord.settle()
+        await sued.settle()
+        yield nord, sued

@@ -51,7 +51,7 @@ def audience_fields(partners: Sequence[Partner]) -> dict[str, Any]:
             default=AudienceLevel.CLUSTER.value,
         ),
         PARTNERS: ChecklistField(
-            lazy_gettext("Which partner clusters?"),
+            lazy_gettext("Partner clusters"),
             [_some_partner],
             choices=choices((each.base_url, each.name) for each in partners),
         ),

@@ -4,9 +4,9 @@ The document is the FILE form of an entry (schemas, "publication"): its content 
 beside it, the audience. What is not filled in is left out.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import wtforms
 from multidict import MultiMapping
@@ -24,6 +24,7 @@ from node.web.pages.entry_form.typed import is_language_tag, language_name
 LANGUAGES_MAX: Final = 8  # schemas, "values": maxProperties of a language map
 SHAPE_LANGUAGES: Final = "shape.languages"
 _SHAPE_ROWS: Final = "shape.rows."
+Beside: TypeAlias = Callable[[], Mapping[str, Any]]
 _NOTHING: Final[tuple[Any, ...]] = (None, "", [], {})
 
 
@@ -195,7 +196,7 @@ def new_form(
     languages: tuple[str, ...],
     *,
     values: Mapping[str, Any],
-    beside: Mapping[str, Any],
+    beside: Beside,
 ) -> EntryForm:
     """Make the form of a new entry.
 
@@ -203,7 +204,7 @@ def new_form(
         kind: The kind of entry.
         languages: Tags; the first is the one that is shown openly.
         values: What is filled in beforehand, by field name.
-        beside: Further WTForms fields by name: audience, owner.
+        beside: Makes further WTForms fields by name: audience, owner.
     """
     plan = PLANS[kind]
     rows = {rows.path: rows.start for rows in plan.rows}
@@ -218,7 +219,7 @@ def form_of_document(
     languages: tuple[str, ...],
     *,
     values: Mapping[str, Any],
-    beside: Mapping[str, Any],
+    beside: Beside,
 ) -> EntryForm:
     """Make the form of an entry that exists.
 
@@ -226,7 +227,7 @@ def form_of_document(
         document: Content of the entry.
         languages: Offered beside those that the entry is written in.
         values: Values of the fields beside the content.
-        beside: Further WTForms fields by name.
+        beside: Makes further WTForms fields by name.
     """
     plan = PLANS[document["kind"]]
     written = list(dict.fromkeys([*_languages_in(document), *languages]))
@@ -244,7 +245,7 @@ def sent_form(
     sent: MultiMapping[Any],
     *,
     shape: Shape,
-    beside: Mapping[str, Any],
+    beside: Beside,
 ) -> EntryForm:
     """Make the form with what was sent."""
     return _build(PLANS[kind], shape, beside, sent=sent)
@@ -265,14 +266,15 @@ def sent_shape(kind: str, sent: Mapping[str, Any], languages: tuple[str, ...]) -
 def _build(
     plan: KindPlan,
     shape: Shape,
-    beside: Mapping[str, Any],
+    beside: Beside,
     *,
     sent: MultiMapping[Any] | None = None,
     data: Mapping[str, Any] | None = None,
 ) -> EntryForm:
     placed = tuple(_place(plan, shape))
+    # WTForms keeps the order in which fields are made; faults are listed in it.
     made = {each.name: _make(each) for each in placed}
-    fields = type("EntryFields", (Form,), {**made, **beside})(sent, data=data)
+    fields = type("EntryFields", (Form,), {**made, **beside()})(sent, data=data)
     for each in fields:
         _offer_what_is_stored(each)
     return EntryForm(plan, shape, fields, placed)

@@ -20,7 +20,7 @@ from node.web.pages.entry_form.shared_fields import (
 
 _EQUIPMENT_CLASS: Final = choice(
     "equipment_class",
-    lazy_gettext("What is the equipment for?"),
+    lazy_gettext("Purpose of the equipment"),
     control.term("equipment_classes", needed=True),
     required=True,
 )
@@ -46,7 +46,7 @@ CAPACITY_OFFER: Final = _plan(
             _EQUIPMENT_CLASS,
             choice(
                 "availability",
-                lazy_gettext("When is there room?"),
+                lazy_gettext("Availability"),
                 control.term("availabilities", needed=True),
                 required=True,
             ),
@@ -144,7 +144,7 @@ TECHNOLOGY_OFFER: Final = _plan(
             paragraph("advantages", lazy_gettext("What is new or better")),
             choice(
                 "stage",
-                lazy_gettext("How far is it?"),
+                lazy_gettext("Development"),
                 control.term("development_stages"),
             ),
             choice(
@@ -237,7 +237,7 @@ EVENT: Final = _plan(
             ),
             choice(
                 "attendance",
-                lazy_gettext("How does one take part?"),
+                lazy_gettext("Attendance"),
                 control.term("attendances", needed=True),
                 required=True,
             ),
@@ -316,7 +316,7 @@ EXPERT_PROFILE: Final = _plan(
                 lazy_gettext("Works with others"),
                 control.terms("attendances"),
             ),
-            local_text("availability", lazy_gettext("How much time?"), most=200),
+            local_text("availability", lazy_gettext("Time available"), most=200),
             paragraph("seeks", lazy_gettext("What is looked for")),
         ),
     ),

@@ -131,7 +131,7 @@ OPERATION: Final = choice(
 CONDITIONS: Final = paragraph("conditions", lazy_gettext("Conditions"))
 PARTNERSHIP_TYPES: Final = choice(
     "partnership_types",
-    lazy_gettext("Which cooperation is possible?"),
+    lazy_gettext("Cooperation"),
     control.terms("partnership_types"),
 )
 APPLICATIONS: Final = words("applications", lazy_gettext("Fields of use"))

@@ -52,7 +52,8 @@ async def _node_in(folder: Path) -> None:
 
 @asynccontextmanager
 async def serving(folder: Path) -> AsyncIterator[Node]:
-    await _node_in(folder)
+    if not (folder / "node.toml").exists():
+        await _node_in(folder)
     async with open_node(folder) as node, ControlServer(node):
         yield node
 
@@ -175,7 +176,7 @@ async def test_stopping_finishes_what_was_begun(
 
 async def test_a_socket_left_by_a_killed_node_is_replaced(tmp_path: Path) -> None:
     folder = tmp_path / "node"
-    folder.mkdir()
+    await _node_in(folder)
     with socket.socket(socket.AF_UNIX) as left:
         left.bind(str(folder / "control.sock"))
     with pytest.raises(NotServingError):

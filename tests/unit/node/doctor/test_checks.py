@@ -15,6 +15,7 @@ from federation.trust import TrustState
 from node import instance_lock
 from node.clock import SystemClock, SystemRandom
 from node.config import load_config
+from node.control.lock_holder import lock_holder
 from node.doctor import Finding, Severity, examine
 from node.doctor.database_checks import (
     ClockCheck,
@@ -34,7 +35,6 @@ from node.doctor.folder_checks import (
     LoopbackCheck,
     ReachabilityCheck,
     ServingCheck,
-    lock_holder,
 )
 from node.initialise import initialise
 from node.partners.model import HandshakeRole, Partner

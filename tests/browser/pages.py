@@ -1,0 +1,314 @@
+"""Every page that people see, and how a browser gets there.
+
+A page without an entry here fails `test_routes`.
+"""
+
+import secrets
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TypeAlias
+
+from playwright.async_api import Page
+
+from tests.browser.prepare import ENDING
+from tests.browser.world import Site, World
+
+# Goes to the page; the window belongs to somebody of the page's role.
+Go: TypeAlias = Callable[[Page, World], Awaitable[None]]
+
+
+class Viewer(StrEnum):
+    """Who looks at a page; part of the screenshot's name."""
+
+    PUBLIC = "oeffentlich"
+    MEMBER = "mitglied"
+    OFFICE = "buero"
+
+
+@dataclass(frozen=True, slots=True)
+class PageEntry:
+    """One page.
+
+    Attributes:
+        name: Part of the screenshot's name.
+        routes: Routes as the application registers them.
+        go: How to get there.
+        status: Of the page's own answer.
+        at: Cluster whose page it is.
+    """
+
+    name: str
+    viewer: Viewer
+    routes: tuple[str, ...]
+    go: Go
+    status: int = 200
+    at: str = "optence"
+
+    def site(self, world: World) -> Site:
+        site: Site = getattr(world, self.at)
+        return site
+
+
+def _open(path: str | Callable[[World], str]) -> Go:
+    async def go(page: Page, world: World) -> None:
+        await page.goto(path if isinstance(path, str) else path(world))
+
+    return go
+
+
+def _follow(start: str | Callable[[World], str], selector: str) -> Go:
+    """Follow the first link that fits; links are named by address in any language."""
+
+    async def go(page: Page, world: World) -> None:
+        await page.goto(start if isinstance(start, str) else start(world))
+        href = await page.locator(selector).first.get_attribute("href")
+        assert href is not None
+        await page.goto(href)
+
+    return go
+
+
+def _press(start: str | Callable[[World], str], selector: str) -> Go:
+    """Press a button and land on what it answers."""
+
+    async def go(page: Page, world: World) -> None:
+        await page.goto(start if isinstance(start, str) else start(world))
+        async with page.expect_navigation():
+            await page.locator(selector).first.click()
+
+    return go
+
+
+def _entry(external_id: str, tail: str = "") -> Callable[[World], str]:
+    return lambda world: world.optence.entry_path(external_id) + tail
+
+
+def _partner(slug: str, tail: str = "") -> Callable[[World], str]:
+    def path(world: World) -> str:
+        wanted: Site = getattr(world, slug)
+        for partner in world.optence.ask("partner.list")["partners"]:
+            if partner["base_url"] == wanted.base_url:
+                return f"/admin/partner/{partner['partner']}{tail}"
+        raise LookupError(slug)
+
+    return path
+
+
+async def _wrong_password(page: Page, world: World) -> None:
+    await page.goto("/anmelden")
+    await page.locator("#email").fill("niemand@nirgends.example")
+    await page.locator("#password").fill("falsch-und-lang")
+    async with page.expect_navigation():
+        await page.locator("button[value=passwort]").click()
+
+
+async def _link_in_mail(page: Page, world: World) -> None:
+    email = "leonie.faust@spektralmodule.example"
+    await page.goto("/anmelden")
+    await page.locator("#email").fill(email)
+    async with page.expect_navigation():
+        await page.locator("button[value=link]").click()
+    await page.goto(world.optence.mailed_link(email))
+
+
+async def _first_password(page: Page, world: World) -> None:
+    added = world.optence.ask(
+        "members.add",
+        email=f"nora.neu.{secrets.token_hex(4)}@optence.example",
+        name="Nora Neu",
+        organisation="opt-001",
+    )
+    await page.goto(added["links"][0]["link"])
+
+
+async def _confirm_by_mail(page: Page, world: World) -> None:
+    await page.goto(world.optence.mailed_link(world.optence.node.member))
+
+
+async def _faulty_entry(page: Page, world: World) -> None:
+    await page.goto("/neu/capacity_offer")
+    async with page.expect_navigation():
+        await page.locator("button[value=publish]").click()
+
+
+async def _previewed_entry(page: Page, world: World) -> None:
+    await page.goto("/neu/capacity_offer")
+    for field in await page.locator("input[id^='title.'], [id^='summary.']").all():
+        if await field.is_visible():
+            await field.fill("Drei Tage Messraum im Mai")
+    async with page.expect_navigation():
+        await page.locator(".form-end button[value=preview]").click()
+
+
+async def _seen_invitation(page: Page, world: World) -> None:
+    code = world.laser.ask("partner.invite")["code"]
+    await page.goto("/admin/partner/code")
+    await page.locator("#code").fill(code)
+    async with page.expect_navigation():
+        await page.locator("main form button").first.click()
+
+
+async def _import_report(page: Page, world: World) -> None:
+    persons = world.optence.node.cluster.persons_csv.replace(
+        "Messtechnik".encode(), "Messtechnik und Prüfung".encode()
+    )
+    await page.goto("/admin/mitglieder/import")
+    await page.locator("input[type=file]").set_input_files(
+        {"name": "personen.csv", "mimeType": "text/csv", "buffer": persons}
+    )
+    async with page.expect_navigation():
+        await page.locator("main form button").first.click()
+
+
+def _public(name: str, *routes: str, go: Go | None = None, status: int = 200) -> PageEntry:
+    return PageEntry(name, Viewer.PUBLIC, routes, go or _open(routes[0]), status)
+
+
+def _member(name: str, *routes: str, go: Go | None = None, status: int = 200) -> PageEntry:
+    return PageEntry(name, Viewer.MEMBER, routes, go or _open(routes[0]), status)
+
+
+def _office(
+    name: str,
+    *routes: str,
+    go: Go | None = None,
+    status: int = 200,
+    at: str = "optence",
+) -> PageEntry:
+    return PageEntry(name, Viewer.OFFICE, routes, go or _open(routes[0]), status, at)
+
+
+_ONE_PARTNER = "/admin/partner/{partner_id}"
+_STEP = f"{_ONE_PARTNER}/{{step}}"
+_ONE_PERSON = "/admin/mitglieder/person/{person_id}"
+_TO_PERSON = "main a[href^='/admin/mitglieder/person/']"
+_TO_MAIL = "main a[href^='/admin/post/']"
+
+PUBLIC_PAGES = (
+    _public("start", "/"),
+    _public("eintraege", "/eintraege"),
+    _public("eintrag", "/e/{id}", go=_open(_entry("opt-e06"))),
+    _public("termin", "/e/{id}", go=_open(_entry("opt-e11"))),
+    _public("clusterverzeichnis", "/clusterverzeichnis"),
+    _public("einladung", "/kopplung"),
+    _public("impressum", "/impressum"),
+    _public("datenschutz", "/datenschutz"),
+    _public("barrierefreiheit", "/barrierefreiheit"),
+    _public("anmelden", "/anmelden"),
+    _public("anmelden-fehler", "/anmelden", go=_wrong_password, status=422),
+    _public("anmelden-gesendet", "/anmelden/gesendet"),
+    _public("anmelden-link", "/anmelden/{token}", go=_link_in_mail),
+    _public("erstes-passwort", "/anmelden/{token}", go=_first_password),
+    _public(
+        "link-vorbei", "/anmelden/{token}", go=_open(f"/anmelden/{'x' * 43}"), status=404
+    ),
+    _public("bestaetigen", "/bestaetigen/{token}", go=_confirm_by_mail),
+    _public(
+        "bestaetigen-vorbei",
+        "/bestaetigen/{token}",
+        go=_open(f"/bestaetigen/{'x' * 43}"),
+        status=404,
+    ),
+    _public("nicht-gefunden", "/e/{id}", go=_open(_entry("opt-e01")), status=404),
+)
+MEMBER_PAGES = (
+    _member("neues", "/start"),
+    _member("neues-suche", "/start", go=_open("/start?q=Laser&art=offer")),
+    _member("neues-leer", "/start", go=_open("/start?q=Xylophonbau")),
+    _member("eintrag-eigen", "/e/{id}", go=_open(_entry("opt-e01"))),
+    _member(
+        "eintrag-empfangen",
+        "/e/{id}",
+        go=_follow("/start?q=Polierlinie&art=partner", "main article h2 a"),
+    ),
+    _member("termin", "/e/{id}", go=_open(_entry("opt-e10"))),
+    _member("eintrag-gilt-weiter", "/e/{id}/gilt-weiter", go=_open(_entry(ENDING, "/gilt-weiter"))),
+    _member("eintrag-gefunden", "/e/{id}/gefunden", go=_open(_entry(ENDING, "/gefunden"))),
+    _member(
+        "eintrag-zurueckziehen",
+        "/e/{id}/zurueckziehen",
+        go=_open(_entry("opt-e01", "/zurueckziehen")),
+    ),
+    _member("eintrag-loeschen", "/e/{id}/loeschen", go=_open(_entry(ENDING, "/loeschen"))),
+    _member("eintrag-bearbeiten", "/e/{id}/bearbeiten", go=_open(_entry("opt-e01", "/bearbeiten"))),
+    _member("neu", "/neu"),
+    *(
+        _member(f"neu-{kind}", "/neu/{kind}", go=_open(f"/neu/{kind}"))
+        for kind in (
+            "capacity_offer",
+            "capacity_request",
+            "technology_offer",
+            "technology_request",
+            "event",
+            "expert_profile",
+            "organisation_profile",
+        )
+    ),
+    _member("neu-fehler", "/neu/{kind}", go=_faulty_entry, status=422),
+    _member("neu-vorschau", "/neu/{kind}", go=_previewed_entry),
+    _member("meine", "/meine"),
+    _member("nachrichten", "/nachrichten"),
+    _member("nachricht", "/nachrichten/{id}", go=_follow("/nachrichten", ".threads h2 a")),
+    _member("einstellungen", "/einstellungen"),
+    _member("kein-zutritt", "/admin", status=403),
+    _member("nicht-gefunden", "/e/{id}", go=_open(f"/e/{'a' * 26}"), status=404),
+)
+OFFICE_PAGES = (
+    _office("zu-erledigen", "/admin"),
+    _office("partner", "/admin/partner"),
+    _office("partner-verbunden", _ONE_PARTNER, go=_open(_partner("swissmem"))),
+    _office("partner-anfrage", _ONE_PARTNER, go=_open(_partner("laser"))),
+    _office("partner-zustellung", f"{_ONE_PARTNER}/zustellung", go=_open(_partner("swissmem", "/zustellung"))),
+    _office("partner-inhalte", f"{_ONE_PARTNER}/inhalte", go=_open(_partner("swissmem", "/inhalte"))),
+    _office("partner-verlauf", f"{_ONE_PARTNER}/verlauf", go=_open(_partner("swissmem", "/verlauf"))),
+    _office("partner-pausieren", _STEP, go=_open(_partner("swissmem", "/pausieren"))),
+    _office("partner-beenden", _STEP, go=_open(_partner("swissmem", "/beenden"))),
+    _office("partner-ablehnen", _STEP, go=_open(_partner("laser", "/ablehnen"))),
+    _office("partner-einladen", "/admin/partner/einladen"),
+    _office(
+        "partner-einladung",
+        "/admin/partner/einladungen/{invitation_id}",
+        go=_press("/admin/partner/einladen", "main form button"),
+    ),
+    _office("partner-code", "/admin/partner/code"),
+    _office("partner-code-karte", "/admin/partner/code", go=_seen_invitation, at="swissmem"),
+    _office("partner-keine", "/admin/partner", go=_open("/admin/partner?frueher")),
+    _office("mitglieder", "/admin/mitglieder"),
+    _office("mitglied", _ONE_PERSON, go=_follow("/admin/mitglieder", _TO_PERSON)),
+    _office(
+        "mitglied-ausscheiden",
+        f"{_ONE_PERSON}/ausscheiden",
+        go=_follow("/admin/mitglieder", _TO_PERSON),
+    ),
+    _office("mitglied-neu", "/admin/mitglieder/neu"),
+    _office("mitglieder-import", "/admin/mitglieder/import"),
+    _office("mitglieder-import-bericht", "/admin/mitglieder/import", go=_import_report),
+    _office("eintraege", "/admin/eintraege"),
+    _office("eintraege-import", "/admin/eintraege/import"),
+    _office("neu-fuer-mitglied", "/neu/{kind}", go=_open("/neu/capacity_offer")),
+    _office("zustellung", "/admin/zustellung"),
+    _office("post", "/admin/post"),
+    _office("mail", "/admin/post/{mail_id}", go=_follow("/admin/post", _TO_MAIL)),
+    _office("sichtbarkeit", "/admin/sichtbarkeit"),
+    _office("system", "/admin/system"),
+)
+PAGES = (*PUBLIC_PAGES, *MEMBER_PAGES, *OFFICE_PAGES)
+
+# GET routes that answer with something else than a page for people.
+NO_PAGES = frozenset(
+    {
+        "/.well-known/nodeinfo",
+        "/.well-known/webfinger",
+        "/actor",
+        "/admin/eintraege/vorlage",  # CSV
+        "/admin/mitglieder/vorlage/{list}",  # CSV
+        "/e/{id}.ics",
+        "/entries/{id}",
+        "/livez",
+        "/nodeinfo/2.1",
+        "/outbox",
+        "/readyz",
+        "/static/{name}",
+    }
+)
