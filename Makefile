@@ -12,6 +12,8 @@ ARGS ?=
 # Options for `spalier demo`; PORT is the first of its three ports.
 DEMO_ARGS ?=
 PORT ?=
+# Processes that run the tests side by side.
+WORKERS ?= 2
 # A folder of wheels to install from when there is no network.
 WHEELS ?=
 export WHEELS
@@ -49,10 +51,10 @@ format: environment-dev ## Format and mend what can be mended safely
 	@$(BIN)/ruff format .
 
 test: setup-dev ## All tests that must pass; prints seconds by folder
-	@$(BIN)/pytest -q tests $(ARGS)
+	@$(BIN)/pytest -q -n $(WORKERS) --dist loadgroup tests $(ARGS)
 
 soak: setup-dev ## The same tests with many more examples, and the long ones
-	@$(BIN)/pytest -q tests -m "" --timeout 7200 --hypothesis-profile soak $(ARGS)
+	@SPALIER_EXCHANGE_SEEDS=500 $(BIN)/pytest -q tests -m "" --timeout 7200 --hypothesis-profile soak $(ARGS)
 
 lock: environment-dev ## Write both lock files (ARGS=--upgrade for new versions)
 	@deploy/setup/lock.sh $(ARGS)

@@ -48,7 +48,15 @@ def table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     for row in rows:
         # Text, so that nothing in a title is taken for a style.
         grid.add_row(*(Text(cell) for cell in row))
-    _console().print(grid)
+    console = _console()
+    if sys.stdout.isatty():
+        console.print(grid)
+        return
+    # Nothing behind the last word, so that texts can be compared and copied.
+    with console.capture() as printed:
+        console.print(grid)
+    for line in printed.get().splitlines():
+        console.print(line.rstrip(), soft_wrap=True)
 
 
 def marked(severity: str, word: str, title: str, message: str, fix: str) -> None:

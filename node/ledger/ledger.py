@@ -19,11 +19,15 @@ from node.storage.database import Transaction
 from node.storage.ledger import DELETE, UPSERT, WITHDRAW, Disclosure, LedgerCounts
 from node.storage.partners import list_partners
 from node.storage.received import forget_partner
+from node.storage.tables import entries
 from node.storage.views import drop_views
 from node.visibility import Form, PartnerViewer, Verdict, decide_entry, visible_entries
 
 # Partners that may be told something new, now or once they are resumed.
 _TELLABLE = (TrustState.ACTIVE, TrustState.PAUSED)
+
+
+_ENTRIES_AT_ONCE = 500  # ids in one query
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,12 +87,12 @@ class Ledger:
         await drop_views(tx, partner.id)
         await forget_partner(tx, partner.id)
         viewer = PartnerViewer(partner.id, TrustState.ACTIVE)
-        entries = await entry_rows.list_entries(
+        visible = await entry_rows.list_entries(
             tx, self._context.address, where=visible_entries(viewer, self._today())
         )
         known = {row.entry_id: row for row in await self._rows_of(tx, partner.id)}
         written = 0
-        for entry in entries:
+        for entry in visible:
             verdict = decide_entry(entry, viewer, self._today())
             row = known.get(entry.id)
             by_partner = {partner.id: row} if row is not None else {}
@@ -151,9 +155,11 @@ class Ledger:
         found: Iterable[Disclosure],
         partners: dict[str, Partner],
     ) -> list[LedgerLine]:
+        rows_found = list(found)
+        known = await self._entries_of(tx, rows_found)
         lines = []
-        for row in found:
-            entry = await entry_rows.load_entry(tx, self._context.address, row.entry_id)
+        for row in rows_found:
+            entry = known.get(row.entry_id)
             if entry is None:
                 continue
             partner = partners[row.partner_id]
@@ -176,6 +182,19 @@ class Ledger:
                 )
             )
         return sorted(lines, key=lambda line: line.recorded_at, reverse=True)
+
+    async def _entries_of(
+        self, tx: Transaction, found: list[Disclosure]
+    ) -> dict[str, Entry]:
+        ids = sorted({row.entry_id for row in found})
+        known: dict[str, Entry] = {}
+        for start in range(0, len(ids), _ENTRIES_AT_ONCE):
+            chunk = ids[start : start + _ENTRIES_AT_ONCE]
+            for entry in await entry_rows.list_entries(
+                tx, self._context.address, where=entries.c.id.in_(chunk)
+            ):
+                known[entry.id] = entry
+        return known
 
     async def _record(
         self,

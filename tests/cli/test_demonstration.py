@@ -24,8 +24,7 @@ from tests.cli.conftest import (
 )
 
 FIRST_START_SECONDS = 120.0
-# The promise is 10 s on two idle cores; here other tests may run beside it.
-SECOND_START_SECONDS = 30.0
+SECOND_START_SECONDS = 10.0  # on two cores that have nothing else to do
 
 
 @contextmanager
@@ -55,6 +54,11 @@ def demo(folder: Path, *arguments: object) -> Iterator[tuple[Any, Path]]:
         if process.poll() is None:
             process.terminate()
             process.wait(60)
+
+
+def share_of_the_machine() -> float:
+    """How many times longer everything takes because others use the cores too."""
+    return max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
 
 
 def document_of(out: Path) -> dict[str, Any]:
@@ -110,7 +114,7 @@ def test_demonstration_from_first_start_to_reset(tmp_path: Path) -> None:
         again = document_of(out)
         assert again["password"] == document["password"]
         assert again["clusters"] == clusters
-        assert seconds < SECOND_START_SECONDS
+        assert seconds < SECOND_START_SECONDS * share_of_the_machine()
         steps = (tmp_path / "err.txt").read_text()
         assert steps.count("already there") == 3
         _check_running(folder)

@@ -17,6 +17,8 @@ from node.app import Node, open_node
 from node.catalogue.model import Entry
 from node.initialise import initialise
 from node.members.model import Person, Role
+from node.signin.links import LinkPurpose, issue_link
+from node.storage.database import Transaction
 from node.web.server import build_node_application
 from tests.http.nodes import OFFER, MovableClock, SeededRandom
 
@@ -115,7 +117,7 @@ class Site:
     async def member(
         self, email: str, organisation: str, *, role: Role = Role.PERSON
     ) -> Person:
-        """Add a member who can sign in with PASSWORD."""
+        """Add a member without a password."""
         person, _link = await self.node.members.add_person(
             None,
             email=email,
@@ -124,14 +126,27 @@ class Site:
             role=role,
             send_invitation=False,
         )
+        return person
+
+    async def member_with_password(self, email: str, organisation: str) -> Person:
+        """Add a member who can sign in with PASSWORD."""
+        person = await self.member(email, organisation)
         await self.node.sign_in.set_password(person, PASSWORD)
         return person
 
     async def signed_in(self, email: str, *, language: str = "en") -> Browser:
-        """Open a browser in which somebody is signed in."""
+        """Open a browser in which somebody is signed in, by a link."""
         browser = await self.browser(language)
         person = await self.node.members.person_by_email(email)
-        answer = await browser.sign_in(email)
+
+        async def work(tx: Transaction) -> str:
+            context = self.node.context
+            return await issue_link(
+                tx, context, person_id=person.id, purpose=LinkPurpose.SIGN_IN
+            )
+
+        link = await self.node.context.database.write(work)
+        answer = await browser.post(link.removeprefix(self.base_url))
         assert answer.status == 303, answer.text
         if person.language != language:
             await browser.post("/sprache", language=language)

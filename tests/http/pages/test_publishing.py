@@ -206,11 +206,12 @@ def test_terms_are_split_at_commas_and_lines() -> None:
 # ---- who may ----
 
 
-@pytest.mark.parametrize("path", ["/neu", "/neu/event", "/meine", "/e/x/bearbeiten"])
-async def test_visitors_are_led_to_the_sign_in(node_site: NodeSite, path: str) -> None:
-    answer = await node_site.visitor().get(path)
-    assert answer.status == 303
-    assert answer.location.startswith("/anmelden?weiter=")
+async def test_visitors_are_led_to_the_sign_in(node_site: NodeSite) -> None:
+    visitor = node_site.visitor()
+    for path in ("/neu", "/neu/event", "/meine", "/e/x/bearbeiten"):
+        answer = await visitor.get(path)
+        assert answer.status == 303
+        assert answer.location.startswith("/anmelden?weiter=")
 
 
 async def test_an_unknown_kind_is_not_found(node_site: NodeSite) -> None:
@@ -259,25 +260,25 @@ async def test_three_fields_and_the_kinds_own_are_enough(node_site: NodeSite) ->
     assert entry.person_id == person.id
 
 
-@pytest.mark.parametrize("kind", KINDS)
 async def test_every_kind_can_be_published_with_all_its_fields(
-    node_site: NodeSite, kind: str
+    node_site: NodeSite,
 ) -> None:
     person, browser = await node_site.add_person(role=Role.ORGANISATION_ADMIN)
-    example = next(e for e in schemas.examples(kind, valid=True) if e.name == "full")
-    content, _beside = schemas.split_file(example.document)
-    stored = await node_site.node.catalogue.publish(
-        person, {**content, "audience": {"level": "cluster"}}, draft=True
-    )
-    page = await browser.get(f"/e/{stored.id}/bearbeiten")
-    assert page.status == 200
-    sent = filled(page, {"action": "publish"})
-    answer = await browser.post(f"/e/{stored.id}/bearbeiten", sent)
-    assert answer.status == 303, answer.words
-    entry, _verdict = await node_site.node.catalogue.show(person, stored.id)
-    assert as_comparable(entry.content) == as_comparable(content)
-    assert entry.state is EntryState.PUBLISHED
-    assert entry.version.counter == 2
+    catalogue = node_site.node.catalogue
+    for kind in KINDS:
+        full = next(e for e in schemas.examples(kind, valid=True) if e.name == "full")
+        content, _beside = schemas.split_file(full.document)
+        draft = await catalogue.publish(
+            person, {**content, "audience": {"level": "cluster"}}, draft=True
+        )
+        path = f"/e/{draft.id}/bearbeiten"
+        page = await browser.get(path)
+        assert page.status == 200
+        answer = await browser.post(path, filled(page, {"action": "publish"}))
+        assert answer.status == 303, answer.words
+        entry, _verdict = await catalogue.show(person, draft.id)
+        assert as_comparable(entry.content) == as_comparable(content)
+        assert (entry.state, entry.version.counter) == (EntryState.PUBLISHED, 2)
 
 
 async def test_numbers_days_and_lists_as_people_type_them(node_site: NodeSite) -> None:
@@ -381,46 +382,44 @@ async def test_missing_fields_are_named_and_the_rest_is_kept(
     assert await node_site.node.catalogue.mine(person) == []
 
 
-@pytest.mark.parametrize(
-    ("field", "values"),
-    [
-        ("title.de", {"title.de": "ab"}),
-        ("valid_until", {"valid_until": "20.11.2026"}),
-        ("specs.2.unit", {"specs.2.name.de": "Weg", "specs.2.value": "3"}),
-        (
-            "specs.2.max",
-            {
-                "specs.2.name.de": "Weg",
-                "specs.2.min": "9",
-                "specs.2.max": "3",
-                "specs.2.unit": "MMT",
-            },
-        ),
-        ("specs.0.value", {"specs.0.value": "viel"}),
-        ("price.amount", {"price.amount": "12"}),
-        (
-            "price.currency",
-            {"price.mode": "fixed", "price.amount": "12", "price.currency": ""},
-        ),
-        ("regions", {"regions": "Hessen, Mordor"}),
-        ("nace", {"nace": "26.70, Optik"}),
-        ("contact.phone", {"contact.phone": "ruf an"}),
-        ("contact.reply_within_days", {"contact.reply_within_days": "90"}),
-        ("equipment.year_built", {"equipment.name": "M", "equipment.year_built": "19"}),
-        ("certificates.1.standard", {"certificates.1.scope": "alles"}),
-        ("audience.partners", {"audience.level": "partners"}),
-        ("topics", {"topics": ",".join(f"Thema {n}" for n in range(13))}),
-    ],
-)
-async def test_each_fault_stands_at_its_field(
-    node_site: NodeSite, field: str, values: dict[str, str]
-) -> None:
+FAULTS: list[tuple[str, dict[str, str]]] = [
+    ("title.de", {"title.de": "ab"}),
+    ("valid_until", {"valid_until": "20.11.2026"}),
+    ("specs.2.unit", {"specs.2.name.de": "Weg", "specs.2.value": "3"}),
+    (
+        "specs.2.max",
+        {
+            "specs.2.name.de": "Weg",
+            "specs.2.min": "9",
+            "specs.2.max": "3",
+            "specs.2.unit": "MMT",
+        },
+    ),
+    ("specs.0.value", {"specs.0.value": "viel"}),
+    ("price.amount", {"price.amount": "12"}),
+    (
+        "price.currency",
+        {"price.mode": "fixed", "price.amount": "12", "price.currency": ""},
+    ),
+    ("regions", {"regions": "Hessen, Mordor"}),
+    ("nace", {"nace": "26.70, Optik"}),
+    ("contact.phone", {"contact.phone": "ruf an"}),
+    ("contact.reply_within_days", {"contact.reply_within_days": "90"}),
+    ("equipment.year_built", {"equipment.name": "M", "equipment.year_built": "19"}),
+    ("certificates.1.standard", {"certificates.1.scope": "alles"}),
+    ("audience.partners", {"audience.level": "partners"}),
+    ("topics", {"topics": ",".join(f"Thema {n}" for n in range(13))}),
+]
+
+
+async def test_each_fault_stands_at_its_field(node_site: NodeSite) -> None:
     await node_site.add_partner("Nachbar", "https://nachbar.example")
     person, browser = await node_site.add_person()
-    answer = await post_offer(browser, **values, action="publish")
-    assert answer.status == 422
-    named = re.findall(r'id="([^"]+)-error"', answer.text)
-    assert named == [field]
+    for field, values in FAULTS:
+        answer = await post_offer(browser, **values, action="publish")
+        named = re.findall(r'id="([^"]+)-error"', answer.text)
+        assert (answer.status, named) == (422, [field]), values
+        assert f'href="#{field}' in answer.text, "the summary leads to the field"
     assert await node_site.node.catalogue.mine(person) == []
 
 
@@ -503,34 +502,34 @@ async def test_a_third_language_can_be_added(node_site: NodeSite) -> None:
 # ---- preview ----
 
 
-@pytest.mark.parametrize(
-    ("level", "seen"),
-    [
-        ("cluster", [True, False, False, False]),
-        ("partners", [False, True, False, False]),
-        ("trusted", [True, True, True, False]),
-        ("public", [True, True, True, True]),
-    ],
-)
-async def test_the_preview_names_every_reader(
-    node_site: NodeSite, level: str, seen: list[bool]
-) -> None:
+SEEN = {
+    "cluster": [True, False, False, False],
+    "partners": [False, True, False, False],
+    "trusted": [True, True, True, False],
+    "public": [True, True, True, True],
+}
+
+
+async def test_the_preview_names_every_reader(node_site: NodeSite) -> None:
     await node_site.add_partner("Alpennetz", "https://alpen.example", members=31)
     await node_site.add_partner("Nordnetz", "https://nord.example")
     person, browser = await node_site.add_person()
-    values = {"audience.level": level, "action": "preview"}
-    if level == "partners":
-        values["audience.partners"] = "https://alpen.example"
-    page = await post_offer(browser, **values)
-    assert page.status == 200
-    readers = re.findall(
-        r'<li class="reader tone-(ok|neutral)">.*?<b>(.*?)</b>', page.text, re.DOTALL
-    )
-    assert [tone == "ok" for tone, _name in readers] == seen
-    assert "Laborcluster" in readers[0][1]
-    assert [name for _tone, name in readers[1:3]] == ["Alpennetz", "Nordnetz"]
-    assert "31 Mitglieder" in page.words
-    assert "84 Mitglieder" in page.words
+    for level, seen in SEEN.items():
+        values = {"audience.level": level, "action": "preview"}
+        if level == "partners":
+            values["audience.partners"] = "https://alpen.example"
+        page = await post_offer(browser, **values)
+        assert page.status == 200
+        readers = re.findall(
+            r'<li class="reader tone-(ok|neutral)">.*?<b>(.*?)</b>',
+            page.text,
+            re.DOTALL,
+        )
+        assert [tone == "ok" for tone, _name in readers] == seen, level
+        assert "Laborcluster" in readers[0][1]
+        assert [name for _tone, name in readers[1:3]] == ["Alpennetz", "Nordnetz"]
+        assert "31 Mitglieder" in page.words
+        assert "84 Mitglieder" in page.words
     assert await node_site.node.catalogue.mine(person) == []
 
 

@@ -9,7 +9,7 @@ NEW = "neue worte wachsen nach"
 
 
 async def test_language_is_kept_for_the_person(lone_site: Site) -> None:
-    await lone_site.member(ANNA, "Optik Nord")
+    await lone_site.member_with_password(ANNA, "Optik Nord")
     browser = await lone_site.signed_in(ANNA, language="en")
     assert "Settings" in (await browser.get("/einstellungen")).text
     await browser.post("/sprache", language="de", back="/einstellungen")
@@ -23,7 +23,7 @@ async def test_language_is_kept_for_the_person(lone_site: Site) -> None:
 async def test_new_password_needs_the_present_one_and_ends_other_sessions(
     lone_site: Site,
 ) -> None:
-    await lone_site.member(ANNA, "Optik Nord")
+    await lone_site.member_with_password(ANNA, "Optik Nord")
     here = await lone_site.signed_in(ANNA)
     there = await lone_site.signed_in(ANNA)
     path = "/einstellungen/passwort"
@@ -46,7 +46,7 @@ async def test_new_password_needs_the_present_one_and_ends_other_sessions(
 
 
 async def test_all_other_devices_are_signed_out(lone_site: Site) -> None:
-    await lone_site.member(ANNA, "Optik Nord")
+    await lone_site.member_with_password(ANNA, "Optik Nord")
     here = await lone_site.signed_in(ANNA)
     there = await lone_site.signed_in(ANNA)
     assert (await here.post("/einstellungen/sitzungen")).status == 303
@@ -55,7 +55,7 @@ async def test_all_other_devices_are_signed_out(lone_site: Site) -> None:
 
 
 async def test_consent_is_said_in_words(lone_site: Site) -> None:
-    anna = await lone_site.member(ANNA, "Optik Nord")
+    anna = await lone_site.member_with_password(ANNA, "Optik Nord")
     browser = await lone_site.signed_in(ANNA)
     before = await browser.get("/einstellungen")
     assert "No consent is recorded" in before.text

@@ -42,7 +42,7 @@ async def test_first_password_link_sets_a_password_once(lone_site: Site) -> None
 
 
 async def test_cookie_is_closed_to_scripts_and_other_sites(lone_site: Site) -> None:
-    await lone_site.member(ANNA, "Optik")
+    await lone_site.member_with_password(ANNA, "Optik")
     browser = await lone_site.browser()
     first = (await browser.sign_in(ANNA)).cookies[
         f"spalier_{lone_site.node.context.node_id}"
@@ -61,7 +61,7 @@ async def test_cookie_on_https_is_bound_to_the_host(
     async with site_of(
         tmp_path, "Nord", clock=clock, base_url="https://nord.example"
     ) as site:
-        await site.member(ANNA, "Optik")
+        await site.member_with_password(ANNA, "Optik")
         browser = await site.browser(host="nord.example")
         answer = await browser.sign_in(ANNA)
         (name,) = (each for each in answer.cookies if "flash" not in each)
@@ -73,7 +73,7 @@ async def test_cookie_on_https_is_bound_to_the_host(
 async def test_wrong_password_and_unknown_address_look_the_same(
     lone_site: Site,
 ) -> None:
-    await lone_site.member(ANNA, "Optik")
+    await lone_site.member_with_password(ANNA, "Optik")
     browser = await lone_site.browser()
     wrong = await browser.sign_in(ANNA, "falsches passwort")
     unknown = await browser.sign_in("nobody@optik.example", "falsches passwort")
@@ -105,7 +105,7 @@ async def test_too_many_tries_are_answered_with_a_wait(lone_site: Site) -> None:
 async def test_who_was_led_to_the_door_is_led_back(
     lone_site: Site, wanted: str, reached: str
 ) -> None:
-    await lone_site.member(ANNA, "Optik")
+    await lone_site.member_with_password(ANNA, "Optik")
     browser = await lone_site.browser()
     answer = await browser.post(
         "/anmelden", email=ANNA, password=PASSWORD, weiter=wanted
@@ -122,7 +122,7 @@ async def test_visitors_are_led_to_the_door(lone_site: Site) -> None:
 
 
 async def test_link_by_mail_signs_in_with_a_button(lone_site: Site) -> None:
-    await lone_site.member(ANNA, "Optik")
+    await lone_site.member_with_password(ANNA, "Optik")
     browser = await lone_site.browser()
     known = await browser.post("/anmelden", email=ANNA, weg="link")
     unknown = await browser.post("/anmelden", email="x@optik.example", weg="link")
@@ -143,7 +143,7 @@ async def test_link_by_mail_signs_in_with_a_button(lone_site: Site) -> None:
 async def test_old_link_says_that_it_is_too_old(
     lone_site: Site, clock: MovableClock
 ) -> None:
-    await lone_site.member(ANNA, "Optik")
+    await lone_site.member_with_password(ANNA, "Optik")
     browser = await lone_site.browser(language="de")
     await browser.post("/anmelden", email=ANNA, weg="link")
     path = lone_site.path_in(await lone_site.mail_to(ANNA), "/anmelden/")
@@ -155,7 +155,7 @@ async def test_old_link_says_that_it_is_too_old(
 
 
 async def test_signing_out_ends_the_session_itself(lone_site: Site) -> None:
-    await lone_site.member(ANNA, "Optik")
+    await lone_site.member_with_password(ANNA, "Optik")
     browser = await lone_site.browser()
     name = f"spalier_{lone_site.node.context.node_id}"
     token = (await browser.sign_in(ANNA)).cookies[name].value
@@ -166,7 +166,7 @@ async def test_signing_out_ends_the_session_itself(lone_site: Site) -> None:
 
 
 async def test_link_of_a_reminder_does_not_sign_in(lone_site: Site) -> None:
-    anna = await lone_site.member(ANNA, "Optik")
+    anna = await lone_site.member_with_password(ANNA, "Optik")
     await lone_site.publish(anna, valid_until="2026-11-25")
     await lone_site.node.catalogue.remind_due()
     path = lone_site.path_in(await lone_site.mail_to(ANNA), "/bestaetigen/")

@@ -242,7 +242,7 @@ EVENT: Final = _plan(
                 required=True,
             ),
             shared.place(
-                lazy_gettext("Place"),
+                lazy_gettext("Where it takes place"),
                 hint=lazy_gettext("Needed unless it takes place online only."),
             ),
         ),

@@ -1,0 +1,83 @@
+"""A partnership from the request to its end, in words on both sides."""
+
+import re
+
+from playwright.async_api import Page, expect
+
+from tests.browser.people import People
+from tests.browser.steps import open_until, open_until_gone
+from tests.browser.world import Site, World
+
+# Published for all partner clusters, so it appears with the partnership.
+SHARED = "Sputteranlage"
+
+
+async def test_confirm_pause_resume_and_end(world: World, people: People) -> None:
+    optence, _swissmem, laser = world.sites
+    host = await (await people.member(optence, optence.node.office)).new_page()
+    guest = await (await people.member(laser, laser.node.office)).new_page()
+    member = await (await people.member(laser, laser.node.member)).new_page()
+
+    await _open_partner(host, laser, "wartet auf Ihre Entscheidung")
+    await _open_partner(guest, optence, "wartet auf die andere Geschäftsstelle")
+    number = await host.locator(".check-number").inner_text()
+    assert re.fullmatch(r"\d{4} \d{4}", number)
+    assert await guest.locator(".check-number").inner_text() == number
+
+    await host.get_by_role("button", name="Zahlen sind gleich: verbinden").click()
+    await _expect_state(host, "verbunden")
+    await open_until(guest, guest.url, _state(guest, "verbunden"))
+    shared = member.get_by_role("main").get_by_role("link", name=re.compile(SHARED))
+    await open_until(member, "/start", shared)
+
+    await _take_step(host, "Partnerschaft pausieren")
+    await _expect_state(host, "pausiert")
+    await expect(shared.first).to_be_visible()
+
+    await _take_step(host, "Partnerschaft fortsetzen")
+    await _expect_state(host, "verbunden")
+    await guest.reload()
+    await _expect_state(guest, "verbunden")
+
+    await _take_step(host, "Partnerschaft beenden")
+    await open_until(host, host.url, _state(host, "beendet"))
+    await open_until(guest, guest.url, _state(guest, "beendet"))
+    await open_until_gone(member, "/start", shared)
+    await _expect_history(host, guest)
+
+
+async def _open_partner(page: Page, partner: Site, state: str) -> None:
+    """Open a partner's page from the list, where the state stands, too."""
+    await page.goto("/admin")
+    await page.get_by_role("navigation", name="Menü der Geschäftsstelle").get_by_role(
+        "link", name=re.compile("Partner-Cluster")
+    ).click()
+    row = page.get_by_role("listitem").filter(has_text=partner.name)
+    await expect(row.first).to_contain_text(state)
+    await page.get_by_role("link", name=partner.name).click()
+    await _expect_state(page, state)
+
+
+def _state(page: Page, words: str):
+    return page.locator(".lead .status").get_by_text(words, exact=True)
+
+
+async def _expect_state(page: Page, words: str) -> None:
+    await expect(_state(page, words)).to_be_visible()
+
+
+async def _take_step(page: Page, name: str) -> None:
+    """Press the button, read what will happen, press again."""
+    await page.get_by_role("link", name=name).click()
+    await expect(page.get_by_role("list").filter(has=page.locator("li"))).not_to_have_count(0)
+    await page.get_by_role("button", name=name).click()
+
+
+async def _expect_history(host: Page, guest: Page) -> None:
+    for page, words in (
+        (host, ("pausiert", "fortgesetzt", "beendet")),
+        (guest, ("bestätigt", "beendet")),
+    ):
+        await page.get_by_role("link", name="Verlauf").click()
+        for word in words:
+            await expect(page.get_by_role("main").get_by_text(re.compile(word)).first).to_be_visible()
