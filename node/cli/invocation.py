@@ -27,6 +27,8 @@ class Invocation:
         assume_yes: Ask nothing.
         debug: Show tracebacks and debug logs.
         served: Whether the last command ran in a serving node.
+        answered: Whether the one document is printed already; what happens to a
+            command that goes on (`serve`, `demo`) is then said to people.
     """
 
     as_json: bool = False
@@ -35,6 +37,7 @@ class Invocation:
     assume_yes: bool = False
     debug: bool = False
     served: bool = False
+    answered: bool = False
 
     def node_folder(self) -> Path:
         """Return the node's folder: named, or the current one if it is a node.
@@ -63,9 +66,14 @@ class Invocation:
     def show(self, document: Mapping[str, Any], view: View) -> None:
         """Print a result: the document itself, or its view for people."""
         if self.as_json:
-            print_document(document)
+            self.announce(document)
         else:
             view(dict(document))
+
+    def announce(self, document: Mapping[str, Any]) -> None:
+        """Print the one document of this call."""
+        self.answered = True
+        print_document(document)
 
     def agree(self, question: str, *, also_without_terminal: bool = False) -> None:
         """Ask before a step that people should think about.

@@ -225,7 +225,7 @@ def demo(*, port: int | None, folder: Path, reset: bool) -> None:
     )
     if reset:
         demonstration.reset()
-    demonstration.run(as_json=call.as_json)
+    demonstration.run(announce=call.announce if call.as_json else None)
 
 
 @click.command(

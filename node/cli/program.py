@@ -135,7 +135,7 @@ def _usage_message(error: click.UsageError) -> str:
 
 
 def _show_error(error: dict[str, Any], invocation: Invocation) -> None:
-    if invocation.as_json:
+    if invocation.as_json and not invocation.answered:
         from node.control.failures import without_words
 
         print_document(without_words({"error": error}))

@@ -7,12 +7,12 @@ import shutil
 import signal
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
-from node.cli.invocation import print_document
 from node.cli.node_commands import port_in_use
 from node.cli.wording import gettext as _
 from node.clock import SystemClock, SystemRandom
@@ -33,7 +33,7 @@ from node.demo.supervisor import Supervisor
 from node.errors import ConflictError, InvalidInputError
 from node.instance_lock import LOCK_FILE, acquire
 
-PORTS = 3
+Announce = Callable[[Mapping[str, Any]], None]
 
 
 class Demonstration:
@@ -81,13 +81,17 @@ class Demonstration:
         with self._locked():
             shutil.rmtree(self._folder)
 
-    def run(self, *, as_json: bool) -> None:
+    def run(self, *, announce: Announce | None) -> None:
         """Run until Ctrl-C or SIGTERM.
+
+        Args:
+            announce: Takes the description of the running demonstration, for
+                scripts; the steps then go to standard error.
 
         Raises:
             NodeError: A port is taken, a node ended, or the folder is in use.
         """
-        progress = Progress(standard_stream(beside_document=as_json))
+        progress = Progress(standard_stream(beside_document=announce is not None))
         progress.line(
             _("Spalier: demonstration with three clusters (Ctrl-C ends everything)")
         )
@@ -105,8 +109,8 @@ class Demonstration:
                     supervisor.start(node)
                 supervisor.wait_until_ready()
                 self._connect(nodes, record, progress)
-                if as_json:
-                    print_document(demo_document(nodes, logins, progress.seconds))
+                if announce is not None:
+                    announce(demo_document(nodes, logins, progress.seconds))
                 show_ready(nodes, logins, self._folder, progress)
                 with contextlib.suppress(KeyboardInterrupt):
                     supervisor.watch()

@@ -21,6 +21,8 @@ _DEMO_NOTICE = {
     "de": "Vorführung: Daten sind erfunden",
     "en": "Demonstration: the data are invented",
 }
+# Names that happen to be words of the catalogue.
+_NAMES = {"Geschäftsstelle"}
 # What stands on the page in its own language: no text marked as another one.
 _OWN_TEXTS = """() => {
     const found = [];
@@ -63,7 +65,7 @@ class Observer:
             self.complaints.append(f"{message.type}: {message.text}")
 
     def _asked(self, request: Request) -> None:
-        if request.is_navigation_request() and request.redirected_from is None:
+        if request.is_navigation_request():
             self.requests.clear()
         self.requests.append(request)
 
@@ -130,7 +132,7 @@ async def foreign_texts(page: Page, language: str) -> list[str]:
     """List texts of the catalogues that stand there in the other language."""
     wrong = _texts_only_in("de" if language == "en" else "en")
     texts: list[str] = await page.evaluate(_OWN_TEXTS)
-    return sorted({text for text in texts if text in wrong})
+    return sorted({text for text in texts if text in wrong} - _NAMES)
 
 
 @cache

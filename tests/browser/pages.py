@@ -134,9 +134,11 @@ async def _faulty_entry(page: Page, world: World) -> None:
 
 async def _previewed_entry(page: Page, world: World) -> None:
     await page.goto("/neu/capacity_offer")
-    for field in await page.locator("input[id^='title.'], [id^='summary.']").all():
-        if await field.is_visible():
-            await field.fill("Drei Tage Messraum im Mai")
+    language = await page.locator("html").get_attribute("lang")
+    await page.locator(f"[name='title.{language}']").fill("Messraum im Mai")
+    await page.locator(f"[name='summary.{language}']").fill("Drei Tage im Mai.")
+    await page.locator("[name=equipment_class]").select_option("measuring")
+    await page.locator("[name=availability]").select_option("on_request")
     async with page.expect_navigation():
         await page.locator(".form-end button[value=preview]").click()
 
@@ -210,6 +212,8 @@ PUBLIC_PAGES = (
         go=_open(f"/bestaetigen/{'x' * 43}"),
         status=404,
     ),
+    _public("gestaltung", "/gestaltung"),
+    _public("gestaltung-eingang", "/gestaltung/eingang"),
     _public("nicht-gefunden", "/e/{id}", go=_open(_entry("opt-e01")), status=404),
 )
 MEMBER_PAGES = (
@@ -301,7 +305,7 @@ NO_PAGES = frozenset(
         "/.well-known/nodeinfo",
         "/.well-known/webfinger",
         "/actor",
-        "/admin/eintraege/vorlage",  # CSV
+        "/admin/eintraege/vorlage/{kind}",  # CSV
         "/admin/mitglieder/vorlage/{list}",  # CSV
         "/e/{id}.ics",
         "/entries/{id}",

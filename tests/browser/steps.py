@@ -39,7 +39,9 @@ async def publish_offer(page: Page, title: str, *, only_for: str) -> str:
     """
     await page.goto("/start")
     await page.get_by_role("link", name="Eintrag einstellen").first.click()
-    await page.get_by_role("link", name=re.compile("Kapazität")).first.click()
+    await expect(page.get_by_role("heading", level=1)).to_have_text("Eintrag einstellen")
+    await page.get_by_role("main").get_by_role("link", name="Kapazitätsangebot").click()
+    await expect(page.get_by_role("heading", level=1)).to_contain_text("Kapazität")
     await page.get_by_label("Titel", exact=True).first.fill(title)
     await page.get_by_label("Kurzbeschreibung").first.fill("Drei Tage im Dezember.")
     await page.get_by_label("Wofür ist die Ausrüstung?").select_option("Messen")

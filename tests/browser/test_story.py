@@ -22,6 +22,9 @@ from tests.browser.world import World
 TITLE = "Messraum mit Autokollimator frei"
 QUESTION = "Passen Prismen mit 40 mm Kantenlänge auf Ihren Messplatz?"
 REPLY = "Ja, bis 60 mm. Bitte bringen Sie die Zeichnung mit."
+# Two without other conversations, and one of another firm of the owner's cluster.
+OWNER = "nadine.eberz@kamerasysteme.example"
+ASKER = "heidi.manser@linsenwerk.example"
 COLLEAGUE = "ines.kollmann@lasermesstechnik.example"
 
 
@@ -29,8 +32,8 @@ async def test_offer_to_a_partner_is_answered_and_withdrawn(
     world: World, people: People
 ) -> None:
     optence, swissmem, laser = world.sites
-    owner = await (await people.member(optence, optence.node.member)).new_page()
-    asker = await (await people.member(swissmem, swissmem.node.member)).new_page()
+    owner = await (await people.member(optence, OWNER)).new_page()
+    asker = await (await people.member(swissmem, ASKER)).new_page()
 
     path = await publish_offer(owner, TITLE, only_for=swissmem.name)
     received_path = await open_from_news(asker, TITLE)

@@ -2,7 +2,7 @@
 
 import re
 
-from playwright.async_api import Page, expect
+from playwright.async_api import Locator, Page, expect
 
 from tests.browser.people import People
 from tests.browser.steps import open_until, open_until_gone
@@ -20,9 +20,10 @@ async def test_confirm_pause_resume_and_end(world: World, people: People) -> Non
 
     await _open_partner(host, laser, "wartet auf Ihre Entscheidung")
     await _open_partner(guest, optence, "wartet auf die andere Geschäftsstelle")
-    number = await host.locator(".check-number").inner_text()
+    number = await _check_number(host)
     assert re.fullmatch(r"\d{4} \d{4}", number)
-    assert await guest.locator(".check-number").inner_text() == number
+    assert await _check_number(guest) == number
+    await expect(host.locator(".check-number")).to_have_text(number)
 
     await host.get_by_role("button", name="Zahlen sind gleich: verbinden").click()
     await _expect_state(host, "verbunden")
@@ -58,7 +59,12 @@ async def _open_partner(page: Page, partner: Site, state: str) -> None:
     await _expect_state(page, state)
 
 
-def _state(page: Page, words: str):
+async def _check_number(page: Page) -> str:
+    number = page.locator("dt", has_text="Prüfzahl").locator("+ dd .fingerprint")
+    return await number.inner_text()
+
+
+def _state(page: Page, words: str) -> Locator:
     return page.locator(".lead .status").get_by_text(words, exact=True)
 
 

@@ -261,7 +261,7 @@ async def _take(
         shape = shape.with_language(opened)
     form = sent_form(task.kind, sent, shape=shape, beside=task.fields_beside)
     if opened or action in {_LANGUAGE, _OWNER, _CHANGE}:
-        _keep_person_in_organisation(task, form)
+        _follow_owner(request, task, form)
         return _form_page(request, task, form, opened=opened)
     if not form.check():
         return _form_page(request, task, form, status=422)
@@ -282,11 +282,21 @@ async def _take(
         return _refused(request, task, form, error)
 
 
-def _keep_person_in_organisation(task: _Task, form: EntryForm) -> None:
-    if task.owners is not None:
-        offered = {each.email for each in task.owners.persons}
-        if form.fields[around.PERSON].data not in offered:
-            form.fields[around.PERSON].data = ""
+def _follow_owner(request: web.Request, task: _Task, form: EntryForm) -> None:
+    """Let person and names follow when the office chose another organisation."""
+    if task.owners is None:
+        return
+    fresh = _beforehand(request, task) if task.entry is None else {}
+    persons = {each.email: each.name for each in task.owners.persons}
+    chosen = form.fields[around.PERSON]
+    if chosen.data not in persons:
+        chosen.data = fresh.get(around.PERSON, "")
+    names = {"", task.person.name, *persons.values()}
+    if "name" in fresh and form.fields["name"].data in names:
+        form.fields["name"].data = persons.get(chosen.data or "", "")
+    names = {"", *(each.name for each in task.owners.organisations)}
+    if "legal_name" in fresh and form.fields["legal_name"].data in names:
+        form.fields["legal_name"].data = fresh["legal_name"]
 
 
 def _refused(
