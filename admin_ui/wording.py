@@ -106,26 +106,6 @@ _MAIL_STATES: Final[Mapping[MailState, tuple[str, StatusTone]]] = {
     MailState.CANCELLED: (lazy_gettext("cancelled"), "neutral"),
     MailState.FAILED: (lazy_gettext("could not be sent"), "danger"),
 }
-# By the number of the rule, so that a reader of any language gets a sentence.
-_RULES: Final = {
-    "VIS-010": lazy_gettext("The entry was deleted."),
-    "VIS-011": lazy_gettext("The entry is not published."),
-    "VIS-012": lazy_gettext("The entry is past its last day."),
-    "VIS-013": lazy_gettext("The person has not agreed to be shown outside."),
-    "VIS-020": lazy_gettext("The person no longer belongs to the cluster."),
-    "VIS-021": lazy_gettext("The office sees every entry of its own members."),
-    "VIS-022": lazy_gettext("The entry belongs to the person's organisation."),
-    "VIS-023": lazy_gettext("The entry is for named partner clusters only."),
-    "VIS-024": lazy_gettext("The entry is for the whole cluster."),
-    "VIS-030": lazy_gettext("There is no confirmed partnership with this cluster."),
-    "VIS-031": lazy_gettext("The entry is public."),
-    "VIS-032": lazy_gettext("The entry is for all partner clusters."),
-    "VIS-033": lazy_gettext("The entry names this partner cluster."),
-    "VIS-034": lazy_gettext("The entry names other partner clusters."),
-    "VIS-035": lazy_gettext("The entry stays in the own cluster."),
-    "VIS-040": lazy_gettext("The entry is public."),
-    "VIS-041": lazy_gettext("The entry is not public."),
-}
 _FAILURES: Final = (
     (
         re.compile(r"no answer in time|TimeoutError|ServerTimeout", re.IGNORECASE),
@@ -361,11 +341,6 @@ def line_status(line: LedgerLine) -> Status:
     if line.acknowledged_at is not None:
         return Status(_("taken back, confirmed"), "neutral")
     return Status(_("is being taken back"), "warning")
-
-
-def rule_reason(rule: str, reason: str) -> str:
-    """Give the reason of a visibility rule in the reader's language."""
-    return str(_RULES[rule]) if rule in _RULES else reason
 
 
 def explain(error: NodeError) -> str:

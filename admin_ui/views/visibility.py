@@ -7,12 +7,13 @@ from typing import Final
 from aiohttp import web
 
 from admin_ui.desk import Desk, desk_of
-from admin_ui.wording import audience_words, entry_status, explain, rule_reason
+from admin_ui.wording import audience_words, entry_status, explain
 from node.catalogue.model import Entry
 from node.errors import NodeError, NotFoundError
 from node.visibility import PartnerViewer, PublicViewer, Verdict, Viewer
 from node.web.i18n import gettext as _
 from node.web.i18n import localized
+from node.web.pages.wording import in_words
 from node.web.rendering import render
 from node.web.views import Status
 
@@ -120,7 +121,7 @@ def _finding(name: str, verdict: Verdict) -> Finding:
         if verdict.visible
         else Status(_("does not see it"), "neutral")
     )
-    reason = rule_reason(verdict.rule, verdict.reason)
+    reason = in_words(verdict.reason)
     return Finding(name, status, verdict.rule, reason)
 
 

@@ -8,7 +8,8 @@ from typing import Any
 from federation.ids import random_id
 from federation.trust import TrustState
 from federation.version import Version
-from node.catalogue.model import Audience, AudienceLevel, Entry, EntryState
+from node.catalogue.audiences import named_audience
+from node.catalogue.model import Audience, Entry, EntryState
 from node.catalogue.owners import Owner, resolve_owner
 from node.catalogue.ports import EntryMail
 from node.catalogue.publication import (
@@ -20,20 +21,17 @@ from node.catalogue.signing import sign_entry
 from node.catalogue.states import not_closable
 from node.errors import (
     ConflictError,
-    InputFault,
-    InvalidInputError,
     NotAuthorisedError,
     NotFoundError,
 )
 from node.exchange.wakeup import WakeUp
-from node.feed.folding import searchable_text
 from node.ledger import Ledger
 from node.members.model import Person
-from node.partners.model import Partner
 from node.ports import NodeContext
 from node.sentence import Sentence
 from node.storage import entries as rows
 from node.storage.database import Transaction
+from node.storage.members import load_person
 from node.storage.node_state import require_node_state
 from node.storage.partners import list_partners
 from node.storage.tables import entries
@@ -152,7 +150,7 @@ class Catalogue:
         now = self._context.clock.now()
         async with self._context.database.read() as tx:
             partners = await list_partners(tx)
-            audience = _audience(publication, partners)
+            audience = named_audience(publication, partners)
             owner = await resolve_owner(tx, actor, publication)
             card = (await require_node_state(tx)).card
         entry = self._new_entry(publication, audience, owner, now)
@@ -221,7 +219,7 @@ class Catalogue:
     ) -> Entry:
         """`publish` inside the caller's transaction, e.g. an import."""
         publication = read_publication(document, today=self._today())
-        audience = _audience(publication, await list_partners(tx))
+        audience = named_audience(publication, await list_partners(tx))
         owner = await resolve_owner(tx, actor, publication)
         now = self._context.clock.now()
         before = await self._version_before(tx, actor, publication, entry_ref)
@@ -243,9 +241,9 @@ class Catalogue:
         entry = self._in_state(entry, draft=draft, now=now)
         entry = sign_entry(entry, owner, self._context)
         if before is None:
-            await rows.insert_entry(tx, self._row(entry))
+            await rows.insert_entry(tx, rows.values_of(entry))
         else:
-            values = self._row(entry)
+            values = rows.values_of(entry)
             del values["id"]
             await rows.update_entry(tx, entry.id, **values)
         await rows.replace_audience(tx, entry.id, audience.partner_ids)
@@ -277,7 +275,7 @@ class Catalogue:
                 document=None,
                 content_hash=None,
             )
-            values = self._row(gone)
+            values = rows.values_of(gone)
             del values["id"]
             await rows.update_entry(tx, gone.id, **values)
             await self._mail.cancel_for_entry(tx, gone.id)
@@ -296,7 +294,7 @@ class Catalogue:
 
         async def work(tx: Transaction) -> Entry:
             if actor is None:
-                entry = await self._load(tx, reference)
+                entry = await self._load(tx, reference, lock=True)
             else:
                 entry = await self._load_own(tx, actor, reference)
             if not may_be_confirmed(entry.kind, entry.state):
@@ -310,16 +308,38 @@ class Catalogue:
         return await self._context.database.write(work)
 
     async def refresh_person(self, tx: Transaction, person_id: str) -> None:
-        """Sign and tell a person's profiles again after the consent changed."""
+        """Bring a person's entries in line after consent or membership changed.
+
+        Every signed entry may name the person, so each becomes a new version. The
+        profile of somebody who left is taken back.
+        """
+        person = await load_person(tx, person_id)
+        gone = person is None or person.left_at is not None
         found = await rows.list_entries(
             tx,
             self._context.address,
             where=(entries.c.person_id == person_id)
             & (entries.c.state == EntryState.PUBLISHED),
         )
-        for entry in found:
-            if entry.personal:
-                await self._new_version(tx, entry)
+        for each in found:
+            entry = await self._load(tx, each.id, lock=True)
+            if entry.state is not EntryState.PUBLISHED:
+                continue
+            if gone and entry.personal:
+                await self.close_in(tx, entry, EntryState.WITHDRAWN)
+            else:
+                await self._new_version(tx, entry, confirmed=False)
+
+    async def close_in(self, tx: Transaction, entry: Entry, state: EntryState) -> Entry:
+        """Close an entry inside the caller's transaction; the caller may do so."""
+        now = self._context.clock.now()
+        closed = replace(entry, state=state, closed_at=now, updated_at=now)
+        await rows.update_entry(
+            tx, entry.id, state=state.value, closed_at=now, updated_at=now
+        )
+        await self._mail.cancel_for_entry(tx, entry.id)
+        await self._tell(tx, closed)
+        return closed
 
     # Work of the clock
 
@@ -334,7 +354,10 @@ class Catalogue:
                 limit=200,
             )
             now = self._context.clock.now()
-            for entry in due:
+            for each in due:
+                entry = await self._load(tx, each.id, lock=True)
+                if not _is_over(entry, self._today()):
+                    continue  # extended or closed by somebody a moment ago
                 closed = replace(entry, state=EntryState.EXPIRED, closed_at=now)
                 await rows.update_entry(
                     tx, entry.id, state=EntryState.EXPIRED.value, closed_at=now
@@ -376,14 +399,7 @@ class Catalogue:
                     not_closable(entry.state, wanted=state),
                     code="wrong-state",
                 )
-            now = self._context.clock.now()
-            closed = replace(entry, state=state, closed_at=now, updated_at=now)
-            await rows.update_entry(
-                tx, entry.id, state=state.value, closed_at=now, updated_at=now
-            )
-            await self._mail.cancel_for_entry(tx, entry.id)
-            await self._tell(tx, closed)
-            return closed
+            return await self.close_in(tx, entry, state)
 
         return await self._context.database.write(work)
 
@@ -394,10 +410,14 @@ class Catalogue:
             last_day = entry.valid_until
         content = {**entry.content, "valid_until": last_day.isoformat()}
         return await self._new_version(
-            tx, replace(entry, content=content, valid_until=last_day)
+            tx,
+            replace(entry, content=content, valid_until=last_day),
+            confirmed=True,
         )
 
-    async def _new_version(self, tx: Transaction, entry: Entry) -> Entry:
+    async def _new_version(
+        self, tx: Transaction, entry: Entry, *, confirmed: bool
+    ) -> Entry:
         now = self._context.clock.now()
         owner = await resolve_owner(tx, None, entry)
         renewed = replace(
@@ -405,12 +425,12 @@ class Catalogue:
             state=EntryState.PUBLISHED,
             version=await self._next_version(tx, entry),
             updated_at=now,
-            confirmed_at=now,
-            reminded_at=None,
+            confirmed_at=now if confirmed else entry.confirmed_at,
+            reminded_at=None if confirmed else entry.reminded_at,
             closed_at=None,
         )
         renewed = sign_entry(renewed, owner, self._context)
-        values = self._row(renewed)
+        values = rows.values_of(renewed)
         del values["id"]
         await rows.update_entry(tx, renewed.id, **values)
         await self._tell(tx, renewed)
@@ -420,15 +440,17 @@ class Catalogue:
         for partner_id in await self._ledger.record_change(tx, entry):
             tx.after_commit(_poke(self._wakeup, partner_id))
 
-    async def _load(self, tx: Transaction, reference: str) -> Entry:
+    async def _load(
+        self, tx: Transaction, reference: str, *, lock: bool = False
+    ) -> Entry:
         entry_id = self._context.address.entry_local_id(reference) or reference
-        entry = await rows.load_entry(tx, self._context.address, entry_id)
+        entry = await rows.load_entry(tx, self._context.address, entry_id, lock=lock)
         if entry is None:
             raise _not_found(reference)
         return entry
 
     async def _load_own(self, tx: Transaction, actor: Person, reference: str) -> Entry:
-        entry = await self._load(tx, reference)
+        entry = await self._load(tx, reference, lock=True)
         if not decide_entry(entry, actor, self._today()).visible:
             raise _not_found(reference)
         if not actor.may_change(
@@ -456,7 +478,7 @@ class Catalogue:
                 tx, self._context.address, publication.external_id
             )
             if before is not None:
-                before = await self._load_own(tx, actor, before.id)
+                before = await self._own_by_external_id(tx, actor, before)
         if before is not None and before.kind != publication.kind:
             raise ConflictError(
                 "The kind of an entry cannot change.",
@@ -464,6 +486,20 @@ class Catalogue:
                 hint="Withdraw it and publish a new one.",
             )
         return before
+
+    async def _own_by_external_id(
+        self, tx: Transaction, actor: Person, found: Entry
+    ) -> Entry:
+        try:
+            return await self._load_own(tx, actor, found.id)
+        except NotFoundError as error:
+            # Hidden from the actor: neither its id nor its owner may be told.
+            raise ConflictError(
+                "This external id is taken.",
+                code="external-id-taken",
+                path="/external_id",
+                hint="Choose another one.",
+            ) from error
 
     async def _next_version(self, tx: Transaction, entry: Entry) -> Version:
         incarnation = (await require_node_state(tx)).incarnation
@@ -509,35 +545,16 @@ class Catalogue:
             confirmed_at=now,
         )
 
-    def _row(self, entry: Entry) -> dict[str, Any]:
-        names = [entry.organisation_name, entry.person_name or ""]
-        deleted = entry.state is EntryState.DELETED
-        return {
-            "id": entry.id,
-            "kind": entry.kind,
-            "state": entry.state.value,
-            "incarnation": entry.version.incarnation,
-            "counter": entry.version.counter,
-            "organisation_id": entry.organisation_id,
-            "person_id": entry.person_id,
-            "author_id": entry.author_id,
-            "external_id": entry.external_id,
-            "audience_level": entry.audience.level.value,
-            "content": dict(entry.content),
-            "search_text": "" if deleted else searchable_text(entry.content, names),
-            "valid_until": entry.valid_until,
-            "document": entry.document,
-            "content_hash": entry.content_hash,
-            "created_at": entry.created_at,
-            "updated_at": entry.updated_at,
-            "published_at": entry.published_at,
-            "confirmed_at": entry.confirmed_at,
-            "reminded_at": entry.reminded_at,
-            "closed_at": entry.closed_at,
-        }
-
     def _today(self) -> date:
         return self._context.clock.now().date()
+
+
+def _is_over(entry: Entry, today: date) -> bool:
+    return (
+        entry.state is EntryState.PUBLISHED
+        and entry.valid_until is not None
+        and entry.valid_until < today
+    )
 
 
 def _poke(wakeup: WakeUp, partner_id: str) -> Callable[[], None]:
@@ -555,41 +572,3 @@ def _not_found(reference: str) -> NotFoundError:
 def _members(card: Mapping[str, Any]) -> int | None:
     members = card.get("members")
     return members if isinstance(members, int) else None
-
-
-def _audience(publication: Publication, partners: list[Partner]) -> Audience:
-    """Find the named partners; a name that is none is a fault, never ignored."""
-    if publication.level is not AudienceLevel.PARTNERS:
-        return Audience(publication.level)
-    known = [
-        each
-        for each in partners
-        if each.state in {TrustState.ACTIVE, TrustState.PAUSED}
-    ]
-    ids: set[str] = set()
-    faults: list[InputFault] = []
-    for index, named in enumerate(publication.partners):
-        wanted = named.rstrip("/")
-        found = [
-            each.id
-            for each in known
-            if wanted in {each.base_url, each.base_url.partition("://")[2], each.name}
-        ]
-        if len(found) == 1:
-            ids.add(found[0])
-        else:
-            message = Sentence(
-                "{name} is not a partner cluster of this node.", name=named
-            )
-            faults.append(InputFault(f"/audience/partners/{index}", message))
-    if not faults and not ids:
-        fault = InputFault("/audience/partners", "Name at least one partner cluster.")
-        faults.append(fault)
-    if faults:
-        raise InvalidInputError(
-            "The entry names partners that this node does not have.",
-            faults=faults,
-            code="unknown-partner",
-            hint="See the list of partner clusters for their addresses.",
-        )
-    return Audience(AudienceLevel.PARTNERS, frozenset(ids))

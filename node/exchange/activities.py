@@ -1,5 +1,7 @@
 """Single activities: built when they are sent, so that the queue holds no text."""
 
+from dataclasses import replace
+
 from federation.documents import (
     Message,
     MessageAuthor,
@@ -9,6 +11,7 @@ from federation.documents import (
     build_message,
     build_notice,
 )
+from federation.errors import LocalError, SchemaInvalidError
 from node.partners.model import Partner
 from node.partners.partners import Partners
 from node.ports import NodeContext
@@ -45,6 +48,13 @@ class Activities:
             published=activity.created_at.replace(microsecond=0),
             reason=await self._partners.notice_reason(tx, activity),
         )
+        try:
+            return self._signed(notice)
+        except (LocalError, SchemaInvalidError):
+            # The notice matters more than the words that came with it.
+            return self._signed(replace(notice, reason=None))
+
+    def _signed(self, notice: Notice) -> SignedDocument:
         return build_notice(
             notice,
             signer=self._context.signer,

@@ -13,10 +13,12 @@ from typing import Protocol
 from federation.documents import Page, Receipt, SignedDocument
 from federation.errors import (
     FederationError,
+    LocalError,
     PeerError,
     PermanentFetchError,
     TemporaryFetchError,
 )
+from federation.inbox import require_trust
 from federation.json_types import JsonObject
 from federation.keys import Signer
 from federation.peers import RemotePeer
@@ -38,6 +40,9 @@ logger = logging.getLogger(__name__)
 POLL_SECONDS = 2.0  # how often due retries are looked for
 PARTNERS_AT_ONCE = 16  # deliveries in parallel, all partners together
 PROBLEM_GAP = "position-gap"
+PROBLEM_PAUSED = "partnership-paused"
+# Pages of one catch-up; a partner that always has more is asked again later.
+PULLED_PAGES_MAX = 1_000
 # What a partner answers when it knows no partnership with us (any more). The
 # answer is not signed, so it ends nothing; but once our own office has ended the
 # partnership there is nobody left to tell.
@@ -130,19 +135,38 @@ class DeliveryWorker:
             partner = await self._load(partner_id)
             if partner is None or not self._is_due(partner):
                 return
-            try:
-                if await self._deliver_activity(partner):
-                    continue
-                if await self._deliver_page(partner):
-                    continue
-            except FederationError as error:
-                await self._failed(partner, error)
-            return
+            progress, failure = await self._one_round(partner)
+            if failure is not None:
+                await self._failed(partner, failure)
+                return
+            if not progress:
+                return
+
+    async def _one_round(self, partner: Partner) -> tuple[bool, FederationError | None]:
+        """Deliver one activity or one page.
+
+        Activities come first: the notice that makes us partners must arrive before
+        the first page. But one that the partner does not take now holds up no
+        withdrawal.
+        """
+        failure: FederationError | None = None
+        try:
+            if await self._deliver_activity(partner):
+                return True, None
+        except TemporaryFetchError as error:
+            return False, error
+        except FederationError as error:
+            failure = error
+        try:
+            progress = await self._deliver_page(partner)
+        except FederationError as error:
+            return False, failure or error
+        return progress and failure is None, failure
 
     async def pull(self, partner_id: str) -> int:
         """Fetch and apply what a partner has for us; return how many changes."""
         changes = 0
-        while True:
+        for _ in range(PULLED_PAGES_MAX):
             partner = await self._load(partner_id)
             if partner is None:
                 return changes
@@ -153,10 +177,21 @@ class DeliveryWorker:
                 return changes
 
             async def work(tx: Transaction, page: Page = page) -> None:
+                # Asked again: the office may have paused or ended it meanwhile.
+                current = await partner_rows.lock_partner(tx, partner_id)
+                if current is None:
+                    return
+                require_trust(
+                    known_peer(current),
+                    TrustAction.PUSH_WITHDRAWALS
+                    if page.only_withdraws
+                    else TrustAction.PUSH_PAGE,
+                )
                 await self._receiving.receive_page(tx, partner_id, page)
 
             await self._context.database.write(work)
             changes += len(page.items)
+        return changes
 
     # Inside
 
@@ -226,18 +261,30 @@ class DeliveryWorker:
             activity = await outgoing.next_undelivered(tx, partner.id)
             if activity is None or not _may_leave(partner, activity):
                 return False
-            document = await self._activities.build(tx, partner, activity)
+            built = await self._built(tx, partner, activity)
+        if isinstance(built, LocalError):
+            # Ours is the fault, and trying again would not mend it.
+            await self._refused(activity, built)
+            return True
         try:
             await self._client.post_activity(
-                known_peer(partner), document, signer=self._context.signer
+                known_peer(partner), built, signer=self._context.signer
             )
         except PermanentFetchError as error:
-            if not _concerns_only_this(error):
+            if not _refuses_this(activity, error):
                 raise
             await self._refused(activity, error)
             return True
         await self._delivered(partner, activity)
         return True
+
+    async def _built(
+        self, tx: Transaction, partner: Partner, activity: OutgoingActivity
+    ) -> SignedDocument | LocalError:
+        try:
+            return await self._activities.build(tx, partner, activity)
+        except LocalError as error:
+            return error
 
     async def _delivered(self, partner: Partner, activity: OutgoingActivity) -> None:
         async def work(tx: Transaction) -> None:
@@ -257,7 +304,7 @@ class DeliveryWorker:
         logger.info("delivered %s %s to %s", activity.kind, activity.seq, partner.id)
 
     async def _refused(
-        self, activity: OutgoingActivity, error: PermanentFetchError
+        self, activity: OutgoingActivity, error: FederationError
     ) -> None:
         async def work(tx: Transaction) -> None:
             await outgoing.mark_refused(tx, activity.activity_id, reason=str(error))
@@ -276,14 +323,40 @@ class DeliveryWorker:
             # paused the partnership and only entries wait.
             return page.sent.last >= page.sent.first
         try:
-            receipt = await self._push(partner, page)
+            return await self._push(partner, page)
         except PermanentFetchError as error:
-            if error.problem_code != PROBLEM_GAP:
+            if error.problem_code == PROBLEM_GAP:
+                return await self._rewind(partner, page, error)
+            if error.problem_code != PROBLEM_PAUSED:
                 raise
-            if error.position is None or error.position >= page.sent.first - 1:
-                raise
-            await self._sending.rewind(partner.id, error.position)
-            return True
+            await self._push_withdrawals(partner)
+            raise
+
+    async def _rewind(
+        self, partner: Partner, page: OutgoingPage, error: PermanentFetchError
+    ) -> bool:
+        if error.position is None or not 0 <= error.position < page.sent.first - 1:
+            raise error
+        await self._sending.rewind(partner.id, error.position)
+        return True
+
+    async def _push_withdrawals(self, partner: Partner) -> None:
+        """Deliver withdrawals to a partner that takes nothing else now."""
+        while True:
+            page = await self._sending.next_page(partner.id, withdrawals_only=True)
+            if page.is_empty:
+                return
+            await self._push(partner, page)
+
+    async def _push(self, partner: Partner, page: OutgoingPage) -> bool:
+        receipt = await self._client.push_page(
+            known_peer(partner), page.document, signer=self._context.signer
+        )
+        if receipt.position < page.sent.first:
+            raise PermanentFetchError(
+                "The partner confirmed nothing of the page.",
+                problem_code="no-progress",
+            )
         equal = await self._sending.take_receipt(partner.id, receipt)
         logger.info(
             "page %d-%d confirmed by %s, digests %s",
@@ -292,12 +365,7 @@ class DeliveryWorker:
             partner.id,
             "equal" if equal else "differ",
         )
-        return receipt.position >= page.sent.last
-
-    async def _push(self, partner: Partner, page: OutgoingPage) -> Receipt:
-        return await self._client.push_page(
-            known_peer(partner), page.document, signer=self._context.signer
-        )
+        return True
 
     async def _failed(self, partner: Partner, error: FederationError) -> None:
         gone = (
@@ -341,12 +409,18 @@ def _sentence(error: FederationError) -> str:
     return text[:300]
 
 
-def _concerns_only_this(error: PermanentFetchError) -> bool:
-    """Whether an answer refuses one activity and not the partnership.
+def _refuses_this(activity: OutgoingActivity, error: PermanentFetchError) -> bool:
+    """Whether a partner's node, and not something in between, refuses one message.
 
-    400, 404, 409, 413 and 422 name the activity; 401, 403 and 410 name us.
+    400, 404, 409, 413 and 422 name the activity; 401, 403 and 410 name us. A plain
+    answer without one of our problem types may come from a proxy. Notices are
+    never given up: the state of the partnership hangs on them.
     """
-    return error.status in {400, 404, 409, 413, 422}
+    return (
+        activity.kind is ActivityKind.MESSAGE
+        and error.problem_code is not None
+        and error.status in {400, 404, 409, 413, 422}
+    )
 
 
 def _may(state: TrustState, action: TrustAction) -> bool:

@@ -38,6 +38,7 @@ from federation.exchange import (
     position_gap,
 )
 from federation.ids import random_id
+from federation.trust import TrustState
 from federation.version import Version
 from node.catalogue.model import ReceivedState
 from node.catalogue.publication import last_day
@@ -143,6 +144,8 @@ class Receiving:
                     received.version, HeldState.PRESENT, received.signed.content_hash
                 )
             case Remove(withdrawal=withdrawal):
+                if held is None and state.partner.state is not TrustState.ACTIVE:
+                    return  # nothing to remove, and no reason to remember it
                 self._uncount(state, item.entry_id, held)
                 await self._put(tx, state, item.entry_id, _tombstone(withdrawal))
                 gone = (
@@ -152,8 +155,8 @@ class Receiving:
                 )
                 new = HeldVersion(withdrawal.version, gone)
             case Quarantine(entry_id=entry_id, version=version, reason=reason):
-                state.refused.append(Refusal(entry_id, version, reason))
                 if reason == EQUIVOCATION:
+                    state.refused.append(Refusal(entry_id, version, reason))
                     return  # the version that came first stays
                 self._uncount(state, entry_id, held)
                 await self._put(tx, state, entry_id, _kept_out(version, reason))
@@ -183,6 +186,14 @@ class Receiving:
         self, tx: Transaction, state: _State, page: Page
     ) -> SignedDocument:
         partner = state.partner
+        # From what is stored, not from what this page changed: the answer to an
+        # earlier one may have been lost.
+        kept_out = [
+            Refusal(uri, version, reason)
+            for uri, version, reason in await rows.quarantined(
+                tx, partner.id, [item.entry_id for item in page.items]
+            )
+        ]
         receipt = Receipt(
             id=self._context.address.activity(random_id(self._context.random)),
             actor=self._context.address.actor,
@@ -192,7 +203,7 @@ class Receiving:
             held=state.view.count,
             digest=state.view.hex(),
             published=state.now.replace(microsecond=0),
-            refused=tuple(state.refused),
+            refused=(*state.refused, *kept_out),
             refused_count=await rows.count_received(
                 tx, partner.id, ReceivedState.QUARANTINED
             ),

@@ -6,7 +6,7 @@ a receipt for a row that moved on in the meantime changes nothing.
 """
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from federation.documents import (
     Receipt,
@@ -19,23 +19,25 @@ from federation.documents import (
     build_page,
     build_withdrawal,
 )
+from federation.errors import PermanentFetchError
 from federation.exchange import ViewDigest
 from federation.ids import random_id
 from federation.json_types import JsonObject
 from federation.limits import ENTRY_BYTES_MAX, PAGE_BYTES_MAX, PAGE_ITEMS_MAX
 from federation.trust import Allow, TrustAction, TrustState, decide_trust
+from federation.version import Version
 from node.catalogue.model import Entry
 from node.partners.model import Partner
 from node.ports import NodeContext
 from node.storage import entries as entry_rows
 from node.storage import ledger as rows
 from node.storage.database import Transaction
-from node.storage.ledger import DELETE, UPSERT, Disclosure
+from node.storage.ledger import DELETE, UPSERT, WITHDRAW, Disclosure
 from node.storage.node_state import require_node_state
 from node.storage.partners import lock_partner, update_partner
 from node.storage.tables import entries
 from node.storage.views import load_view, store_view
-from node.visibility import PartnerViewer, decide_entry
+from node.visibility import Form, PartnerViewer, decide_entry
 
 # Room for the wrapper of each item and the page's own fields.
 _ITEM_OVERHEAD_BYTES = 512
@@ -62,7 +64,11 @@ class Sending:
         self._context = context
 
     async def next_page(
-        self, partner_id: str, *, after: int | None = None
+        self,
+        partner_id: str,
+        *,
+        after: int | None = None,
+        withdrawals_only: bool = False,
     ) -> OutgoingPage:
         """Build the next page for a partner.
 
@@ -73,16 +79,19 @@ class Sending:
             partner_id: The partner.
             after: Position to continue from; by default the acknowledged one. A
                 partner that pulls names its own, and thereby confirms nothing.
+            withdrawals_only: The partner takes nothing else now: it has paused us.
         """
 
         async def work(tx: Transaction) -> OutgoingPage:
             partner = await self._locked(tx, partner_id)
-            await self._let_withdrawals_pass(tx, partner)
+            tellable = not withdrawals_only and _may(partner.state, TrustAction.BE_TOLD)
+            if not tellable:
+                await self._let_withdrawals_pass(tx, partner)
             start = partner.acked_seq if after is None else after
             waiting = await rows.rows_after(
                 tx, partner_id, after=start, limit=PAGE_ITEMS_MAX
             )
-            page = await self._build(tx, partner, start, waiting)
+            page = await self._build(tx, partner, start, waiting, tellable=tellable)
             if after is None and page.is_empty and page.sent.last > start:
                 # All of it was dropped before it ever left.
                 await update_partner(tx, partner_id, acked_seq=page.sent.last)
@@ -123,22 +132,15 @@ class Sending:
         return partner
 
     async def _let_withdrawals_pass(self, tx: Transaction, partner: Partner) -> None:
-        """While a partner is paused, move waiting entries behind the withdrawals.
+        """While a partner takes no entries, move those behind the withdrawals.
 
         Positions are confirmed cumulatively, so an entry that must not leave now
         would hold up a withdrawal behind it.
         """
-        if _may(partner.state, TrustAction.BE_TOLD):
-            return
-        waiting = await rows.rows_after(
-            tx, partner.id, after=partner.acked_seq, limit=PAGE_ITEMS_MAX
-        )
-        last_withdrawal = max(
-            (row.seq for row in waiting if row.op != UPSERT), default=0
-        )
-        for row in waiting:
-            if row.op == UPSERT and row.seq < last_withdrawal:
-                await rows.move_to_head(tx, row)
+        for row in await rows.upserts_before_withdrawals(
+            tx, partner.id, after=partner.acked_seq
+        ):
+            await rows.move_to_head(tx, row)
 
     async def _build(
         self,
@@ -146,6 +148,8 @@ class Sending:
         partner: Partner,
         start: int,
         waiting: list[Disclosure],
+        *,
+        tellable: bool,
     ) -> OutgoingPage:
         known = {
             entry.id: entry
@@ -159,13 +163,11 @@ class Sending:
         told: list[str] = []
         last, size = start, 0
         for row in waiting:
-            item = await self._item(tx, partner, row, known[row.entry_id])
-            if (
-                item is None
-                and row.op == UPSERT
-                and not _may(partner.state, TrustAction.BE_TOLD)
-            ):
-                break  # paused: what follows waits until the office resumes
+            entry = known[row.entry_id]
+            shown = row.op == UPSERT and self._may_see(partner, entry)
+            if shown and not tellable:
+                break  # what follows waits until entries may flow again
+            item = await self._item(tx, partner, row, entry, shown=shown)
             if item is not None:
                 change, length = item
                 if size + length > _FILL_BYTES_MAX:
@@ -174,7 +176,7 @@ class Sending:
                 told.append(row.entry_id)
                 size += length
             last = row.seq
-        # Read again: `move_to_head` may have raised it.
+        # Read again: moved and rewritten rows may have raised it.
         head = (await self._locked(tx, partner.id)).head_seq
         if not waiting:
             last = max(start, head)
@@ -190,25 +192,45 @@ class Sending:
         )
         return OutgoingPage(document, SentRange(epoch, start + 1, last))
 
-    async def _item(
-        self, tx: Transaction, partner: Partner, row: Disclosure, entry: Entry
-    ) -> tuple[Upsert | Removal, int] | None:
-        if row.op == UPSERT:
-            viewer = PartnerViewer(partner.id, partner.state)
-            today = self._context.clock.now().date()
-            if decide_entry(entry, viewer, today).visible and entry.document:
-                if not _may(partner.state, TrustAction.BE_TOLD):
-                    return None
-                size = len(entry.document) + _ITEM_OVERHEAD_BYTES
-                document = json.loads(entry.document)
-                return Upsert(document, is_first=row.told_at is None), size
-            if row.told_at is None:
-                await rows.drop_row(tx, partner.id, entry.id)
-                return None
-            row = await rows.turn_into_withdrawal(tx, row, entry.version)
-        return self._removal(row, entry), _ITEM_OVERHEAD_BYTES * 4
+    def _may_see(self, partner: Partner, entry: Entry) -> bool:
+        viewer = PartnerViewer(partner.id, partner.state)
+        today = self._context.clock.now().date()
+        return decide_entry(entry, viewer, today).visible and bool(entry.document)
 
-    def _removal(self, row: Disclosure, entry: Entry) -> Removal:
+    async def _item(
+        self,
+        tx: Transaction,
+        partner: Partner,
+        row: Disclosure,
+        entry: Entry,
+        *,
+        shown: bool,
+    ) -> tuple[Upsert | Removal, int] | None:
+        """Return the change that a row stands for, None if it has left its place."""
+        if row.op != UPSERT:
+            return self._removal(row, entry)
+        if shown and entry.document is not None:
+            size = len(entry.document) + _ITEM_OVERHEAD_BYTES
+            document = json.loads(entry.document)
+            return Upsert(document, is_first=row.told_at is None), size
+        if row.told_at is None:
+            await rows.drop_row(tx, partner.id, entry.id)
+        else:
+            # A position of its own: an answer to this one must not confirm it.
+            await rows.write_row(
+                tx,
+                partner_id=partner.id,
+                entry_id=entry.id,
+                op=WITHDRAW,
+                version=entry.version,
+                form=Form.HIDDEN,
+                reason="VIS-012",
+                at=self._context.clock.now(),
+                known=row,
+            )
+        return None
+
+    def _removal(self, row: Disclosure, entry: Entry) -> tuple[Removal, int]:
         now = self._context.clock.now()
         deletion = row.op == DELETE
         withdrawal = Withdrawal(
@@ -219,7 +241,7 @@ class Sending:
             published=now.replace(microsecond=0),
         )
         signed = build_withdrawal(withdrawal, signer=self._context.signer, created=now)
-        return Removal(signed.document)
+        return Removal(signed.document), len(signed.raw) + _ITEM_OVERHEAD_BYTES
 
     async def _apply_receipt(
         self, tx: Transaction, partner: Partner, receipt: Receipt
@@ -228,23 +250,43 @@ class Sending:
         if receipt.signed is None:
             msg = "a receipt without its document"
             raise ValueError(msg)
-        await rows.store_receipt(
+        if not await rows.store_receipt(
             tx,
             receipt_id=receipt.id,
             partner_id=partner.id,
             position=receipt.position,
             at=now,
             document=receipt.signed.raw,
-        )
+        ):
+            raise PermanentFetchError(
+                "The partner's receipt has the id of another one.",
+                problem_code="receipt-reused",
+            )
         refused = {
             self._context.address.entry_local_id(refusal.entry_id): refusal
             for refusal in receipt.refused
         }
         view = await load_view(tx, partner.id, "out")
-        for row in await rows.rows_between(
+        confirmed = await rows.rows_between(
             tx, partner.id, after=partner.acked_seq, through=receipt.position
-        ):
-            await self._acknowledge(tx, row, refused.get(row.entry_id), receipt, view)
+        )
+        hashes = {
+            entry.id: entry.content_hash
+            for entry in await entry_rows.list_entries(
+                tx,
+                self._context.address,
+                where=entries.c.id.in_([row.entry_id for row in confirmed]),
+            )
+        }
+        for row in confirmed:
+            await self._acknowledge(
+                tx,
+                row,
+                refused.get(row.entry_id),
+                receipt,
+                view,
+                content_hash=hashes.get(row.entry_id),
+            )
         await store_view(tx, partner.id, "out", view)
         equal: bool | None = view.hex() == receipt.digest
         if receipt.position < partner.head_seq and not equal:
@@ -273,25 +315,25 @@ class Sending:
         refusal: Refusal | None,
         receipt: Receipt,
         view: ViewDigest,
+        *,
+        content_hash: str | None,
     ) -> None:
         uri = self._context.address.entry(row.entry_id)
         if row.held is not None and row.held_hash is not None:
             view.remove(uri, row.held, row.held_hash)
-        held: Disclosure = replace(row, held=None, held_hash=None)
-        if row.op == UPSERT and refusal is None:
-            entry = await entry_rows.load_entry(tx, self._context.address, row.entry_id)
-            if entry is not None and entry.content_hash is not None:
-                held = replace(row, held=row.version, held_hash=entry.content_hash)
-                view.add(uri, row.version, entry.content_hash)
+        held: Version | None = None
+        if row.op == UPSERT and refusal is None and content_hash is not None:
+            held = row.version
+            view.add(uri, held, content_hash)
         await rows.acknowledge(
             tx,
             row,
             values={
                 "acknowledged_at": self._context.clock.now(),
                 "refused_reason": refusal.reason if refusal else None,
-                "held_incarnation": held.held.incarnation if held.held else None,
-                "held_counter": held.held.counter if held.held else None,
-                "held_hash": held.held_hash,
+                "held_incarnation": held.incarnation if held else None,
+                "held_counter": held.counter if held else None,
+                "held_hash": content_hash if held else None,
                 "receipt_id": receipt.id,
             },
         )

@@ -234,7 +234,8 @@ class Feed:
                 literal(0).label("own"),
                 received_entries.c.id,
                 received_entries.c.kind,
-                received_entries.c.updated_at,
+                # By our own clock: the origin's could keep an entry on top.
+                received_entries.c.changed_at.label("updated_at"),
                 _score(received_entries.c.search_text, words).label("score"),
             )
             .join(partners, partners.c.id == received_entries.c.partner_id)

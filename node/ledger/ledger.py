@@ -17,7 +17,8 @@ from node.storage import entries as entry_rows
 from node.storage import ledger as rows
 from node.storage.database import Transaction
 from node.storage.ledger import DELETE, UPSERT, WITHDRAW, Disclosure, LedgerCounts
-from node.storage.partners import list_partners
+from node.storage.node_state import hold_partnerships
+from node.storage.partners import list_partners, lock_partners
 from node.storage.received import forget_partner
 from node.storage.tables import entries
 from node.storage.views import drop_views
@@ -62,12 +63,13 @@ class Ledger:
         Returns:
             Ids of the partners that have something new to be sent.
         """
-        partners = await list_partners(tx, states=_TELLABLE)
+        # Locked before anything is read that another transaction (a page being
+        # built, a receipt, the end of a partnership) may be changing.
+        await hold_partnerships(tx, alone=False)
+        partners = await lock_partners(tx, _TELLABLE)
         known = await rows.rows_of_entry(tx, entry.id)
         changed: list[str] = []
-        # Always in the order of ids, so that two transactions never wait for
-        # each other's partner rows (PostgreSQL).
-        for partner in sorted(partners, key=lambda each: each.id):
+        for partner in partners:
             viewer = PartnerViewer(partner.id, partner.state)
             verdict = decide_entry(entry, viewer, self._today())
             if await self._record(tx, entry, partner.id, verdict, known):
@@ -83,6 +85,7 @@ class Ledger:
         Returns:
             Number of entries.
         """
+        await hold_partnerships(tx, alone=True)
         await rows.forget_held(tx, partner.id)
         await drop_views(tx, partner.id)
         await forget_partner(tx, partner.id)

@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, Row, Select, delete, insert, select, updat
 from federation.ids import NodeAddress
 from federation.version import Version
 from node.catalogue.model import Audience, AudienceLevel, Entry, EntryState
+from node.feed.folding import searchable_text
 from node.storage.database import Transaction
 from node.storage.tables import (
     entries,
@@ -96,9 +97,19 @@ async def list_entries(
 
 
 async def load_entry(
-    tx: Transaction, address: NodeAddress, entry_id: str
+    tx: Transaction, address: NodeAddress, entry_id: str, *, lock: bool = False
 ) -> Entry | None:
-    """Load one entry by its local id, whatever its state."""
+    """Load one entry by its local id, whatever its state.
+
+    With `lock`, nobody else changes it until the commit; SQLite has a single
+    writer and needs no lock.
+    """
+    if lock and tx.dialect_name == "postgresql":
+        # First the lock, then a statement of its own that sees what the one who
+        # held it before has committed.
+        await tx.execute(
+            select(entries.c.id).where(entries.c.id == entry_id).with_for_update()
+        )
     found = await list_entries(tx, address, where=entries.c.id == entry_id)
     return found[0] if found else None
 
@@ -109,6 +120,35 @@ async def find_by_external_id(
     """Load the entry that an import or a file names by its external id."""
     found = await list_entries(tx, address, where=entries.c.external_id == external_id)
     return found[0] if found else None
+
+
+def values_of(entry: Entry) -> dict[str, Any]:
+    """Columns of `entries` for an entry; its search text is made here."""
+    names = [entry.organisation_name, entry.person_name or ""]
+    deleted = entry.state is EntryState.DELETED
+    return {
+        "id": entry.id,
+        "kind": entry.kind,
+        "state": entry.state.value,
+        "incarnation": entry.version.incarnation,
+        "counter": entry.version.counter,
+        "organisation_id": entry.organisation_id,
+        "person_id": entry.person_id,
+        "author_id": entry.author_id,
+        "external_id": entry.external_id,
+        "audience_level": entry.audience.level.value,
+        "content": dict(entry.content),
+        "search_text": "" if deleted else searchable_text(entry.content, names),
+        "valid_until": entry.valid_until,
+        "document": entry.document,
+        "content_hash": entry.content_hash,
+        "created_at": entry.created_at,
+        "updated_at": entry.updated_at,
+        "published_at": entry.published_at,
+        "confirmed_at": entry.confirmed_at,
+        "reminded_at": entry.reminded_at,
+        "closed_at": entry.closed_at,
+    }
 
 
 async def insert_entry(tx: Transaction, values: Mapping[str, Any]) -> None:

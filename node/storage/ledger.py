@@ -5,7 +5,7 @@ raised by an UPDATE … RETURNING on the partner's own row, which PostgreSQL loc
 until the commit (a global sequence would let a reader skip rows).
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -141,19 +141,22 @@ async def move_to_head(tx: Transaction, row: Disclosure) -> int:
     return seq
 
 
-async def turn_into_withdrawal(
-    tx: Transaction, row: Disclosure, version: Version
-) -> Disclosure:
-    """Make a waiting row withdraw; what it was to tell is hidden by now."""
-    await tx.execute(
-        update(disclosures)
-        .where(
-            disclosures.c.partner_id == row.partner_id,
-            disclosures.c.entry_id == row.entry_id,
-        )
-        .values(op=WITHDRAW, incarnation=version.incarnation, counter=version.counter)
+async def upserts_before_withdrawals(
+    tx: Transaction, partner_id: str, *, after: int
+) -> list[Disclosure]:
+    """Waiting rows that stand before the last waiting withdrawal, in order."""
+    mine = (disclosures.c.partner_id == partner_id) & (disclosures.c.seq > after)
+    last = await tx.scalar(
+        select(func.max(disclosures.c.seq)).where(mine, disclosures.c.op != UPSERT)
     )
-    return replace(row, op=WITHDRAW, version=version)
+    if last is None:
+        return []
+    rows = await tx.all(
+        select(disclosures)
+        .where(mine, disclosures.c.op == UPSERT, disclosures.c.seq < last)
+        .order_by(disclosures.c.seq)
+    )
+    return [_disclosure(row) for row in rows]
 
 
 async def write_row(  # noqa: PLR0913 - the row
@@ -180,6 +183,8 @@ async def write_row(  # noqa: PLR0913 - the row
         "recorded_at": at,
         "acknowledged_at": None,
         "refused_reason": None,
+        # The receipt was for what this position said before.
+        "receipt_id": None,
     }
     if known is None:
         await tx.execute(
@@ -287,11 +292,17 @@ async def store_receipt(
     position: int,
     at: datetime,
     document: bytes,
-) -> None:
-    """Keep a partner's signed receipt."""
-    known = await tx.scalar(select(receipts.c.id).where(receipts.c.id == receipt_id))
+) -> bool:
+    """Keep a partner's signed receipt.
+
+    Returns:
+        False if the partner used the id for another document before.
+    """
+    known = await tx.one_or_none(
+        select(receipts.c.document).where(receipts.c.id == receipt_id)
+    )
     if known is not None:
-        return
+        return bytes(known.document) == document
     await tx.execute(
         insert(receipts).values(
             id=receipt_id,
@@ -301,3 +312,4 @@ async def store_receipt(
             document=document,
         )
     )
+    return True

@@ -79,3 +79,15 @@ async def store_node_state(tx: Transaction, state: NodeState) -> None:
     changed = await tx.execute(update(node_state).values(values))
     if changed.rowcount == 0:
         await tx.execute(insert(node_state).values(id=_ONLY_ROW, **values))
+
+
+async def hold_partnerships(tx: Transaction, *, alone: bool) -> None:
+    """Keep publishing and the begin of partnerships apart until the commit.
+
+    Who begins a partnership tells the partner everything that is published; who
+    publishes tells everybody who is a partner. Side by side on PostgreSQL each
+    could miss the other's change. Many may publish at a time; a partnership begins
+    `alone`. SQLite has a single writer and needs no lock.
+    """
+    if tx.dialect_name == "postgresql":
+        await tx.execute(select(node_state.c.id).with_for_update(read=not alone))

@@ -56,6 +56,24 @@ async def lock_partner(tx: Transaction, partner_id: str) -> Partner | None:
     return None if row is None else _partner(row)
 
 
+async def lock_partners(
+    tx: Transaction, states: Collection[TrustState]
+) -> list[Partner]:
+    """Load the partners in some states, each locked, in the order of their ids.
+
+    The order is the same for everybody, so that no two transactions wait for each
+    other's rows.
+    """
+    statement = (
+        select(partners)
+        .where(partners.c.state.in_(sorted(state.value for state in states)))
+        .order_by(partners.c.id)
+    )
+    if tx.dialect_name == "postgresql":
+        statement = statement.with_for_update()
+    return [_partner(row) for row in await tx.all(statement)]
+
+
 async def find_by_base_url(tx: Transaction, base_url: str) -> Partner | None:
     """Load the partner with this address, whatever its state."""
     row = await tx.one_or_none(select(partners).where(partners.c.base_url == base_url))

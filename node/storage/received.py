@@ -92,6 +92,25 @@ async def held_versions(
     }
 
 
+async def quarantined(
+    tx: Transaction, partner_id: str, entry_uris: Sequence[str]
+) -> list[tuple[str, Version, str]]:
+    """Which of these entries are kept out: id, version and reason."""
+    rows = await tx.all(
+        select(received_entries)
+        .where(
+            received_entries.c.partner_id == partner_id,
+            received_entries.c.entry_uri.in_(entry_uris),
+            received_entries.c.state == ReceivedState.QUARANTINED.value,
+        )
+        .order_by(received_entries.c.entry_uri)
+    )
+    return [
+        (row.entry_uri, Version(row.incarnation, row.counter), row.reason or "")
+        for row in rows
+    ]
+
+
 async def put_received(
     tx: Transaction,
     *,
@@ -102,9 +121,8 @@ async def put_received(
 ) -> None:
     """Insert or replace what we hold of one entry.
 
-    Args:
-        new_id: Our id for its page if it is new; a known entry keeps its own.
-        values: All other columns.
+    A new one gets `new_id` for its page, a known one keeps its own; `values` are
+    all other columns.
     """
     result = await tx.execute(
         update(received_entries)

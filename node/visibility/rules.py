@@ -157,7 +157,7 @@ def _closed(entry: Entry, today: date) -> Verdict | None:
 def _stays_home(entry: Entry) -> Verdict | None:
     if entry.personal and not entry.person_consented:
         return _no(
-            "VIS-013", Sentence("The person has not agreed to leave the cluster.")
+            "VIS-013", Sentence("The person has not agreed to be shown outside.")
         )
     return None
 

@@ -26,7 +26,7 @@ _ARGUMENTS = [
     "--disable-sync",
     "--no-first-run",
 ]
-_BAD_LINE = re.compile(r"Traceback|request failed|\berror\b.*level|level.*\berror\b")
+_BAD_LINE = re.compile(r'Traceback|"level": "(?:error|critical)"')
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -57,23 +57,23 @@ def _open(path: str | Callable[[World], str]) -> Go:
     return go
 
 
-def _follow(start: str | Callable[[World], str], selector: str) -> Go:
+def _follow(start: str, selector: str, tail: str = "") -> Go:
     """Follow the first link that fits; links are named by address in any language."""
 
     async def go(page: Page, world: World) -> None:
-        await page.goto(start if isinstance(start, str) else start(world))
+        await page.goto(start)
         href = await page.locator(selector).first.get_attribute("href")
         assert href is not None
-        await page.goto(href)
+        await page.goto(href + tail)
 
     return go
 
 
-def _press(start: str | Callable[[World], str], selector: str) -> Go:
+def _press(start: str, selector: str) -> Go:
     """Press a button and land on what it answers."""
 
     async def go(page: Page, world: World) -> None:
-        await page.goto(start if isinstance(start, str) else start(world))
+        await page.goto(start)
         async with page.expect_navigation():
             await page.locator(selector).first.click()
 
@@ -151,9 +151,15 @@ async def _seen_invitation(page: Page, world: World) -> None:
         await page.locator("main form button").first.click()
 
 
+async def _new_link(page: Page, world: World) -> None:
+    await _follow("/admin/mitglieder", _TO_PERSON)(page, world)
+    async with page.expect_navigation():
+        await page.locator("form[action$='/einladen'] button").click()
+
+
 async def _import_report(page: Page, world: World) -> None:
     persons = world.optence.node.cluster.persons_csv.replace(
-        "Messtechnik".encode(), "Messtechnik und Prüfung".encode()
+        b"Messtechnik", "Messtechnik und Prüfung".encode()
     )
     await page.goto("/admin/mitglieder/import")
     await page.locator("input[type=file]").set_input_files(
@@ -163,11 +169,15 @@ async def _import_report(page: Page, world: World) -> None:
         await page.locator("main form button").first.click()
 
 
-def _public(name: str, *routes: str, go: Go | None = None, status: int = 200) -> PageEntry:
+def _public(
+    name: str, *routes: str, go: Go | None = None, status: int = 200
+) -> PageEntry:
     return PageEntry(name, Viewer.PUBLIC, routes, go or _open(routes[0]), status)
 
 
-def _member(name: str, *routes: str, go: Go | None = None, status: int = 200) -> PageEntry:
+def _member(
+    name: str, *routes: str, go: Go | None = None, status: int = 200
+) -> PageEntry:
     return PageEntry(name, Viewer.MEMBER, routes, go or _open(routes[0]), status)
 
 
@@ -203,7 +213,10 @@ PUBLIC_PAGES = (
     _public("anmelden-link", "/anmelden/{token}", go=_link_in_mail),
     _public("erstes-passwort", "/anmelden/{token}", go=_first_password),
     _public(
-        "link-vorbei", "/anmelden/{token}", go=_open(f"/anmelden/{'x' * 43}"), status=404
+        "link-vorbei",
+        "/anmelden/{token}",
+        go=_open(f"/anmelden/{'x' * 43}"),
+        status=404,
     ),
     _public("bestaetigen", "/bestaetigen/{token}", go=_confirm_by_mail),
     _public(
@@ -227,15 +240,27 @@ MEMBER_PAGES = (
         go=_follow("/start?q=Polierlinie&art=partner", "main article h2 a"),
     ),
     _member("termin", "/e/{id}", go=_open(_entry("opt-e10"))),
-    _member("eintrag-gilt-weiter", "/e/{id}/gilt-weiter", go=_open(_entry(ENDING, "/gilt-weiter"))),
-    _member("eintrag-gefunden", "/e/{id}/gefunden", go=_open(_entry(ENDING, "/gefunden"))),
+    _member(
+        "eintrag-gilt-weiter",
+        "/e/{id}/gilt-weiter",
+        go=_open(_entry(ENDING, "/gilt-weiter")),
+    ),
+    _member(
+        "eintrag-gefunden", "/e/{id}/gefunden", go=_open(_entry(ENDING, "/gefunden"))
+    ),
     _member(
         "eintrag-zurueckziehen",
         "/e/{id}/zurueckziehen",
         go=_open(_entry("opt-e01", "/zurueckziehen")),
     ),
-    _member("eintrag-loeschen", "/e/{id}/loeschen", go=_open(_entry(ENDING, "/loeschen"))),
-    _member("eintrag-bearbeiten", "/e/{id}/bearbeiten", go=_open(_entry("opt-e01", "/bearbeiten"))),
+    _member(
+        "eintrag-loeschen", "/e/{id}/loeschen", go=_open(_entry(ENDING, "/loeschen"))
+    ),
+    _member(
+        "eintrag-bearbeiten",
+        "/e/{id}/bearbeiten",
+        go=_open(_entry("opt-e01", "/bearbeiten")),
+    ),
     _member("neu", "/neu"),
     *(
         _member(f"neu-{kind}", "/neu/{kind}", go=_open(f"/neu/{kind}"))
@@ -253,7 +278,9 @@ MEMBER_PAGES = (
     _member("neu-vorschau", "/neu/{kind}", go=_previewed_entry),
     _member("meine", "/meine"),
     _member("nachrichten", "/nachrichten"),
-    _member("nachricht", "/nachrichten/{id}", go=_follow("/nachrichten", ".threads h2 a")),
+    _member(
+        "nachricht", "/nachrichten/{id}", go=_follow("/nachrichten", ".threads h2 a")
+    ),
     _member("einstellungen", "/einstellungen"),
     _member("kein-zutritt", "/admin", status=403),
     _member("nicht-gefunden", "/e/{id}", go=_open(f"/e/{'a' * 26}"), status=404),
@@ -263,9 +290,21 @@ OFFICE_PAGES = (
     _office("partner", "/admin/partner"),
     _office("partner-verbunden", _ONE_PARTNER, go=_open(_partner("swissmem"))),
     _office("partner-anfrage", _ONE_PARTNER, go=_open(_partner("laser"))),
-    _office("partner-zustellung", f"{_ONE_PARTNER}/zustellung", go=_open(_partner("swissmem", "/zustellung"))),
-    _office("partner-inhalte", f"{_ONE_PARTNER}/inhalte", go=_open(_partner("swissmem", "/inhalte"))),
-    _office("partner-verlauf", f"{_ONE_PARTNER}/verlauf", go=_open(_partner("swissmem", "/verlauf"))),
+    _office(
+        "partner-zustellung",
+        f"{_ONE_PARTNER}/zustellung",
+        go=_open(_partner("swissmem", "/zustellung")),
+    ),
+    _office(
+        "partner-inhalte",
+        f"{_ONE_PARTNER}/inhalte",
+        go=_open(_partner("swissmem", "/inhalte")),
+    ),
+    _office(
+        "partner-verlauf",
+        f"{_ONE_PARTNER}/verlauf",
+        go=_open(_partner("swissmem", "/verlauf")),
+    ),
     _office("partner-pausieren", _STEP, go=_open(_partner("swissmem", "/pausieren"))),
     _office("partner-beenden", _STEP, go=_open(_partner("swissmem", "/beenden"))),
     _office("partner-ablehnen", _STEP, go=_open(_partner("laser", "/ablehnen"))),
@@ -276,15 +315,18 @@ OFFICE_PAGES = (
         go=_press("/admin/partner/einladen", "main form button"),
     ),
     _office("partner-code", "/admin/partner/code"),
-    _office("partner-code-karte", "/admin/partner/code", go=_seen_invitation, at="swissmem"),
+    _office(
+        "partner-code-karte", "/admin/partner/code", go=_seen_invitation, at="swissmem"
+    ),
     _office("partner-keine", "/admin/partner", go=_open("/admin/partner?frueher")),
     _office("mitglieder", "/admin/mitglieder"),
     _office("mitglied", _ONE_PERSON, go=_follow("/admin/mitglieder", _TO_PERSON)),
     _office(
         "mitglied-ausscheiden",
         f"{_ONE_PERSON}/ausscheiden",
-        go=_follow("/admin/mitglieder", _TO_PERSON),
+        go=_follow("/admin/mitglieder", _TO_PERSON, "/ausscheiden"),
     ),
+    _office("mitglied-link", go=_new_link),
     _office("mitglied-neu", "/admin/mitglieder/neu"),
     _office("mitglieder-import", "/admin/mitglieder/import"),
     _office("mitglieder-import-bericht", "/admin/mitglieder/import", go=_import_report),
@@ -295,6 +337,11 @@ OFFICE_PAGES = (
     _office("post", "/admin/post"),
     _office("mail", "/admin/post/{mail_id}", go=_follow("/admin/post", _TO_MAIL)),
     _office("sichtbarkeit", "/admin/sichtbarkeit"),
+    _office(
+        "sichtbarkeit-geprueft",
+        "/admin/sichtbarkeit",
+        go=_open("/admin/sichtbarkeit?eintrag=Polieren"),
+    ),
     _office("system", "/admin/system"),
 )
 PAGES = (*PUBLIC_PAGES, *MEMBER_PAGES, *OFFICE_PAGES)

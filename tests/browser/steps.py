@@ -39,13 +39,15 @@ async def publish_offer(page: Page, title: str, *, only_for: str) -> str:
     """
     await page.goto("/start")
     await page.get_by_role("link", name="Eintrag einstellen").first.click()
-    await expect(page.get_by_role("heading", level=1)).to_have_text("Eintrag einstellen")
+    await expect(page.get_by_role("heading", level=1)).to_have_text(
+        "Eintrag einstellen"
+    )
     await page.get_by_role("main").get_by_role("link", name="Kapazitätsangebot").click()
     await expect(page.get_by_role("heading", level=1)).to_contain_text("Kapazität")
     await page.get_by_label("Titel", exact=True).first.fill(title)
     await page.get_by_label("Kurzbeschreibung").first.fill("Drei Tage im Dezember.")
-    await page.get_by_label("Wofür ist die Ausrüstung?").select_option("Messen")
-    await page.get_by_label("Wann ist Platz?").select_option("Sofort")
+    await page.get_by_label("Zweck der Ausrüstung").select_option("Messen")
+    await page.get_by_label("Verfügbarkeit").select_option("Sofort")
     await page.get_by_role("radio", name="Ausgewählte Partner-Cluster").check()
     await page.get_by_role("checkbox", name=only_for).check()
     await page.get_by_role("button", name="Vorschau", exact=True).last.click()
@@ -98,7 +100,7 @@ async def expect_absent(page: Page, title: str, path: str = "") -> None:
     await page.goto("/start")
     await expect(main.get_by_text(title)).to_have_count(0)
     await search(page, title)
-    await expect(main.get_by_text("Nichts gefunden")).to_be_visible()
+    await expect(main.get_by_role("status").filter(has_text=title)).to_be_visible()
     await expect(main.get_by_role("link", name=title)).to_have_count(0)
     if path:
         await expect_not_found(page, path, title)

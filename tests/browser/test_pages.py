@@ -81,10 +81,12 @@ async def test_page(entry: PageEntry, world: World, people: People) -> None:
         )
         for language in ("de", "en")
     ]
-    async with await windows[0].new_page() as german:
-        async with await windows[1].new_page() as english:
-            faults = await asyncio.gather(
-                _look_in_german(german, entry, world),
-                _look_in_english(english, entry, world),
-            )
-    assert not sum(faults, []), "\n".join(sum(faults, []))
+    async with (
+        await windows[0].new_page() as german,
+        await windows[1].new_page() as english,
+    ):
+        in_german, in_english = await asyncio.gather(
+            _look_in_german(german, entry, world),
+            _look_in_english(english, entry, world),
+        )
+    assert not [*in_german, *in_english], "\n".join([*in_german, *in_english])

@@ -8,6 +8,7 @@ from node.initialise import initialise
 from node.web.server import build_node_application
 from tests.browser.pages import NO_PAGES, PAGES
 
+
 async def _routes(folder: Path) -> set[str]:
     await initialise(
         folder,

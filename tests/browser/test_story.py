@@ -1,6 +1,7 @@
 """A member offers capacity to one partner cluster, and the talk that follows."""
 
 import re
+import secrets
 
 from playwright.async_api import Page, expect
 
@@ -19,7 +20,8 @@ from tests.browser.steps import (
 )
 from tests.browser.world import World
 
-TITLE = "Messraum mit Autokollimator frei"
+# The number sets a second run on the same nodes apart.
+TITLE = f"Messraum mit Autokollimator {secrets.randbelow(10**6)}"
 QUESTION = "Passen Prismen mit 40 mm Kantenlänge auf Ihren Messplatz?"
 REPLY = "Ja, bis 60 mm. Bitte bringen Sie die Zeichnung mit."
 # Two without other conversations, and one of another firm of the owner's cluster.
@@ -31,13 +33,15 @@ COLLEAGUE = "ines.kollmann@lasermesstechnik.example"
 async def test_offer_to_a_partner_is_answered_and_withdrawn(
     world: World, people: People
 ) -> None:
-    optence, swissmem, laser = world.sites
+    optence, swissmem, _laser = world.sites
     owner = await (await people.member(optence, OWNER)).new_page()
     asker = await (await people.member(swissmem, ASKER)).new_page()
 
     path = await publish_offer(owner, TITLE, only_for=swissmem.name)
     received_path = await open_from_news(asker, TITLE)
-    await expect(asker.get_by_role("main").get_by_text(optence.name).first).to_be_visible()
+    await expect(
+        asker.get_by_role("main").get_by_text(optence.name).first
+    ).to_be_visible()
 
     await answer(asker, QUESTION)
     thread_path = asker.url
@@ -60,14 +64,23 @@ async def test_offer_to_a_partner_is_answered_and_withdrawn(
 async def _read_and_reply(owner: Page) -> None:
     """Follow the unread count to the answer, as the owner does."""
     menu = owner.get_by_role("navigation", name="Hauptmenü")
-    await open_until(owner, "/start", menu.get_by_role("link", name=re.compile(r"Nachrichten 1\b")))
+    await open_until(
+        owner, "/start", menu.get_by_role("link", name=re.compile(r"Nachrichten 1\b"))
+    )
     await menu.get_by_role("link", name="Nachrichten").click()
     await expect(owner.get_by_text("1 ungelesene Nachricht")).to_be_visible()
-    await owner.get_by_role("listitem").filter(has_text=TITLE).get_by_role("link").first.click()
+    await (
+        owner.get_by_role("listitem")
+        .filter(has_text=TITLE)
+        .get_by_role("link")
+        .first.click()
+    )
     await expect(owner.get_by_role("main").get_by_text(QUESTION)).to_be_visible()
     await reply(owner, REPLY)
     await owner.goto("/start")
-    await expect(menu.get_by_role("link", name="Nachrichten")).to_have_text("Nachrichten")
+    await expect(menu.get_by_role("link", name="Nachrichten")).to_have_text(
+        "Nachrichten"
+    )
 
 
 async def _expect_nobody_else(world: World, people: People, path: str) -> None:
@@ -101,7 +114,7 @@ async def _expect_confirmed_withdrawal(world: World, people: People) -> None:
 
 async def test_the_same_without_javascript(world: World, people: People) -> None:
     optence, swissmem, _laser = world.sites
-    title = "Spektrometer ohne Umwege frei"
+    title = f"Spektrometer ohne Umwege {secrets.randbelow(10**6)}"
     owner = await (
         await people.member(optence, optence.node.member, scripts=False)
     ).new_page()

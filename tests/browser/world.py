@@ -1,4 +1,4 @@
-"""Three real nodes on loopback: processes, databases, keys and sample data of their own.
+"""Three real nodes on loopback, each with its process, database, key and data.
 
 Optence and Swissmem Photonics are partners; Beispiel-Netz Laser has accepted a code
 of Optence and waits.
@@ -113,9 +113,8 @@ def running_world(folder: Path) -> Iterator[World]:
             supervisor.start(node)
         supervisor.wait_until_ready()
         _connect(nodes, entries)
-        yield World(
-            *(Site(node, entries[node.slug]) for node in nodes), password=password
-        )
+        optence, swissmem, laser = (Site(node, entries[node.slug]) for node in nodes)
+        yield World(optence, swissmem, laser, password)
         supervisor.require_alive()
 
 

@@ -214,11 +214,12 @@ async def test_states_that_do_not_follow(node: SimNode) -> None:
     await node.catalogue.withdraw(node.office, entry.id)
     with pytest.raises(ConflictError):
         await node.catalogue.fulfil(node.office, entry.id)
+    other_kind = offer(
+        kind="capacity_offer", equipment_class="measuring", availability="now"
+    )
+    del other_kind["partnership_types"]
     with pytest.raises(ConflictError):
-        event = offer(kind="capacity_offer", equipment_class="measuring")
-        del event["partnership_types"]
-        event["availability"] = "now"
-        await node.catalogue.publish(node.office, event, entry_ref=entry.id)
+        await node.catalogue.publish(node.office, other_kind, entry_ref=entry.id)
 
 
 async def test_expiry_reminds_closes_and_can_be_undone(

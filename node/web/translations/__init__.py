@@ -5,5 +5,6 @@
     python -m node.web.translations template    print messages.pot for translators
 
 English is the source. Each package that shows texts has its own catalogue:
-`node` here, other packages in their folder `translations`.
+`node` here, together with what the protocol library and the schemas find wrong;
+other packages in their folder `translations`.
 """

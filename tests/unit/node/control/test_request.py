@@ -15,7 +15,7 @@ from node.control.request import (
     packed_file,
 )
 from node.errors import ConflictError, InputFault, InvalidInputError
-from node.members.sentence import Sentence
+from node.sentence import Sentence
 
 
 def test_request_returns_as_it_was_sent() -> None:
