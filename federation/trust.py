@@ -63,6 +63,8 @@ class TrustEvent(Enum):
     """Their signed Leave arrived, or they answer that it has ended."""
     WITHDRAWALS_DONE = "withdrawals_done"
     """Every withdrawal is acknowledged, or they take none any more."""
+    WE_CLOSED = "we_closed"
+    """Our office waits no longer for the withdrawals to be acknowledged."""
 
 
 _S = TrustState
@@ -97,6 +99,10 @@ TRANSITIONS: Final[dict[tuple[TrustState | None, TrustEvent], TrustState]] = {
     (_S.REFUSED, _E.WE_REQUESTED): _S.WAITING,
     (_S.ENDING, _E.THEY_LEFT): _S.ENDING,
     (_S.ENDING, _E.WITHDRAWALS_DONE): _S.ENDED,
+    # Whoever cannot be reached any more, or was set up anew, confirms nothing.
+    (_S.ENDING, _E.WE_CLOSED): _S.ENDED,
+    (_S.ENDING, _E.THEY_REQUESTED): _S.REQUESTED,
+    (_S.ENDING, _E.WE_REQUESTED): _S.WAITING,
     (_S.ENDED, _E.THEY_LEFT): _S.ENDED,
     (_S.ENDED, _E.THEY_REQUESTED): _S.REQUESTED,
     (_S.ENDED, _E.WE_REQUESTED): _S.WAITING,
@@ -192,6 +198,7 @@ PERMITTED: Final[dict[TrustState | None, frozenset[TrustAction]]] = {
     _S.REFUSED: frozenset({_A.PARTNER_REQUEST, _A.NOTICE_REJECT}),
     _S.ENDING: frozenset(
         {
+            _A.PARTNER_REQUEST,
             _A.PUSH_WITHDRAWALS,
             _A.PULL_PAGE,
             _A.NOTICE_LEAVE,

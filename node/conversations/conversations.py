@@ -19,6 +19,7 @@ from node.members.model import Person
 from node.partners.history import describe_state
 from node.partners.model import Partner
 from node.partners.ports import MailQueue, Waker
+from node.plain_text import clean_text
 from node.ports import NodeContext
 from node.sentence import Sentence
 from node.storage import conversations as rows
@@ -484,7 +485,7 @@ def _writes_as_owner(person: Person, conversation: Conversation) -> bool:
 
 
 def _checked_text(text: str) -> str:
-    checked = text.replace("\r\n", "\n").replace("\x00", "").strip()
+    checked = clean_text(text)
     if not checked:
         raise InvalidInputError(
             "The message is empty.", path="text", hint="Write what you want to say."
