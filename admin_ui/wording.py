@@ -63,6 +63,10 @@ _STEPS: Final[Mapping[str, tuple[str, str]]] = {
         lazy_gettext("%(partner)s has removed everything it held of you."),
         "",
     ),
+    "we_closed": (
+        lazy_gettext("The partnership was closed without confirmation."),
+        lazy_gettext("%(person)s closed the partnership without confirmation."),
+    ),
     "compared": (
         lazy_gettext("The check number was compared."),
         lazy_gettext("%(person)s compared the check number."),

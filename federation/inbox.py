@@ -42,7 +42,9 @@ from federation.limits import (
 )
 from federation.signatures.http import (
     HttpMessage,
+    SignatureClaim,
     accept_signature,
+    claim_before_body,
     claim_request,
     verify_claim,
 )
@@ -53,6 +55,7 @@ if TYPE_CHECKING:
 
     from federation.ids import NodeAddress
     from federation.json_types import JsonObject
+    from federation.keys import PublicKey
     from federation.peers import KnownPeer
     from federation.ports import NonceLog, PeerDirectory
 
@@ -152,6 +155,27 @@ async def authenticate(
         raise
 
 
+async def require_known_key(request: ReceivedRequest, *, peers: PeerDirectory) -> None:
+    """Refuse a request whose signature cannot be a peer's, before its body is read.
+
+    Nothing is proven by it; `authenticate` follows with the body.
+
+    Args:
+        request: The request, its body empty.
+        peers: The pinned keys.
+
+    Raises:
+        PeerError: 400 malformed, 401 not signed, stale or unknown key.
+    """
+    message = request.as_message()
+    try:
+        claim = claim_before_body(message, received_at=request.received_at)
+        await _pinned(claim, peers=peers)
+    except SignatureInvalidError as error:
+        error.challenge = accept_signature(has_body=True)
+        raise
+
+
 async def authenticate_get(
     request: ReceivedRequest,
     *,
@@ -226,6 +250,31 @@ def parse_inbox(
     return parse_notice(document, peer=peer, address=address)
 
 
+def named_invitation(request: ReceivedRequest) -> str:
+    """Return the invitation that a partner request names, before it is proven.
+
+    Whoever has no invitation is refused before anything costly is done.
+
+    Args:
+        request: The raw request.
+
+    Raises:
+        PeerError: 400, 401, 413, 415 or 422; without a look at any key.
+    """
+    body = _checked_body(request)
+    if body is None:
+        raise MalformedError("A partner request is a POST with a body.")
+    try:
+        claim_request(request.as_message(), body=body, received_at=request.received_at)
+    except SignatureInvalidError as error:
+        error.challenge = accept_signature(has_body=True)
+        raise
+    named = _activity(body).get("invitation")
+    if not isinstance(named, str):
+        raise SchemaInvalidError("/invitation: The request names no invitation.")
+    return named
+
+
 def receive_partner_request(
     request: ReceivedRequest, *, address: NodeAddress, allow_loopback_http: bool
 ) -> PartnerRequest:
@@ -288,14 +337,7 @@ async def _authenticate(
 ) -> AuthenticatedRequest:
     message = request.as_message()
     claim = claim_request(message, body=body, received_at=request.received_at)
-    peer = await peers.find_by_key(claim.key_id)
-    key = None if peer is None else peer.key(claim.key_id)
-    if peer is None or key is None:
-        raise SignatureInvalidError(
-            "The key is not known here. Partners get to know each other's keys "
-            "through an invitation.",
-            code="unknown-key",
-        )
+    peer, key = await _pinned(claim, peers=peers)
     verify_claim(claim, message=message, key=key)
     fresh = await nonces.remember(claim.key_id, claim.nonce, until=claim.nonce_until)
     if not fresh:
@@ -304,6 +346,20 @@ async def _authenticate(
             code="replayed",
         )
     return AuthenticatedRequest(peer, request)
+
+
+async def _pinned(
+    claim: SignatureClaim, *, peers: PeerDirectory
+) -> tuple[KnownPeer, PublicKey]:
+    peer = await peers.find_by_key(claim.key_id)
+    key = None if peer is None else peer.key(claim.key_id)
+    if peer is None or key is None:
+        raise SignatureInvalidError(
+            "The key is not known here. Partners get to know each other's keys "
+            "through an invitation.",
+            code="unknown-key",
+        )
+    return peer, key
 
 
 def _checked_body(request: ReceivedRequest) -> bytes | None:
@@ -341,7 +397,9 @@ __all__ = [
     "authenticate",
     "authenticate_get",
     "is_activity_media_type",
+    "named_invitation",
     "parse_inbox",
     "receive_partner_request",
+    "require_known_key",
     "require_trust",
 ]

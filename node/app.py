@@ -171,7 +171,7 @@ def _assemble(
         context=context,
         members=members,
         entry_import=EntryImport(context, catalogue, members),
-        sign_in=SignIn(context, mail, members),
+        sign_in=SignIn(context, mail),
         mail=mail,
         partners=partners,
         conversations=Conversations(context, mail=mail, waker=wakeup),

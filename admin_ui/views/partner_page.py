@@ -38,6 +38,7 @@ _STEP_TONES: Mapping[str, StatusTone] = {
     "they_refused": "danger",
     "we_ended": "danger",
     "they_left": "danger",
+    "we_closed": "danger",
 }
 _MET = frozenset({TrustState.ACTIVE, TrustState.PAUSED, TrustState.ENDING})
 
@@ -167,6 +168,11 @@ def _possible(partner: Partner) -> Sequence[Action]:
     take_back = Action(
         label=_("Take request back"), href=f"{base}/beenden", tone="danger"
     )
+    close = Action(
+        label=_("Close without confirmation"),
+        href=f"{base}/abschliessen",
+        tone="danger",
+    )
     match partner.state:
         case TrustState.ACTIVE:
             return (pause, end)
@@ -174,6 +180,8 @@ def _possible(partner: Partner) -> Sequence[Action]:
             return (resume, end)
         case TrustState.WAITING:
             return (take_back,)
+        case TrustState.ENDING:
+            return (close,)
         case _:
             return ()
 

@@ -19,7 +19,9 @@ from node.web.i18n import gettext as _
 from node.web.i18n import lazy_gettext, ngettext
 from node.web.rendering import render
 
-StepName: TypeAlias = Literal["ablehnen", "pausieren", "fortsetzen", "beenden"]
+StepName: TypeAlias = Literal[
+    "ablehnen", "pausieren", "fortsetzen", "beenden", "abschliessen"
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +47,16 @@ async def confirm(request: web.Request) -> web.Response:
     """Confirm a request; `verglichen=ja` says that the number was compared."""
     desk = desk_of(request)
     partner = await partner_in(request, desk)
-    compared = (await request.post()).get("verglichen") == "ja"
+    sent = await request.post()
     back = f"/admin/partner/{partner.id}"
     try:
-        await desk.node.partners.confirm(desk.person, partner.id, compared=compared)
+        await desk.node.partners.confirm(
+            desk.person,
+            partner.id,
+            compared=sent.get("verglichen") == "ja",
+            request_id=str(sent.get("anfrage", "")) or None,
+            check_number=str(sent.get("pruefzahl", "")) or None,
+        )
     except NodeError as error:
         return see_other(request, back, flash=explain(error), tone="danger")
     return see_other(
@@ -186,6 +194,20 @@ def _ending(partner: Partner, effects: Effects) -> list[str]:
     ]
 
 
+def _closing(partner: Partner, effects: Effects) -> list[str]:
+    del effects
+    return [
+        _("%(name)s is not waited for any more.", name=partner.name),
+        _(
+            "What %(name)s has not confirmed stays listed as not confirmed: it may"
+            " still hold these entries.",
+            name=partner.name,
+        ),
+        _("If %(name)s comes back, it learns that it has ended.", name=partner.name),
+        _("A new code can start again at any time."),
+    ]
+
+
 async def _refuse(desk: Desk, partner: Partner, reason: str | None) -> Partner:
     return await desk.node.partners.refuse(desk.person, partner.id, reason=reason)
 
@@ -200,6 +222,10 @@ async def _resume(desk: Desk, partner: Partner, _reason: str | None) -> Partner:
 
 async def _end(desk: Desk, partner: Partner, reason: str | None) -> Partner:
     return await desk.node.partners.end(desk.person, partner.id, reason=reason)
+
+
+async def _close(desk: Desk, partner: Partner, _reason: str | None) -> Partner:
+    return await desk.node.partners.close_unconfirmed(desk.person, partner.id)
 
 
 PAGES: Final[dict[str, StepPage]] = {
@@ -240,5 +266,14 @@ PAGES: Final[dict[str, StepPage]] = {
         take=_end,
         danger=True,
         with_reason=True,
+    ),
+    "abschliessen": StepPage(
+        heading=lazy_gettext("Close the partnership with %(name)s"),
+        button=lazy_gettext("Close without confirmation"),
+        done=lazy_gettext("The partnership with %(name)s is closed."),
+        from_states=frozenset({TrustState.ENDING}),
+        consequences=_closing,
+        take=_close,
+        danger=True,
     ),
 }

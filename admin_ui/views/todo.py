@@ -87,7 +87,11 @@ def _request(partner: Partner) -> Task:
                 href=f"{base}/bestaetigen",
                 method="post",
                 tone="primary",
-                fields={"verglichen": "ja"},
+                fields={
+                    "verglichen": "ja",
+                    "anfrage": partner.request_id,
+                    "pruefzahl": partner.check_number,
+                },
                 describes=partner.name,
             ),
             Action(label=_("Look at it closely"), href=base, describes=partner.name),

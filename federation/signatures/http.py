@@ -227,6 +227,15 @@ def claim_request(
     return _claim(message, required, body=body, received_at=received_at)
 
 
+def claim_before_body(message: HttpMessage, *, received_at: datetime) -> SignatureClaim:
+    """Check what can be checked of a POST's signature before its body is read.
+
+    Like `claim_request`, without comparing the digest.
+    """
+    required = (*_REQUEST_COMPONENTS, _DIGEST)
+    return _claim(message, required, body=None, received_at=received_at)
+
+
 def claim_answer(
     message: HttpMessage, *, body: bytes, received_at: datetime
 ) -> SignatureClaim:

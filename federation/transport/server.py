@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
@@ -26,12 +27,16 @@ from federation.errors import (
 )
 from federation.ids import BaseUrl, authority_of
 from federation.inbox import ACTIVITY_JSON, ReceivedRequest
-from federation.limits import PAGE_BYTES_MAX, REQUEST_BODY_TIMEOUT
+from federation.limits import (
+    ACTIVITY_BYTES_MAX,
+    PAGE_BYTES_MAX,
+    REQUEST_BODY_TIMEOUT,
+)
 from federation.signatures.http import sign_answer
 from federation.transport.problems import PROBLEM_JSON, problem_document
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Awaitable, Callable, Mapping
 
     from federation.json_types import JsonObject
     from federation.keys import Signer
@@ -54,6 +59,7 @@ async def received_request(
     base_url: BaseUrl,
     clock: Clock,
     bytes_max: int = PAGE_BYTES_MAX,
+    before_long_body: Callable[[ReceivedRequest], Awaitable[None]] | None = None,
 ) -> ReceivedRequest:
     """Read a request to its end and keep it as it is.
 
@@ -63,10 +69,12 @@ async def received_request(
             so the signed target is rebuilt from this and never from them.
         clock: For the time of arrival.
         bytes_max: Longest body.
+        before_long_body: Looks at the request without its body before more than
+            `ACTIVITY_BYTES_MAX` of it is read; raises what refuses it.
 
     Raises:
-        PeerError: 400 for another host, an absolute target or a doubled field,
-            408 too slow, 413 too long, 415 with a content coding.
+        PeerError: 400 for another host, an absolute target, a doubled field or a
+            GET with a body, 408 too slow, 413 too long, 415 with a content coding.
     """
     path = request.raw_path
     if not path.startswith("/") or path.startswith("//"):
@@ -84,14 +92,22 @@ async def received_request(
     # aiohttp would unpack it while reading; a bomb must not get so far.
     if "content-encoding" in names:
         raise UnsupportedMediaError("Send the body without a content coding.")
-    body = await _read_body(request, bytes_max=bytes_max)
-    return ReceivedRequest(
+    if request.method == "GET" and request.body_exists:
+        raise MalformedError("A GET has no body.")
+    head = ReceivedRequest(
         method=request.method,
         target_uri=f"{base_url}{path}",
         headers=headers,
-        body=body,
+        body=b"",
         received_at=clock.now(),
     )
+
+    async def before_more() -> None:
+        if before_long_body is not None:
+            await before_long_body(head)
+
+    body = await _read_body(request, bytes_max=bytes_max, before_more=before_more)
+    return replace(head, body=body, received_at=clock.now())
 
 
 def document_response(
@@ -160,9 +176,15 @@ def problem_response(error: PeerError) -> web.Response:
     )
 
 
-async def _read_body(request: web.Request, *, bytes_max: int) -> bytes:
-    if request.content_length is not None and request.content_length > bytes_max:
+async def _read_body(
+    request: web.Request, *, bytes_max: int, before_more: Callable[[], Awaitable[None]]
+) -> bytes:
+    announced = request.content_length or 0
+    if announced > bytes_max:
         raise LimitExceededError(f"The body is longer than {bytes_max} bytes.")
+    is_vouched_for = announced > ACTIVITY_BYTES_MAX
+    if is_vouched_for:
+        await before_more()
     parts = bytearray()
     try:
         async with asyncio.timeout(REQUEST_BODY_TIMEOUT.total_seconds()):
@@ -172,6 +194,10 @@ async def _read_body(request: web.Request, *, bytes_max: int) -> bytes:
                     raise LimitExceededError(
                         f"The body is longer than {bytes_max} bytes."
                     )
+                if len(parts) > ACTIVITY_BYTES_MAX and not is_vouched_for:
+                    # Its length was not announced.
+                    await before_more()
+                    is_vouched_for = True
     except TimeoutError as error:
         raise SlowRequestError("The body did not arrive in time.") from error
     return bytes(parts)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from node.catalogue.model import Entry
 from node.catalogue.publication import Publication
 from node.errors import InputFault, InvalidInputError, NotAuthorisedError
-from node.members.model import Organisation, Person
+from node.members.model import Organisation, Person, Role
 from node.sentence import Sentence
 from node.storage.database import Transaction
 from node.storage.members import (
@@ -30,11 +30,12 @@ async def resolve_owner(
     """Find the owner of a new publication, or of an entry that exists.
 
     An author publishes for the own organisation; the office may publish on
-    behalf of any member (SPEC ENT, "On behalf of").
+    behalf of any member (SPEC ENT, "On behalf of"). In the name of another person
+    only the organisation's administrators and the office may.
 
     Raises:
         InvalidInputError: The organisation or person named does not exist.
-        NotAuthorisedError: The actor may not act for that organisation.
+        NotAuthorisedError: The actor may not act for that organisation or person.
     """
     if isinstance(subject, Entry):
         return await _owner_of_entry(tx, subject)
@@ -59,7 +60,25 @@ async def resolve_owner(
         )
         fault = InputFault("/on_behalf_of/person", message)
         raise InvalidInputError("The person and organisation differ.", faults=[fault])
+    if person is not None and not _may_speak_for(actor, person):
+        raise NotAuthorisedError(
+            Sentence(
+                "Only {person}, an administrator of {organisation} or the office may "
+                "publish in the name of {person}.",
+                person=person.name,
+                organisation=organisation.name,
+            ),
+            path="/on_behalf_of/person",
+        )
     return Owner(organisation, person)
+
+
+def _may_speak_for(actor: Person, person: Person) -> bool:
+    return (
+        actor.id == person.id
+        or actor.is_office
+        or actor.role is Role.ORGANISATION_ADMIN
+    )
 
 
 async def _owner_of_entry(tx: Transaction, entry: Entry) -> Owner:

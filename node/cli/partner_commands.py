@@ -70,11 +70,15 @@ def confirm(*, name: str, compared: bool) -> None:
     from node.cli import partner_views
 
     call = invocation()
+    seen = None
     if not (call.assume_yes or compared):
-        partner_views.show_request(call.perform("partner.show", partner=name))
+        asking = call.perform("partner.show", partner=name)
+        partner_views.show_request(asking)
         call.agree(_("Compared and connect?"), also_without_terminal=True)
-        compared = True
-    document = call.perform("partner.confirm", partner=name, compared=compared)
+        compared, seen = True, asking["check_number"]
+    document = call.perform(
+        "partner.confirm", partner=name, compared=compared, check_number=seen
+    )
     call.show(document, partner_views.show_step)
 
 
@@ -120,6 +124,23 @@ def end(*, name: str, reason: str | None) -> None:
         partner_views.show_consequences(call.perform("partner.show", partner=name))
         call.agree(_("End the partnership?"))
     _step("partner.end", name, reason=reason)
+
+
+@partner.command(
+    "close",
+    help=lazy_gettext("Wait no longer for a partner that does not confirm the end."),
+)
+@click.argument("name", metavar="PARTNER")
+@acting
+def close(*, name: str) -> None:
+    """Close."""
+    from node.cli import partner_views
+
+    call = invocation()
+    if not call.assume_yes:
+        partner_views.show_unconfirmed(call.perform("partner.show", partner=name))
+        call.agree(_("Close without confirmation?"))
+    _step("partner.close", name)
 
 
 @partner.command(

@@ -78,6 +78,18 @@ def show_consequences(document: Mapping[str, Any]) -> None:
     )
 
 
+def show_unconfirmed(document: Mapping[str, Any]) -> None:
+    """Show what a partner has not confirmed."""
+    say_aside(
+        f"{document['name']} · {document['base_url']}",
+        ngettext(
+            "%(num)s withdrawal is not confirmed and stays listed.",
+            "%(num)s withdrawals are not confirmed and stay listed.",
+            document["in_sync"]["waiting"],
+        ),
+    )
+
+
 def show_step(document: Mapping[str, Any]) -> None:
     """Say how the partnership stands after a step."""
     say(

@@ -32,6 +32,7 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
         "members.list": members.list_members,
         "messages": conversations.messages,
         "partner.accept": partners.accept,
+        "partner.close": partners.close,
         "partner.confirm": partners.confirm,
         "partner.end": partners.end,
         "partner.invite": partners.invite,

@@ -14,6 +14,7 @@ from node.catalogue.model import Entry, EntryState, ReceivedEntry
 from node.conversations.entries import find_own, find_received
 from node.conversations.model import Conversation, UnansweredThread
 from node.conversations.owners import owners_in, owners_of
+from node.conversations.titles import title_for_mail, titled_now, unanswered_now
 from node.errors import ConflictError, InvalidInputError, NotFoundError
 from node.members.model import Person
 from node.partners.history import describe_state
@@ -74,7 +75,7 @@ class Conversations:
                 partnership with its origin is not active.
             InvalidInputError: The text is empty or too long.
         """
-        checked = _checked_text(text)
+        checked = checked_text(text)
 
         async def work(tx: Transaction) -> Conversation:
             own = await find_own(tx, self._context.address, entry_ref)
@@ -101,7 +102,7 @@ class Conversations:
             ConflictError: The partnership with the other node is not active.
             InvalidInputError: The text is empty or too long.
         """
-        checked = _checked_text(text)
+        checked = checked_text(text)
 
         async def work(tx: Transaction) -> Conversation:
             conversation = await self._for_person(tx, actor, conversation_id)
@@ -154,7 +155,8 @@ class Conversations:
     async def unanswered(self) -> Sequence[UnansweredThread]:
         """List, for the office, threads in which our member has not answered."""
         async with self._context.database.read() as tx:
-            return await rows.list_unanswered(tx)
+            found = await rows.list_unanswered(tx)
+            return await unanswered_now(tx, self._context.address, found)
 
     # -- from a partner ---------------------------------------------------------
 
@@ -409,7 +411,13 @@ class Conversations:
                 kind="new-answer" if is_first else "new-message",
                 language=reader.language,
                 entry_id=None if own is None else own.id,
-                title=_title(conversation.entry_title, reader.language),
+                title=await title_for_mail(
+                    tx,
+                    self._context.address,
+                    conversation,
+                    reader=reader,
+                    today=self._context.clock.now().date(),
+                ),
                 who=f"{message.author_name}, {message.author_organisation}",
                 conversation_id=conversation.id,
             )
@@ -457,7 +465,7 @@ class Conversations:
     ) -> Sequence[Conversation]:
         messages = await rows.list_messages(tx, [each.id for each in found])
         filled = []
-        for each in found:
+        for each in await titled_now(tx, self._context.address, found):
             theirs = not _writes_as_owner(person, each)
             mine = messages.get(each.id, ())
             unread = sum(
@@ -484,7 +492,12 @@ def _writes_as_owner(person: Person, conversation: Conversation) -> bool:
     return conversation.owner_side and conversation.asker_id != person.id
 
 
-def _checked_text(text: str) -> str:
+def checked_text(text: str) -> str:
+    """Return a message as it can be sent (schemas/wire/message).
+
+    Raises:
+        InvalidInputError: It is empty or too long.
+    """
     checked = clean_text(text)
     if not checked:
         raise InvalidInputError(
@@ -525,7 +538,3 @@ def _no_entry(ref: str) -> NotFoundError:
 
 def _nothing_for_partner() -> PeerNotFoundError:
     return PeerNotFoundError("There is no such entry or thread here.")
-
-
-def _title(titles: Mapping[str, str], language: str) -> str:
-    return titles.get(language) or titles[min(titles)]

@@ -16,7 +16,7 @@ from pydantic import SecretStr
 from federation.ids import random_id
 from node.config import MailConfig
 from node.errors import ConflictError, NotAuthorisedError
-from node.mail.model import Mail, MailKind
+from node.mail.model import Mail, MailKind, MailState
 from node.mail.pages import page_for
 from node.mail.smtp import MailRefusedError, MailServerError, SmtpSession, smtp_session
 from node.mail.texts import language_for, write_text
@@ -25,6 +25,7 @@ from node.ports import NodeContext
 from node.signin.links import without_secrets
 from node.storage import mail as rows
 from node.storage.database import Transaction
+from node.storage.members import load_person
 
 logger = logging.getLogger(__name__)
 
@@ -173,11 +174,29 @@ class MailOutbox:
         try:
             async with self._session() as session:
                 for mail in due:
-                    sent += await self._send(session, mail)
+                    if await self._is_still_due(mail):
+                        sent += await self._send(session, mail)
         except MailServerError as error:
             logger.warning("mail server: %s", error)
             await self._postpone(due, str(error))
         return sent
+
+    async def _is_still_due(self, mail: Mail) -> bool:
+        """Look again just before a mail's turn; the batch may have taken long.
+
+        It may have been cancelled since, and a member who has left gets none.
+        """
+
+        async def work(tx: Transaction) -> bool:
+            if mail.person_id is not None:
+                person = await load_person(tx, mail.person_id)
+                if person is None or person.left_at is not None:
+                    now = self._context.clock.now()
+                    await rows.cancel_mails_for_person(tx, mail.person_id, now=now)
+            current = await rows.load_mail(tx, mail.id)
+            return current is not None and current.state is MailState.PENDING
+
+        return await self._context.database.write(work)
 
     async def _send(self, session: SmtpSession, mail: Mail) -> int:
         try:

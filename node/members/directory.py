@@ -7,17 +7,10 @@ from typing import Any, Final
 from federation.ids import random_id
 from node.errors import ConflictError, InputFault, InvalidInputError, NotFoundError
 from node.mail.outbox import MailOutbox
-from node.members.csv_export import write_table
 from node.members.fields import FieldError, read_email, read_line
 from node.members.first_password import issue_first_password
-from node.members.import_columns import (
-    ORGANISATION_COLUMNS,
-    PERSON_COLUMNS,
-    Column,
-    shown,
-)
 from node.members.import_members import MemberImport, read_member_file, report_of
-from node.members.import_report import ImportReport, ImportSubject
+from node.members.import_report import ImportReport
 from node.members.model import Organisation, Person, Role
 from node.members.ports import PersonalProfiles
 from node.members.rules import require_manage, require_office
@@ -364,21 +357,6 @@ class MemberDirectory:
 
         return await self._context.database.write(work)
 
-    async def export_members(
-        self, actor: Person | None, *, subject: ImportSubject
-    ) -> bytes:
-        """Write all organisations or persons as a CSV file that can be imported.
-
-        Raises:
-            NotAuthorisedError: The actor does not act for the office.
-        """
-        require_office(actor)
-        if subject is ImportSubject.ORGANISATIONS:
-            organisations = await self.list_organisations()
-            return _exported(ORGANISATION_COLUMNS, organisations)
-        persons = [each for each in await self.list_persons() if each.left_at is None]
-        return _exported(PERSON_COLUMNS, persons)
-
     # Inside
 
     def _checked(
@@ -474,24 +452,6 @@ class MemberDirectory:
                 code="last-admin",
                 hint="Give the role to somebody else first.",
             )
-
-
-def _exported(
-    columns: Sequence[Column], subjects: Sequence[Organisation] | Sequence[Person]
-) -> bytes:
-    return write_table(
-        [column.name for column in columns],
-        ([_cell(subject, column) for column in columns] for subject in subjects),
-    )
-
-
-def _cell(subject: Organisation | Person, column: Column) -> str:
-    name, _, language = column.field.partition(".")
-    if language:
-        return str((getattr(subject, name) or {}).get(language, ""))
-    if column.field == "organisation" and isinstance(subject, Person):
-        return subject.organisation_name
-    return shown(getattr(subject, column.field))
 
 
 def _no_organisation(reference: str) -> NotFoundError:

@@ -15,9 +15,10 @@ from federation.trust import (
     TrustTransitionError,
     next_state,
 )
-from node.errors import ConflictError
+from node.errors import ConflictError, InvalidInputError
 from node.members.model import Person
 from node.partners.model import Partner
+from node.plain_text import clean_line
 from node.ports import NodeContext
 from node.sentence import Sentence
 from node.storage import partners as rows
@@ -47,7 +48,10 @@ _HINT_SENTENCES = {
     TrustState.ACTIVE: "",
     TrustState.PAUSED: "Resume the partnership first.",
     TrustState.REFUSED: "A new invitation code starts again.",
-    TrustState.ENDING: "Wait until the withdrawals are confirmed.",
+    TrustState.ENDING: (
+        "Wait until the withdrawals are confirmed, or close the partnership without "
+        "confirmation."
+    ),
     TrustState.ENDED: "A new invitation code starts again.",
 }
 
@@ -72,6 +76,21 @@ def require_next(partner: Partner, event: TrustEvent) -> TrustState:
             code=f"partner-{partner.state.value}",
             hint=_HINT_SENTENCES[partner.state],
         ) from error
+
+
+def checked_reason(reason: str | None) -> str | None:
+    """Return what the other office will read: one line, short enough to be kept.
+
+    Raises:
+        InvalidInputError: It is too long.
+    """
+    told = clean_line(reason or "")
+    if len(told) > NOTE_MAX:
+        raise InvalidInputError(
+            Sentence("The reason has at most {limit} characters.", limit=NOTE_MAX),
+            path="reason",
+        )
+    return told or None
 
 
 async def change_state(

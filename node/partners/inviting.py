@@ -28,6 +28,7 @@ from node.partners.history import add_step
 from node.partners.model import HandshakeRole, Invitation, Partner
 from node.partners.pinning import Handshake, pin
 from node.partners.ports import MailQueue
+from node.plain_text import clean_line
 from node.ports import NodeContext
 from node.sentence import Sentence
 from node.storage import outgoing
@@ -41,6 +42,9 @@ NOTE_MAX = 200
 _GROUP_LENGTH = 5
 _DRAWS = 20  # 2^20 first groups: a free one is found at once
 _CONFIRMED = frozenset({TrustState.ACTIVE, TrustState.PAUSED})
+# Here our office waits for the one whose key is pinned. A request with another key
+# would end that, and any invitation of ours would be enough to send it.
+_AWAITED = frozenset({TrustState.WAITING, TrustState.ENDING})
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +86,8 @@ class Inviting:
                 ),
                 path="days",
             )
-        if note is not None and len(note) > NOTE_MAX:
+        note = clean_line(note or "")
+        if len(note) > NOTE_MAX:
             raise InvalidInputError(
                 Sentence("The note has at most {limit} characters.", limit=NOTE_MAX),
                 path="note",
@@ -169,6 +174,8 @@ class Inviting:
         )
         if isinstance(decision, Refuse):
             raise NotPermittedError(decision.reason, code=decision.code)
+        if known is not None and known.state in _AWAITED:
+            _require_pinned_key(known, request)
         partner = await self._store(tx, known, invitation, request)
         await rows.update_invitation(
             tx,
@@ -288,6 +295,15 @@ def _is_repeat(known: Partner, invitation: Invitation, request: PartnerRequest) 
         and known.state in _CONFIRMED | {TrustState.REQUESTED}
         and known.key_multibase == request.guest.keys[0].public_key.multibase
     )
+
+
+def _require_pinned_key(known: Partner, request: PartnerRequest) -> None:
+    if known.key_multibase != request.guest.keys[0].public_key.multibase:
+        raise NotPermittedError(
+            "This node knows another key for this address. Its office has to end "
+            "what is still open first.",
+            code="guest-key-mismatch",
+        )
 
 
 def _first_group(code: str) -> str:

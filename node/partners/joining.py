@@ -29,6 +29,7 @@ from node.partners.pinning import Handshake, pin, unpin
 from node.partners.ports import PeerClient
 from node.ports import NodeContext
 from node.sentence import Sentence, sentence_of
+from node.storage import outgoing
 from node.storage import partners as rows
 from node.storage.database import Transaction
 
@@ -48,6 +49,19 @@ class PartnerPreview:
     card: Card
     fingerprint: str
     check_number: str
+
+
+@dataclass(frozen=True, slots=True)
+class _WrittenDown:
+    """A request of ours, and what stood there before.
+
+    Attributes:
+        undelivered: Ids of the activities that the earlier partnership left.
+    """
+
+    partner: Partner
+    before: Partner | None
+    undelivered: tuple[str, ...]
 
 
 class Joining:
@@ -106,13 +120,14 @@ class Joining:
             random=self._context.random,
             created=self._context.clock.now(),
         )
-        waiting = await self._write_down(actor, invitation, host, request)
+        written = await self._write_down(actor, invitation, host, request)
+        waiting = written.partner
         try:
             await self._client.post_partner_request(
                 host.base_url, request, signer=self._context.signer
             )
         except PermanentFetchError as error:
-            await self._take_back(waiting, known)
+            await self._take_back(written)
             raise _refused(error, host) from error
         except TemporaryFetchError as error:
             raise UnavailableError(
@@ -190,7 +205,7 @@ class Joining:
         invitation: InvitationCode,
         host: ActorDocument,
         request: SignedDocument,
-    ) -> Partner:
+    ) -> _WrittenDown:
         handshake = Handshake(
             other=host,
             role=HandshakeRole.GUEST,
@@ -199,11 +214,14 @@ class Joining:
             last_error=_UNCONFIRMED,
         )
 
-        async def work(tx: Transaction) -> Partner:
+        async def work(tx: Transaction) -> _WrittenDown:
             known = await rows.find_by_base_url(tx, host.base_url)
             if known is not None:
                 known = await rows.lock_partner(tx, known.id)
             _require_new(known)
+            waiting = (
+                [] if known is None else await outgoing.list_undelivered(tx, known.id)
+            )
             state = next_state(
                 None if known is None else known.state, TrustEvent.WE_REQUESTED
             )
@@ -216,20 +234,30 @@ class Joining:
                 person=actor,
                 note=None,
             )
-            return partner
+            return _WrittenDown(partner, known, tuple(waiting))
 
         return await self._context.database.write(work)
 
-    async def _take_back(self, waiting: Partner, before: Partner | None) -> None:
-        """Undo what was written down for a request that the host refused."""
+    async def _take_back(self, written: _WrittenDown) -> None:
+        """Undo what was written down for a request that the host refused.
+
+        Not if the partnership has moved on meanwhile: the host's signed notice
+        counts more than an answer that is not signed.
+        """
+        waiting, before = written.partner, written.before
 
         async def work(tx: Transaction) -> None:
             current = await rows.lock_partner(tx, waiting.id)
-            if current is None or current.request_id != waiting.request_id:
+            if (
+                current is None
+                or current.state is not TrustState.WAITING
+                or current.request_id != waiting.request_id
+            ):
                 return
             await unpin(tx, waiting.id, before=before)
             if before is None:
                 return
+            await outgoing.queue_again(tx, written.undelivered)
             await rows.delete_last_event(
                 tx, before.id, event=TrustEvent.WE_REQUESTED.value
             )
@@ -295,6 +323,10 @@ _SENTENCES = {
     "host-key-mismatch": (
         "{name} sees another key of itself than this node: somebody may be in between.",
         "Do not go on. Call {name}.",
+    ),
+    "guest-key-mismatch": (
+        "{name} knows another key of this node.",
+        "Call {name}: its office has to end the earlier partnership or request.",
     ),
     "partnership-active": (
         "{name} has this node as an active partner already.",

@@ -10,13 +10,19 @@ from federation.documents.partner_request import PartnerRequest
 from federation.errors import FetchError, NotPermittedError, PermanentFetchError
 from federation.ids import BaseUrl, random_id
 from federation.trust import TrustEvent, TrustState
-from node.errors import ConflictError, NotAuthorisedError, NotFoundError
+from node.errors import (
+    ConflictError,
+    NotAuthorisedError,
+    NotFoundError,
+    UnavailableError,
+)
 from node.members.model import Person
 from node.partners.directory import fingerprint
 from node.partners.finding import find_partner
 from node.partners.history import (
     add_step,
     change_state,
+    checked_reason,
     forget_received,
     require_next,
 )
@@ -105,7 +111,13 @@ class Partners:
         return await self._inviting.receive(tx, request)
 
     async def confirm(
-        self, actor: Person | None, ref: str, *, compared: bool = False
+        self,
+        actor: Person | None,
+        ref: str,
+        *,
+        compared: bool = False,
+        request_id: str | None = None,
+        check_number: str | None = None,
     ) -> Partner:
         """Confirm a guest's request: entries and messages flow from now on.
 
@@ -113,18 +125,33 @@ class Partners:
             actor: Who confirms.
             ref: Address, host or name.
             compared: Whether both offices have compared the check number.
+            request_id: The request that the office looked at; None for the present.
+            check_number: The number that the office saw; None for the present.
 
         Raises:
-            ConflictError: There is nothing to confirm, or the node at the
-                partner's address shows another key than the request.
+            ConflictError: There is nothing to confirm, the request has changed, or
+                the node at the partner's address shows another key than it.
+            UnavailableError: The key at the partner's address cannot be read now.
         """
         _require_office(actor)
         partner = await self.find(ref)
         require_next(partner, TrustEvent.WE_CONFIRMED)
+        if (request_id or partner.request_id, check_number or partner.check_number) != (
+            partner.request_id,
+            partner.check_number,
+        ):
+            raise _request_changed(partner)
         await self._require_same_key(partner)
 
         async def work(tx: Transaction) -> Partner:
             current = await self._locked(tx, partner.id)
+            require_next(current, TrustEvent.WE_CONFIRMED)
+            # Another request may have arrived while the key was compared.
+            if (current.request_id, current.key_multibase) != (
+                partner.request_id,
+                partner.key_multibase,
+            ):
+                raise _request_changed(current)
             now = self._context.clock.now()
             active = await change_state(
                 tx,
@@ -150,8 +177,14 @@ class Partners:
     async def refuse(
         self, actor: Person | None, ref: str, *, reason: str | None = None
     ) -> Partner:
-        """Refuse a guest's request; the guest is told, with the reason if given."""
+        """Refuse a guest's request; the guest is told, with the reason if given.
+
+        Raises:
+            ConflictError: There is nothing to refuse.
+            InvalidInputError: The reason is too long.
+        """
         _require_office(actor)
+        told = checked_reason(reason)
         partner = await self.find(ref)
 
         async def work(tx: Transaction) -> Partner:
@@ -162,7 +195,7 @@ class Partners:
                 current,
                 event=TrustEvent.WE_REFUSED,
                 person=actor,
-                note=reason,
+                note=told,
             )
             await self._queue(
                 tx, refused, kind=ActivityKind.REJECT, subject=refused.request_id
@@ -210,8 +243,13 @@ class Partners:
         Everything the partner was told is withdrawn; when it has confirmed that,
         it gets our notice and the partnership has ended. What it told us
         disappears from our pages at once.
+
+        Raises:
+            ConflictError: There is nothing to end.
+            InvalidInputError: The reason is too long.
         """
         _require_office(actor)
+        told = checked_reason(reason)
         partner = await self.find(ref)
 
         async def work(tx: Transaction) -> Partner:
@@ -224,11 +262,13 @@ class Partners:
                 current,
                 event=TrustEvent.WE_ENDED,
                 person=actor,
-                note=reason,
+                note=told,
                 next_attempt_at=None,
                 **over,
             )
             await self._ledger.withdraw_all(tx, leaving)
+            if state is TrustState.ENDED:
+                await rows.close_position(tx, leaving.id)
             await forget_received(tx, leaving.id)
             await outgoing.give_up(
                 tx,
@@ -240,6 +280,36 @@ class Partners:
                 tx, leaving, kind=ActivityKind.LEAVE, subject=leaving.actor_id
             )
             return leaving
+
+        return await self._context.database.write(work)
+
+    async def close_unconfirmed(self, actor: Person | None, ref: str) -> Partner:
+        """Wait no longer for a partner that does not confirm the withdrawals.
+
+        For one that cannot be reached any more, or was set up anew. What it has
+        not confirmed stays listed as unconfirmed. Our notice stays queued: if the
+        partner comes back, it learns that the partnership has ended.
+
+        Raises:
+            ConflictError: The partnership is not being ended.
+        """
+        _require_office(actor)
+        partner = await self.find(ref)
+
+        async def work(tx: Transaction) -> Partner:
+            current = await self._locked(tx, partner.id)
+            closed = await change_state(
+                tx,
+                self._context,
+                current,
+                event=TrustEvent.WE_CLOSED,
+                person=actor,
+                ended_at=self._now(),
+                next_attempt_at=None,
+            )
+            await rows.close_position(tx, closed.id)
+            self._poke_after_commit(tx, closed.id)
+            return closed
 
         return await self._context.database.write(work)
 
@@ -296,7 +366,11 @@ class Partners:
 
     async def leave_delivered(self, tx: Transaction, partner: Partner) -> Partner:
         """Close the partnership that we ended, once the partner has our notice."""
-        return await self._close(tx, partner)
+        current = await self._locked(tx, partner.id)
+        if current.state not in {TrustState.ENDING, TrustState.ENDED}:
+            # A new handshake has begun while the notice was under way.
+            return current
+        return await self._close(tx, current)
 
     # -- looking ----------------------------------------------------------------
 
@@ -409,6 +483,7 @@ class Partners:
         elif partner.state is TrustState.ENDED and partner.ended_at is None:
             await rows.update_partner(tx, partner.id, ended_at=now)
             closed = replace(partner, ended_at=now)
+        await rows.close_position(tx, partner.id)
         await forget_received(tx, partner.id)
         await outgoing.drop_undelivered(tx, partner.id)
         return closed
@@ -444,9 +519,7 @@ class Partners:
     async def _require_same_key(self, partner: Partner) -> None:
         """Compare the key at the partner's address with the one in its request.
 
-        The request proved who was invited, not whose address it names. Whoever
-        cannot be reached now is checked by the receipts, which the pinned key has
-        to sign.
+        The request proved who was invited, not whose address it names.
         """
         try:
             document = await self._client.fetch_actor(BaseUrl(partner.base_url))
@@ -460,8 +533,19 @@ class Partners:
                 code="partner-address-wrong",
                 hint="Ask the other office whether the address is right.",
             ) from error
-        except FetchError:
-            return
+        except FetchError as error:
+            raise UnavailableError(
+                Sentence(
+                    "{name} ({base_url}) cannot be reached now: {reason}.",
+                    name=partner.name,
+                    base_url=partner.base_url,
+                    reason=str(error),
+                ),
+                code="partner-unreachable",
+                hint=(
+                    "Try again later: nobody is confirmed whose key cannot be compared."
+                ),
+            ) from error
         keys = {each.public_key.multibase for each in document.keys}
         if partner.key_multibase not in keys:
             raise ConflictError(
@@ -491,3 +575,11 @@ def _require_office(actor: Person | None) -> None:
             "Only the office may change partnerships.",
             hint="Ask your cluster's office.",
         )
+
+
+def _request_changed(partner: Partner) -> ConflictError:
+    return ConflictError(
+        Sentence("The request of {name} has changed.", name=partner.name),
+        code="request-changed",
+        hint="Look at it again, and compare the check number that it shows now.",
+    )

@@ -24,6 +24,7 @@ _COLUMNS = (
     "check_number",
     "compared_at",
     "last_error",
+    "acked_seq",
 )
 
 
@@ -55,7 +56,8 @@ async def pin(
     """Insert the partner, or start anew with one that we had before.
 
     Positions and receipts of an earlier partnership stay: both sides go on
-    counting where they were. Notices of it must not arrive in the new one.
+    counting where they were. Notices of it must not arrive in the new one, and
+    nobody waits for what it left unconfirmed.
     """
     other, key = handshake.other, handshake.other.keys[0]
     partner = Partner(
@@ -72,6 +74,7 @@ async def pin(
         check_number=handshake.check_number,
         created_at=context.clock.now() if known is None else known.created_at,
         last_error=handshake.last_error,
+        acked_seq=0 if known is None else known.head_seq,
     )
     if known is None:
         await rows.insert_partner(tx, partner)

@@ -9,7 +9,6 @@ from typing import Final, TypeVar
 from node.errors import ConflictError, NotFoundError
 from node.mail.model import MailKind
 from node.mail.outbox import MailOutbox
-from node.members.directory import MemberDirectory
 from node.members.model import Person
 from node.ports import NodeContext
 from node.signin.attempts import AttemptLimit
@@ -77,14 +76,12 @@ class SignIn:
         self,
         context: NodeContext,
         mail: MailOutbox,
-        directory: MemberDirectory,
         *,
         passwords: Passwords | None = None,
         link_answer_seconds: float = LINK_ANSWER_SECONDS,
     ) -> None:
         self._context = context
         self._mail = mail
-        self._directory = directory
         self._passwords = passwords or Passwords(context.random)
         self._link_answer_seconds = link_answer_seconds
         clock = context.clock
@@ -126,17 +123,6 @@ class SignIn:
             )
 
         await self._context.database.write(work)
-
-    async def create_first_password_link(self, person: Person) -> str:
-        """Make a link with which a person chooses a password; return its address.
-
-        Earlier ones of the same person are void.
-        """
-
-        async def work(tx: Transaction) -> str:
-            return await self._directory.first_password_link(tx, person)
-
-        return await self._context.database.write(work)
 
     async def inspect_link(self, token: str) -> OpenLink:
         """Look at a link without using it, for the page with the button.

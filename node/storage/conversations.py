@@ -1,6 +1,6 @@
 """Conversations and their messages in the database."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -11,7 +11,6 @@ from sqlalchemy import (
     Select,
     and_,
     exists,
-    func,
     insert,
     not_,
     or_,
@@ -19,17 +18,23 @@ from sqlalchemy import (
 )
 from sqlalchemy import update as update_rows
 
+from federation.ids import NodeAddress
+from node.catalogue.model import EntryState, ReceivedState
 from node.conversations.model import Conversation, Message, UnansweredThread
 from node.members.model import Person
 from node.storage.database import Transaction
 from node.storage.tables import (
     conversations,
+    entries,
     messages,
     organisations,
     outgoing_activities,
     partners,
     persons,
+    received_entries,
 )
+
+_URIS_AT_ONCE = 500  # in one query
 
 
 @dataclass(frozen=True, slots=True)
@@ -350,14 +355,27 @@ async def list_unanswered(tx: Transaction) -> list[UnansweredThread]:
     ]
 
 
-async def count_unanswered(tx: Transaction) -> int:
-    """Count threads about our entries to which the owner has not answered."""
-    value = await tx.scalar(
-        select(func.count())
-        .select_from(conversations)
-        .where(
-            conversations.c.owner_side.is_(True),
-            conversations.c.answered_at.is_(None),
+async def list_deleted(
+    tx: Transaction, address: NodeAddress, entry_uris: Collection[str]
+) -> set[str]:
+    """Return which of these entries, ours or partners', their origin deleted."""
+    uris = sorted(set(entry_uris))
+    deleted: set[str] = set()
+    for start in range(0, len(uris), _URIS_AT_ONCE):
+        chunk = uris[start : start + _URIS_AT_ONCE]
+        own = {address.entry_local_id(uri): uri for uri in chunk}
+        ours = await tx.all(
+            select(entries.c.id).where(
+                entries.c.id.in_([each for each in own if each is not None]),
+                entries.c.state == EntryState.DELETED.value,
+            )
         )
-    )
-    return int(value or 0)
+        theirs = await tx.all(
+            select(received_entries.c.entry_uri).where(
+                received_entries.c.entry_uri.in_(chunk),
+                received_entries.c.state == ReceivedState.DELETED.value,
+            )
+        )
+        deleted.update(own[row.id] for row in ours)
+        deleted.update(row.entry_uri for row in theirs)
+    return deleted

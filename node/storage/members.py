@@ -127,17 +127,6 @@ async def find_organisation(tx: Transaction, reference: str) -> Organisation | N
     return _organisation(found[0]) if len(found) == 1 else None
 
 
-async def office_organisation(tx: Transaction) -> Organisation | None:
-    """Load the organisation that is the cluster's office."""
-    row = await tx.one_or_none(
-        select(organisations)
-        .where(organisations.c.is_office.is_(True))
-        .order_by(organisations.c.created_at)
-        .limit(1)
-    )
-    return None if row is None else _organisation(row)
-
-
 async def list_organisations(tx: Transaction) -> list[Organisation]:
     """Load all organisations by name."""
     rows = await tx.all(

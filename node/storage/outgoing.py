@@ -4,6 +4,7 @@ The document is built when it is sent, from the message or the notice that it is
 about; a row only says that it has to be sent, and when it was confirmed.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -98,16 +99,6 @@ async def queue_activity(
     )
 
 
-async def load_activity(tx: Transaction, activity_id: str) -> OutgoingActivity | None:
-    """Load one activity."""
-    row = await tx.one_or_none(
-        select(outgoing_activities).where(
-            outgoing_activities.c.activity_id == activity_id
-        )
-    )
-    return None if row is None else _outgoing(row)
-
-
 async def next_undelivered(tx: Transaction, partner_id: str) -> OutgoingActivity | None:
     """Load the activity that has to be sent now, None if there is none.
 
@@ -196,6 +187,34 @@ async def drop_undelivered(tx: Transaction, partner_id: str) -> int:
         .values(refused_reason="The partnership has ended.")
     )
     return int(result.rowcount)
+
+
+async def list_undelivered(tx: Transaction, partner_id: str) -> list[str]:
+    """List the ids of what the partner has not confirmed yet."""
+    queued = outgoing_activities.c
+    rows = await tx.all(
+        select(queued.activity_id)
+        .where(
+            queued.partner_id == partner_id,
+            queued.delivered_at.is_(None),
+            queued.refused_reason.is_(None),
+        )
+        .order_by(queued.seq)
+    )
+    return [row.activity_id for row in rows]
+
+
+async def queue_again(tx: Transaction, activity_ids: Collection[str]) -> None:
+    """Undo `drop_undelivered` for some activities."""
+    queued = outgoing_activities.c
+    await tx.execute(
+        update(outgoing_activities)
+        .where(
+            queued.activity_id.in_(sorted(activity_ids)),
+            queued.delivered_at.is_(None),
+        )
+        .values(refused_reason=None)
+    )
 
 
 async def give_up(

@@ -86,12 +86,6 @@ async def find_by_key_id(tx: Transaction, key_id: str) -> Partner | None:
     return None if row is None else _partner(row)
 
 
-async def find_by_actor(tx: Transaction, actor_id: str) -> Partner | None:
-    """Load the partner with this actor, whatever its state."""
-    row = await tx.one_or_none(select(partners).where(partners.c.actor_id == actor_id))
-    return None if row is None else _partner(row)
-
-
 async def list_partners(
     tx: Transaction, states: Collection[TrustState] | None = None
 ) -> list[Partner]:
@@ -125,6 +119,18 @@ async def update_partner(
     """Change columns of one partner; states and roles as their enums."""
     await tx.execute(
         update(partners).where(partners.c.id == partner_id).values(**_columns(values))
+    )
+
+
+async def close_position(tx: Transaction, partner_id: str) -> None:
+    """Wait no longer for what the partner has not confirmed.
+
+    The rows of the ledger stay unconfirmed; only nothing is sent any more.
+    """
+    await tx.execute(
+        update(partners)
+        .where(partners.c.id == partner_id)
+        .values(acked_seq=partners.c.head_seq)
     )
 
 

@@ -10,6 +10,8 @@ Source: SPEC.md PRT-001 to PRT-043, NOD-008.
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from importlib.metadata import version
 from typing import TYPE_CHECKING, TypeAlias, TypeVar, assert_never
 
@@ -27,13 +29,17 @@ from federation.errors import (
     PeerError,
     SignatureInvalidError,
 )
+from federation.handshake import invitation_refused
 from federation.ids import is_local_id
 from federation.inbox import (
     AuthenticatedRequest,
+    ReceivedRequest,
     authenticate,
     authenticate_get,
+    named_invitation,
     parse_inbox,
     receive_partner_request,
+    require_known_key,
     require_trust,
 )
 from federation.json_types import JsonObject
@@ -45,7 +51,7 @@ from federation.transport.server import (
     received_request,
     signed_response,
 )
-from federation.trust import TrustAction
+from federation.trust import Refuse, TrustAction, decide_trust
 from node.errors import NodeError
 from node.partners.directory import PinnedPeers, known_peer
 from node.partners.model import Partner
@@ -56,7 +62,7 @@ from node.storage.entries import load_entry
 from node.storage.ledger import UPSERT, rows_of_entry
 from node.storage.node_state import load_node_state
 from node.storage.nonces import add_processed
-from node.storage.partners import load_partner, lock_partner
+from node.storage.partners import find_invitation, load_partner, lock_partner
 from node.visibility import PartnerViewer, PublicViewer, decide_entry
 
 if TYPE_CHECKING:
@@ -67,6 +73,7 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 Handler: TypeAlias = Callable[[web.Request], Awaitable[web.Response]]
 
+_PROBE_HOLDS = timedelta(seconds=1)
 _VARY = {"Vary": "Accept, Signature, Signature-Input"}
 _FOR_EVERYBODY = {"Access-Control-Allow-Origin": "*", "Cache-Control": "max-age=300"}
 _NOTICE_ACTIONS = {
@@ -104,6 +111,14 @@ def _guarded(handler: Handler) -> Handler:
     return answer
 
 
+@dataclass(frozen=True, slots=True)
+class _Probe:
+    """What a look at the database found, and when."""
+
+    at: datetime
+    trouble: str | None
+
+
 class _Doors:
     """The handlers, with the node behind them."""
 
@@ -112,6 +127,8 @@ class _Doors:
         self._context = node.context
         self._address = node.context.address
         self._peers = PinnedPeers(node.context.database)
+        self._probing = asyncio.Lock()
+        self._probed: _Probe | None = None
 
     # -- for everybody ----------------------------------------------------------
 
@@ -162,16 +179,32 @@ class _Doors:
         return web.Response(text="ok\n")
 
     async def readyz(self, _request: web.Request) -> web.Response:
-        """Answer 200 only while the database can be read and written."""
-        database = self._context.database
+        """Answer 200 only while the database can be read and written.
+
+        The finding holds for a second: whoever asks without end, waits without
+        keeping the node from writing.
+        """
+        async with self._probing:
+            now = self._context.clock.now()
+            if self._probed is None or not (
+                timedelta() <= now - self._probed.at < _PROBE_HOLDS
+            ):
+                self._probed = _Probe(now, await self._probe())
+        return web.Response(
+            status=503 if self._probed.trouble else 200,
+            text=f"{self._probed.trouble or 'ready'}\n",
+        )
+
+    async def _probe(self) -> str | None:
+        """Return the code of what keeps the node from working, if anything does."""
         try:
-            await database.write(_readable)
+            await self._context.database.write(_readable)
         except NodeError as error:
-            return web.Response(status=503, text=f"{error.code}\n")
+            return error.code
         except Exception:
             logger.exception("the node is not ready")
-            return web.Response(status=503, text="storage-unavailable\n")
-        return web.Response(text="ready\n")
+            return "storage-unavailable"
+        return None
 
     # -- for other nodes --------------------------------------------------------
 
@@ -183,7 +216,12 @@ class _Doors:
             clock=self._context.clock,
             bytes_max=ACTIVITY_BYTES_MAX,
         )
-        asked = receive_partner_request(
+        invitation = await asyncio.to_thread(named_invitation, received)
+        async with self._context.database.read() as tx:
+            if await find_invitation(tx, invitation) is None:
+                raise invitation_refused()
+        asked = await asyncio.to_thread(
+            receive_partner_request,
             received,
             address=self._address,
             allow_loopback_http=self._context.config.network.allow_loopback_http,
@@ -199,8 +237,15 @@ class _Doors:
 
     async def inbox(self, request: web.Request) -> web.Response:
         """Take a page, answered with a receipt, or a single activity."""
+
+        async def require_peer(head: ReceivedRequest) -> None:
+            await require_known_key(head, peers=self._peers)
+
         received = await received_request(
-            request, base_url=self._address.base_url, clock=self._context.clock
+            request,
+            base_url=self._address.base_url,
+            clock=self._context.clock,
+            before_long_body=require_peer,
         )
         nonce = PendingNonce(self._context.database)
         authenticated = await authenticate(received, peers=self._peers, nonces=nonce)
@@ -245,8 +290,9 @@ class _Doors:
     async def entry(self, request: web.Request) -> web.Response:
         """Answer with an entry's signed document to whoever may see it now.
 
-        Hidden and absent are the same answer. A partner gets what the ledger says
-        that it was told, so that no copy exists that we could not take back.
+        Hidden and absent are the same answer. A partner gets the version that the
+        ledger says it is told, and only while it may be told anything, so that no
+        copy exists that we could not take back.
         """
         local_id = request.match_info["id"]
         if _wants_page(request) and is_local_id(local_id):
@@ -345,8 +391,14 @@ class _Doors:
             told = (await rows_of_entry(tx, entry.id)).get(partner_id)
         if partner is None or told is None:
             return None
+        if isinstance(decide_trust(partner.state, TrustAction.BE_TOLD), Refuse):
+            return None
         viewer = PartnerViewer(partner.id, partner.state)
-        was_told = told.op == UPSERT and told.told_at is not None
+        was_told = (
+            told.op == UPSERT
+            and told.told_at is not None
+            and told.version == entry.version
+        )
         if was_told and decide_entry(entry, viewer, today).visible:
             return entry.document
         return None

@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass, field
 from functools import cache
+from typing import Any, Self
 
 from axe_playwright_python.async_playwright import Axe
 from babel.messages.pofile import read_po
-from playwright.async_api import ConsoleMessage, Page, Request, Response
+from playwright.async_api import ConsoleMessage, Error, Page, Request, Response
 
 from tests.browser.world import ROOT
 
@@ -13,6 +14,7 @@ PAGE_BYTES_MAX = 100_000
 FIRST_PAINT_REQUESTS_MAX = 3  # the page, its style, its script
 _FOR_FIRST_PAINT = {"document", "stylesheet", "script", "font"}
 _TAGS = ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa"]
+_RULES_OF_WIDTH = ["target-size", "scrollable-region-focusable"]
 _CATALOGUES = (
     ROOT / "node" / "web" / "translations" / "de.po",
     ROOT / "admin_ui" / "translations" / "de.po",
@@ -43,7 +45,7 @@ _UNCOVERED_FOCUS = """() => {
 
 @dataclass
 class Observer:
-    """Writes down what the browser complains about and what it loads."""
+    """Writes down, while it is open, what the browser complains about and loads."""
 
     page: Page
     base_url: str
@@ -51,11 +53,25 @@ class Observer:
     requests: list[Request] = field(default_factory=list)
     answer: Response | None = None
 
-    def __post_init__(self) -> None:
-        self.page.on("console", self._heard)
-        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        self.page.on("request", self._asked)
-        self.page.on("response", self._answered)
+    def __enter__(self) -> Self:
+        for event, listener in self._listeners():
+            self.page.on(event, listener)
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        for event, listener in self._listeners():
+            self.page.remove_listener(event, listener)
+
+    def _listeners(self) -> tuple[tuple[Any, Any], ...]:
+        return (
+            ("console", self._heard),
+            ("pageerror", self._failed),
+            ("request", self._asked),
+            ("response", self._answered),
+        )
+
+    def _failed(self, error: Error) -> None:
+        self.complaints.append(str(error))
 
     def _heard(self, message: ConsoleMessage) -> None:
         if message.type not in {"error", "warning"}:
@@ -95,7 +111,7 @@ async def faults_of_layout(page: Page) -> list[str]:
     language = await page.locator("html").get_attribute("lang") or ""
     if not await page.get_by_text(_DEMO_NOTICE[language]).is_visible():
         found.append("does not say that the data are invented")
-    if await page.locator("h1").inner_text() == await page.title():
+    if await page.locator("h1").first.inner_text() == await page.title():
         found.append(f"title says too little: {await page.title()}")
     return found
 
@@ -118,12 +134,24 @@ async def faults_of_loading(observer: Observer) -> list[str]:
 
 async def faults_of_access(page: Page) -> list[str]:
     """Run axe and list what it finds, with the place."""
-    results = await Axe().run(
-        page, options={"runOnly": {"type": "tag", "values": _TAGS}}
-    )
+    await page.evaluate(Axe().axe_script)
+    return await _run_axe(page, "tag", _TAGS)
+
+
+async def faults_of_narrow_access(page: Page) -> list[str]:
+    """Run again those rules of axe whose answer depends on the width."""
+    return await _run_axe(page, "rule", _RULES_OF_WIDTH)
+
+
+async def _run_axe(page: Page, kind: str, values: list[str]) -> list[str]:
+    options = {
+        "runOnly": {"type": kind, "values": values},
+        "resultTypes": ["violations"],
+    }
+    results = await page.evaluate("options => axe.run(options)", options)
     return [
         f"axe {found['id']}: {node['target']} {node['failureSummary']}"
-        for found in results.response["violations"]
+        for found in results["violations"]
         for node in found["nodes"]
     ]
 

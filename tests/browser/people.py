@@ -21,7 +21,7 @@ class People:
         self._browser = browser
         self._password = password
         self._windows = AsyncExitStack()
-        self._signed_in: dict[tuple[str, str, str], BrowserContext] = {}
+        self._tabs: dict[tuple[str, str, str], Page] = {}
 
     async def __aenter__(self) -> Self:
         return self
@@ -62,18 +62,17 @@ class People:
         await page.close()
         return window
 
-    async def known(
-        self, site: Site, email: str, *, language: str = "de"
-    ) -> BrowserContext:
-        """Return the window of somebody for looking around, made once."""
+    async def tab(self, site: Site, email: str, *, language: str = "de") -> Page:
+        """Return the tab in which somebody looks around; opened once."""
         key = (site.base_url, email, language)
-        if key not in self._signed_in:
-            self._signed_in[key] = (
+        if key not in self._tabs:
+            window = (
                 await self.member(site, email, language=language)
                 if email
                 else await self.visitor(site, language=language)
             )
-        return self._signed_in[key]
+            self._tabs[key] = await window.new_page()
+        return self._tabs[key]
 
 
 async def sign_in(page: Page, email: str, password: str) -> None:

@@ -10,6 +10,7 @@ from tests.browser.page_checks import (
     faults_of_access,
     faults_of_layout,
     faults_of_loading,
+    faults_of_narrow_access,
     foreign_texts,
 )
 from tests.browser.pages import PAGES, PageEntry, Viewer
@@ -29,11 +30,15 @@ _WHO = {
 
 
 async def _look(
-    page: Page, entry: PageEntry, world: World, *, language: str
+    page: Page, entry: PageEntry, world: World, *, language: str, width: int
 ) -> list[str]:
-    observer = Observer(page, entry.site(world).base_url)
-    await entry.go(page, world)
-    found = await faults_of_loading(observer)
+    await page.set_viewport_size({"width": width, "height": HEIGHT})
+    with Observer(page, entry.site(world).base_url) as observer:
+        await entry.go(page, world)
+        found = await faults_of_layout(page)
+        if language == "de":
+            found += await faults_of_access(page)
+        found += await faults_of_loading(observer)
     assert observer.answer is not None
     if observer.answer.status != entry.status:
         found.append(f"status {observer.answer.status}")
@@ -42,25 +47,17 @@ async def _look(
     found += [
         f"in the wrong language: {text}" for text in await foreign_texts(page, language)
     ]
-    found += await faults_of_layout(page)
-    found += await faults_of_access(page)
     return [f"{language} {page.url}: {fault}" for fault in found]
 
 
 async def _look_in_german(page: Page, entry: PageEntry, world: World) -> list[str]:
     """Look at the wide page, take its picture, then the same for the narrow one."""
-    found = await _look(page, entry, world, language="de")
+    found = await _look(page, entry, world, language="de", width=WIDE)
     await _picture(page, entry, WIDE)
     await page.set_viewport_size({"width": NARROW, "height": HEIGHT})
-    found += [f"narrow {page.url}: {fault}" for fault in await faults_of_layout(page)]
+    narrow = [*await faults_of_layout(page), *await faults_of_narrow_access(page)]
     await _picture(page, entry, NARROW)
-    return found
-
-
-async def _look_in_english(page: Page, entry: PageEntry, world: World) -> list[str]:
-    """Look at the narrow page: what axe says depends on the width, too."""
-    await page.set_viewport_size({"width": NARROW, "height": HEIGHT})
-    return await _look(page, entry, world, language="en")
+    return [*found, *(f"narrow {page.url}: {fault}" for fault in narrow)]
 
 
 async def _picture(page: Page, entry: PageEntry, width: int) -> None:
@@ -75,18 +72,14 @@ async def _picture(page: Page, entry: PageEntry, width: int) -> None:
 )
 async def test_page(entry: PageEntry, world: World, people: People) -> None:
     site = entry.site(world)
-    windows = [
-        await people.known(
+    german, english = [
+        await people.tab(
             site, _WHO.get((entry.at, entry.viewer, language), ""), language=language
         )
         for language in ("de", "en")
     ]
-    async with (
-        await windows[0].new_page() as german,
-        await windows[1].new_page() as english,
-    ):
-        in_german, in_english = await asyncio.gather(
-            _look_in_german(german, entry, world),
-            _look_in_english(english, entry, world),
-        )
+    in_german, in_english = await asyncio.gather(
+        _look_in_german(german, entry, world),
+        _look(english, entry, world, language="en", width=NARROW),
+    )
     assert not [*in_german, *in_english], "\n".join([*in_german, *in_english])

@@ -139,7 +139,6 @@ async def make_world(database: Database, **settings: Any) -> World:
         sign_in=SignIn(
             context,
             mail,
-            members,
             passwords=cheap_passwords(random),
             link_answer_seconds=0.05,
         ),

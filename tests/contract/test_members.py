@@ -14,7 +14,7 @@ from node.errors import (
     NotAuthorisedError,
     NotFoundError,
 )
-from node.members.import_report import ImportReport, ImportSubject, RowAction
+from node.members.import_report import ImportReport
 from node.members.model import Person, Role
 from node.storage.database import Database
 from tests.contract.member_world import World, make_world
@@ -341,28 +341,6 @@ async def test_withdrawn_consent_takes_the_profile_back(filled: World) -> None:
     assert not after.person_consented
     assert after.version > entry.version
     assert after.state is EntryState.PUBLISHED
-
-
-async def test_export_can_be_imported_and_holds_no_formula(filled: World) -> None:
-    file = (
-        "external_id;organisation;name;email;function;phone\n"
-        'p1;o1;"=HYPERLINK(""http://x"")";helga.brandis@optik.example;'
-        "@SUM(A1);+49 6441 555 10\n"
-    )
-    await filled.members.import_members(filled.admin, file.encode())
-    exported = await filled.members.export_members(
-        filled.admin, subject=ImportSubject.PERSONS
-    )
-    text = exported.decode("utf-8-sig")
-    assert '"\'=HYPERLINK(""http://x"")"' in text
-    assert '"\'@SUM(A1)"' in text
-    assert '"\'+49 6441 555 10"' in text
-    office = '"";"Geschäftsstelle"'  # the administrator has no external id
-    lines = [line for line in text.splitlines() if not line.startswith(office)]
-    again = await filled.members.import_members(
-        filled.admin, "\n".join(lines).encode("utf-8-sig")
-    )
-    assert [row.action for row in again.rows] == [RowAction.UNCHANGED] * 2
 
 
 async def test_the_sample_data_can_be_imported_twice(world: World) -> None:

@@ -181,20 +181,6 @@ async def test_lost_answer_to_the_request_is_repaired_by_accepting_again(
     assert (await sued.partner(nord)).state is TrustState.ACTIVE
 
 
-async def test_guest_that_is_down_can_be_confirmed(
-    nord: RunningNode, sued: RunningNode
-) -> None:
-    created = await nord.partners.invite(nord.office)
-    await sued.partners.accept(sued.office, created.code)
-    await sued.runner.cleanup()
-    confirmed = await nord.partners.confirm(nord.office, "sued")
-    assert confirmed.state is TrustState.ACTIVE
-    await nord.settle()
-    behind = await nord.partner(sued)
-    assert behind.attempts == 1
-    assert behind.next_attempt_at is not None
-
-
 async def test_host_that_refused_a_request_taken_back_has_nothing_left_to_send(
     nord: RunningNode, sued: RunningNode, clock: MovableClock
 ) -> None:

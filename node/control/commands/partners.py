@@ -57,7 +57,10 @@ async def confirm(node: "Node", request: ControlRequest) -> dict[str, Any]:
     """Confirm a guest's request."""
     actor = await acting_person(node, request)
     partner = await node.partners.confirm(
-        actor, request.text("partner"), compared=request.flag("compared")
+        actor,
+        request.text("partner"),
+        compared=request.flag("compared"),
+        check_number=request.optional_text("check_number"),
     )
     return await _described(node, partner)
 
@@ -93,6 +96,13 @@ async def end(node: "Node", request: ControlRequest) -> dict[str, Any]:
     partner = await node.partners.end(
         actor, request.text("partner"), reason=request.optional_text("reason")
     )
+    return await _described(node, partner)
+
+
+async def close(node: "Node", request: ControlRequest) -> dict[str, Any]:
+    """Wait no longer for a partner that does not confirm the end."""
+    actor = await acting_person(node, request)
+    partner = await node.partners.close_unconfirmed(actor, request.text("partner"))
     return await _described(node, partner)
 
 

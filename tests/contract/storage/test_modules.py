@@ -87,7 +87,6 @@ async def test_members_come_back(filled: Database, now: datetime) -> None:
         assert await members.find_organisation(tx, "lumen optik gmbh") == organisation()
         assert await members.find_person_by_email(tx, " JANA@lumen.example") == person()
         assert await members.list_persons(tx, organisation_id="o1") == [person()]
-        assert await members.office_organisation(tx) is None
 
     async def leave(tx: Transaction) -> None:
         await members.update_person(tx, "p1", {"left_at": now}, now=now)
