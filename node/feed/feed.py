@@ -43,6 +43,7 @@ from node.visibility import (
 from schemas import KINDS
 
 PAGE_ITEMS = 20  # entries on one page
+INSIDE_WORDS_FROM = 4  # letters of a query's word that is looked for inside others
 _LIKE_ESCAPE = "\\"
 
 
@@ -352,7 +353,11 @@ def _received_item(entry: ReceivedEntry, base_url: str, form: str) -> FeedItem:
 
 
 def _score(column: ColumnElement[str], words: list[str]) -> ColumnElement[int]:
-    """Count how many of the words an entry has; 0 without words."""
+    """Count how many of the words an entry has; 0 without words.
+
+    A word is also found inside a longer one, because German joins words; a short
+    one only at the beginning of a word, because it occurs inside too many.
+    """
     score: ColumnElement[int] = literal(0, Integer)
     for word in words:
         escaped = (
@@ -360,7 +365,11 @@ def _score(column: ColumnElement[str], words: list[str]) -> ColumnElement[int]:
             .replace("%", _LIKE_ESCAPE + "%")
             .replace("_", _LIKE_ESCAPE + "_")
         )
-        has = column.like(f"%{escaped}%", escape=_LIKE_ESCAPE)
+        if len(word) < INSIDE_WORDS_FROM:
+            patterns = (f"{escaped}%", f"% {escaped}%")
+        else:
+            patterns = (f"%{escaped}%",)
+        has = or_(*(column.like(each, escape=_LIKE_ESCAPE) for each in patterns))
         score = score + case((has, 1), else_=0)
     return score
 

@@ -59,6 +59,24 @@ async def node(
     await other.close()
 
 
+async def test_in_anothers_name_publish_only_administrators_and_the_office(
+    node: SimNode,
+) -> None:
+    member = await add_person(node, "max", "optik", Role.PERSON)
+    colleague = await add_person(node, "eva", "optik", Role.PERSON)
+    admin = await add_person(node, "ida", "optik", Role.ORGANISATION_ADMIN)
+    other = await add_person(node, "jan", "laser", Role.ORGANISATION_ADMIN)
+    document = offer(on_behalf_of={"person": colleague.email})
+    for actor in (member, other):
+        with pytest.raises(NotAuthorisedError) as caught:
+            await node.catalogue.publish(actor, document)
+        assert caught.value.path.startswith("/on_behalf_of/")
+    assert await node.entries() == []
+    for actor in (colleague, admin, node.office):
+        entry = await node.catalogue.publish(actor, document)
+        assert entry.person_id == colleague.id
+
+
 async def add_person(node: SimNode, name: str, firm: str, role: Role) -> Person:
     organisation = Organisation(id=f"org-{firm}", name=firm)
     person = replace(

@@ -4,6 +4,7 @@ import asyncio
 import email.policy
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from datetime import date, datetime
 from email.message import EmailMessage
 from email.parser import BytesParser
 from typing import Any
@@ -15,8 +16,10 @@ from pydantic import SecretStr
 from node.errors import ConflictError, NotAuthorisedError
 from node.mail.model import Mail, MailKind, MailState
 from node.mail.outbox import MailOutbox
+from node.mail.smtp import SmtpSession
 from node.members.model import Role
 from node.storage.database import Database, Transaction
+from node.storage.members import update_person
 from tests.contract.member_world import World, capacity_offer, make_world
 
 SENDER = "Optence <buero@optence.example>"
@@ -233,6 +236,53 @@ async def test_a_refused_mail_waits_for_the_office(
     assert await world.mail.send_due() == 1
     with pytest.raises(ConflictError):
         await world.mail.retry(world.admin, refused.id)
+
+
+async def test_a_mail_cancelled_before_its_turn_is_not_sent(
+    world: World, postbox: Postbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The batch is read once; whoever cancels or leaves meanwhile is heard."""
+    leaving, _ = await world.members.add_person(
+        world.admin,
+        email="l@b.example",
+        name="Lea",
+        organisation="B",
+        send_invitation=False,
+    )
+    entry = await world.catalogue.publish(leaving, capacity_offer())
+    first = await queue(world)
+    world.clock.advance(seconds=1)
+    values = {
+        "kind": "entry-expires",
+        "last_day": date(2026, 12, 1),
+        "confirm_link": None,
+    }
+    about_entry = await queue(world, entry_id=entry.id, **values)
+
+    async def to_member(tx: Transaction) -> Mail:
+        return await world.mail.queue(
+            tx, recipient=leaving, kind="first-password", link="x", days=7
+        )
+
+    world.clock.advance(seconds=1)
+    personal = await world.context.database.write(to_member)
+    send = SmtpSession.send
+
+    async def interrupted(session: SmtpSession, mail: Mail, *, at: datetime) -> None:
+        async def meanwhile(tx: Transaction) -> None:
+            await world.mail.cancel_for_entry(tx, entry.id)
+            await update_person(tx, leaving.id, {"left_at": at}, now=at)
+
+        await world.context.database.write(meanwhile)
+        await send(session, mail, at=at)
+
+    monkeypatch.setattr(SmtpSession, "send", interrupted)
+    assert await world.mail.send_due() == 1
+    assert len(postbox.mails) == 1
+    states = {each.id: each.state for each in await world.mail.list_mails()}
+    assert states[first.id] is MailState.SENT
+    assert states[about_entry.id] is MailState.CANCELLED
+    assert states[personal.id] is MailState.CANCELLED
 
 
 async def test_a_refusal_that_passes_is_tried_again(

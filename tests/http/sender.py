@@ -1,5 +1,6 @@
 """Requests as anybody could send them, and the proof that they left no trace."""
 
+import asyncio
 import io
 import json
 from collections.abc import Mapping
@@ -99,6 +100,34 @@ class Sender:
             target, headers=fields, allow_redirects=False
         ) as answer:
             return Answer(answer.status, answer.headers, await answer.read())
+
+
+async def head_only(
+    node: RunningNode,
+    request: str,
+    *,
+    length: int,
+    headers: Mapping[str, str] | None = None,
+) -> str:
+    """Announce a body and send none of it; return the head of the answer.
+
+    Args:
+        node: Who is asked.
+        request: Method and path.
+        length: Bytes announced.
+        headers: Further fields.
+    """
+    host = node.base_url.removeprefix("http://")
+    fields = {"Host": host, "Content-Length": str(length), **(headers or {})}
+    lines = [f"{request} HTTP/1.1", *(f"{key}: {fields[key]}" for key in fields)]
+    reader, writer = await asyncio.open_connection(*host.split(":"))
+    try:
+        writer.write("\r\n".join([*lines, "", ""]).encode())
+        async with asyncio.timeout(5):
+            return (await reader.readuntil(b"\r\n\r\n")).decode()
+    finally:
+        writer.close()
+        await writer.wait_closed()
 
 
 def as_bytes(document: Any) -> bytes:

@@ -225,6 +225,111 @@ async def test_conversation_goes_on_after_the_entry_was_withdrawn(
     assert len((await only(nord, owner)).messages) == 2
 
 
+async def titles_in_mails(node: RunningNode, title: str) -> list[bool]:
+    """Whether the mails about messages name the title; the first answer's first."""
+    mails = await node.mail.list_mails()
+    return [
+        title in mail.subject + mail.body
+        for mail in sorted(mails, key=lambda mail: mail.kind)
+        if mail.kind in {"new-answer", "new-message"}
+    ]
+
+
+async def test_deleted_entry_has_no_title_any_more(
+    partners: tuple[RunningNode, RunningNode],
+    owner: Person,
+    asker: Person,
+    entry: Entry,
+) -> None:
+    nord, sued = partners
+    title = OFFER["title"]["de"]
+    asked = await sued.conversations.answer(asker, entry.uri, "Hallo")
+    await sued.settle()
+    assert (await only(nord, owner)).entry_title["de"] == title
+    assert await titles_in_mails(nord, title) == [True]
+    await nord.catalogue.delete(owner, entry.id)
+    await nord.settle()
+    (waiting,) = await nord.conversations.unanswered()
+    assert title not in str(waiting)
+    await nord.conversations.reply(owner, (await only(nord, owner)).id, "Leider nein")
+    await nord.settle()
+    await sued.conversations.reply(asker, asked.id, "Schade")
+    await sued.settle()
+    for node, person in ((nord, owner), (sued, asker)):
+        shown = (await only(node, person)).entry_title
+        assert shown == {"de": "gelöschter Eintrag", "en": "deleted entry"}
+    assert await titles_in_mails(sued, title) == [False]
+    assert await titles_in_mails(nord, title) == [True, False]
+
+
+@pytest.mark.parametrize("change", ["withdrawn", "narrowed"])
+async def test_entry_taken_back_keeps_its_title_for_the_two_but_not_in_mails(
+    partners: tuple[RunningNode, RunningNode],
+    owner: Person,
+    asker: Person,
+    entry: Entry,
+    change: str,
+) -> None:
+    nord, sued = partners
+    title = OFFER["title"]["de"]
+    asked = await sued.conversations.answer(asker, entry.uri, "Hallo")
+    await sued.settle()
+    if change == "withdrawn":
+        await nord.catalogue.withdraw(owner, entry.id)
+    else:
+        narrow = {**OFFER, "audience": {"level": "cluster"}}
+        await nord.catalogue.publish(owner, narrow, entry_ref=entry.id)
+    await nord.settle()
+    await nord.conversations.reply(owner, (await only(nord, owner)).id, "Ja")
+    await nord.settle()
+    await sued.conversations.reply(asker, asked.id, "Gut")
+    await sued.settle()
+    for node, person in ((nord, owner), (sued, asker)):
+        assert (await only(node, person)).entry_title["de"] == title
+    # The owner may still see the entry, the asker may not.
+    assert await titles_in_mails(sued, title) == [False]
+    assert await titles_in_mails(nord, title) == [True, True]
+
+
+async def test_conversation_inside_one_node_about_a_deleted_entry(
+    nord: RunningNode,
+) -> None:
+    owner = await nord.add_person(
+        "olga@optik.example", organisation="Optik", role=Role.ORGANISATION_ADMIN
+    )
+    asker = await nord.add_person("adam@laser.example", organisation="Laser")
+    entry = await nord.catalogue.publish(owner, OFFER)
+    asked = await nord.conversations.answer(asker, entry.id, "Ab wann?")
+    await nord.catalogue.delete(owner, entry.id)
+    await nord.conversations.reply(owner, asked.id, "Nicht mehr")
+    for person in (owner, asker):
+        assert (await only(nord, person)).entry_title["de"] == "gelöschter Eintrag"
+    assert await titles_in_mails(nord, OFFER["title"]["de"]) == [True, False]
+
+
+@pytest.mark.parametrize(
+    "text", ["eins\x0bzwei", "Tel. \u202a+49 30 123\u202c", "eins\rzwei"]
+)
+async def test_pasted_text_arrives_and_holds_up_no_withdrawal(
+    partners: tuple[RunningNode, RunningNode],
+    owner: Person,
+    asker: Person,
+    entry: Entry,
+    text: str,
+) -> None:
+    nord, sued = partners
+    own = await sued.catalogue.publish(asker, OFFER)
+    await sued.settle()
+    await sued.conversations.answer(asker, entry.uri, text)
+    await sued.catalogue.withdraw(asker, own.id)
+    await sued.settle()
+    (message,) = (await only(nord, owner)).messages
+    assert message.text in {"eins\nzwei", "Tel. +49 30 123"}
+    async with nord.database.read() as tx:
+        (copy,) = await list_received(tx, where=received_entries.c.id.is_not(None))
+    assert copy.state == "withdrawn"
+
+
 async def test_ended_partnership_takes_no_messages(
     partners: tuple[RunningNode, RunningNode], asker: Person, entry: Entry
 ) -> None:

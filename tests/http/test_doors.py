@@ -7,11 +7,13 @@ from typing import Any
 
 import pytest
 
+from federation.inbox import ACTIVITY_JSON
 from federation.keys import Signer
+from federation.signatures.http import sign_request
 from federation.trust import TrustState
 from node.storage.partners import update_partner
-from tests.http.nodes import OFFER, MovableClock, RunningNode
-from tests.http.sender import NONCE, Sender, Untouched, as_bytes
+from tests.http.nodes import OFFER, START, MovableClock, RunningNode
+from tests.http.sender import NONCE, Sender, Untouched, as_bytes, head_only
 
 # -- signatures -----------------------------------------------------------------
 
@@ -35,6 +37,51 @@ async def test_unsigned(
         answer = await sender.post(sued, as_bytes(page))
     assert (answer.status, answer.code) == (401, "signature-missing")
     assert "content-digest" in answer.headers["Accept-Signature"]
+
+
+@pytest.mark.parametrize(
+    ("signed_by", "code"), [(None, "signature-missing"), ("ost", "unknown-key")]
+)
+async def test_long_body_of_a_stranger_is_not_read(
+    sued: RunningNode, ost: RunningNode, signed_by: str | None, code: str
+) -> None:
+    fields = {"Content-Type": ACTIVITY_JSON}
+    if signed_by is not None:
+        fields |= sign_request(
+            "POST",
+            f"{sued.base_url}/inbox",
+            body=b"x",
+            signer=ost.context.signer,
+            created=START,
+            nonce=NONCE,
+        )
+    head = await head_only(sued, "POST /inbox", length=3_000_000, headers=fields)
+    assert head.startswith("HTTP/1.1 401 ")
+    assert "Accept-Signature: " in head
+    # Also if its length is not announced.
+    fields["Transfer-Encoding"] = "chunked"
+    chunk = b"10000\r\n" + b" " * 0x10000 + b"\r\n"
+    answer = await stream_until_answered(sued, chunk * 6, headers=fields)
+    assert answer.startswith("HTTP/1.1 401 ")
+    assert answer.partition("problems#")[2].startswith(code)
+
+
+async def stream_until_answered(
+    node: RunningNode, body: bytes, *, headers: dict[str, str]
+) -> str:
+    """Send the beginning of a body that never ends; return the whole answer."""
+    host = node.base_url.removeprefix("http://")
+    reader, writer = await asyncio.open_connection(*host.split(":"))
+    lines = ["POST /inbox HTTP/1.1", f"Host: {host}"]
+    lines += [f"{name}: {value}" for name, value in headers.items()]
+    try:
+        writer.write("\r\n".join([*lines, "", ""]).encode() + body)
+        async with asyncio.timeout(5):
+            head = await reader.readuntil(b"\r\n\r\n")
+            return (head + await reader.readuntil(b"}")).decode()
+    finally:
+        writer.close()
+        await writer.wait_closed()
 
 
 async def test_wrong_digest(

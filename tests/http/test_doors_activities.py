@@ -161,6 +161,25 @@ async def test_partner_request_without_signature(
     assert answer.status == 401
 
 
+async def test_partner_request_without_an_invitation_is_not_looked_at_closely(
+    nord: RunningNode, sued: RunningNode, ost: RunningNode, sender: Sender
+) -> None:
+    """Proof, keys and meaning of a stranger's request cost us nothing."""
+    document = {"type": "PartnerRequest", "invitation": "lsm6lv6vb64pfijp"}
+    async with Untouched(nord, sued, ost):
+        answer = await sender.post(
+            nord,
+            as_bytes(document),
+            path="/partner-requests",
+            signer=ost.context.signer,
+        )
+    assert (answer.status, answer.code) == (403, "invitation-refused")
+    unnamed = await sender.post(
+        nord, b"{}", path="/partner-requests", signer=ost.context.signer
+    )
+    assert (unnamed.status, unnamed.code) == (422, "schema-invalid")
+
+
 async def test_partner_request_that_was_altered(
     nord: RunningNode, sued: RunningNode, ost: RunningNode, sender: Sender
 ) -> None:

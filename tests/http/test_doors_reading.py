@@ -1,14 +1,16 @@
 """What the doors let others read: pages, entries, discovery, probes."""
 
+import asyncio
 import json
 from typing import Any
 
 import pytest
 
 from federation.errors import PermanentFetchError
+from federation.trust import TrustState
 from node.partners.directory import known_peer
-from tests.http.nodes import OFFER, RunningNode
-from tests.http.sender import Sender, Untouched
+from tests.http.nodes import OFFER, MovableClock, RunningNode
+from tests.http.sender import Sender, Untouched, head_only
 
 # -- reading --------------------------------------------------------------------
 
@@ -85,6 +87,36 @@ async def test_entry_documents_by_who_asks(
     assert (stranger.status, stranger.code) == (401, "unknown-key")
 
 
+@pytest.mark.parametrize("state", [TrustState.PAUSED, TrustState.ENDING])
+async def test_entry_is_given_only_to_a_partner_that_may_be_told(
+    partners: tuple[RunningNode, RunningNode], sender: Sender, state: TrustState
+) -> None:
+    nord, sued = partners
+    signer = sued.context.signer
+    entry = await nord.catalogue.publish(nord.office, OFFER)
+    await nord.settle()
+    path = f"/entries/{entry.id}"
+    assert (await sender.get(nord, path, signer=signer)).status == 200
+    if state is TrustState.PAUSED:
+        await nord.partners.pause(nord.office, "sued")
+    else:
+        await nord.partners.end(nord.office, "sued")
+    newer = {**OFFER, "summary": {"de": "Vorerst nur für uns."}}
+    await nord.catalogue.publish(nord.office, newer, entry_ref=entry.id)
+    hidden = await sender.get(nord, path, signer=signer)
+    absent = await sender.get(nord, f"/entries/{'a' * 26}", signer=signer)
+    assert (hidden.status, hidden.body) == (404, absent.body)
+    if state is TrustState.PAUSED:
+        await nord.partners.resume(nord.office, "sued")
+        assert (await sender.get(nord, path, signer=signer)).status == 200
+
+
+async def test_get_has_no_body(nord: RunningNode) -> None:
+    for path in (f"/entries/{'a' * 26}", "/outbox?after=0"):
+        head = await head_only(nord, f"GET {path}", length=4_000_000)
+        assert head.startswith("HTTP/1.1 400 ")
+
+
 async def test_browser_is_led_to_the_page_whether_there_is_an_entry_or_not(
     nord: RunningNode, sender: Sender
 ) -> None:
@@ -118,12 +150,35 @@ async def test_discovery(nord: RunningNode, sender: Sender) -> None:
     assert json.loads(info.body)["usage"] == {"users": {}}
 
 
-async def test_probes(nord: RunningNode, sender: Sender) -> None:
+async def test_probes(nord: RunningNode, sender: Sender, clock: MovableClock) -> None:
     before = await nord.tables()
     assert (await sender.get(nord, "/livez")).status == 200
     assert (await sender.get(nord, "/readyz")).status == 200
     assert await nord.tables() == before
     await nord.database.close()
     assert (await sender.get(nord, "/livez")).status == 200
+    clock.advance(seconds=1)
     closed = await sender.get(nord, "/readyz")
     assert closed.status == 503
+
+
+async def test_probe_takes_the_write_lock_once_a_second(
+    nord: RunningNode,
+    sender: Sender,
+    clock: MovableClock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    writes = 0
+    write = nord.database.write
+
+    async def counted(work: Any) -> Any:
+        nonlocal writes
+        writes += 1
+        return await write(work)
+
+    monkeypatch.setattr(nord.database, "write", counted)
+    await asyncio.gather(*(sender.get(nord, "/readyz") for _ in range(20)))
+    assert writes == 1
+    clock.advance(seconds=1)
+    assert (await sender.get(nord, "/readyz")).status == 200
+    assert writes == 2

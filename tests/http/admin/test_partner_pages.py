@@ -48,7 +48,13 @@ async def test_from_invitation_to_partnership_on_the_pages(
     number = (await nord.node.partners.list())[0].check_number
     for page in (await nord.get(host), await sued.get(guest), preview):
         assert number in page.text
-    await nord.post(f"{host}/bestaetigen", {"verglichen": "ja"})
+    looked_at = await nord.get(host)
+    sent = {name: looked_at.value(name) for name in ("anfrage", "pruefzahl")}
+    assert sent["pruefzahl"] == number
+    stale = {"verglichen": "ja", **sent, "anfrage": f"{sent['anfrage']}x"}
+    await nord.post(f"{host}/bestaetigen", stale)
+    assert (await nord.node.partners.list())[0].state is TrustState.REQUESTED
+    await nord.post(f"{host}/bestaetigen", {"verglichen": "ja", **sent})
     await nord.settle()
     assert (await sued.node.partners.list())[0].state is TrustState.ACTIVE
     listed = (await sued.get("/admin/partner")).text
@@ -191,6 +197,25 @@ async def test_ending_takes_everything_back(partners: tuple[Office, Office]) -> 
     assert "ended the partnership." in history.text
     assert "Reason: Umbau" in history.text
     assert (await sued.node.partners.list())[0].state is TrustState.ENDED
+
+
+async def test_partner_that_cannot_be_reached_is_closed_without_confirmation(
+    partners: tuple[Office, Office],
+) -> None:
+    nord, _sued = partners
+    await nord.node.catalogue.publish(nord.person, offer())
+    await nord.settle()
+    base = await nord.partner_path()
+    assert (await nord.get(f"{base}/abschliessen")).status == 303
+    assert "abschliessen" not in (await nord.get(base)).html
+    await nord.post(f"{base}/beenden")
+    assert f'href="{base}/abschliessen"' in (await nord.get(base)).html
+    page = await nord.get(f"{base}/abschliessen")
+    assert "What Sued has not confirmed stays listed as not confirmed" in page.text
+    assert (await nord.post(f"{base}/abschliessen")).status == 303
+    assert (await nord.node.partners.list())[0].state is TrustState.ENDED
+    history = await nord.get(f"{base}/verlauf")
+    assert "closed the partnership without confirmation." in history.text
 
 
 async def test_too_long_reason_is_refused(partners: tuple[Office, Office]) -> None:

@@ -80,6 +80,16 @@ def test_the_usual_ways() -> None:
     assert next_state(S.ENDED, E.THEY_REQUESTED) is S.REQUESTED
 
 
+def test_a_partnership_that_nobody_confirms_to_have_ended_is_no_dead_end() -> None:
+    assert next_state(S.ENDING, E.WE_CLOSED) is S.ENDED
+    assert next_state(S.ENDING, E.THEY_REQUESTED) is S.REQUESTED
+    assert next_state(S.ENDING, E.WE_REQUESTED) is S.WAITING
+    assert isinstance(decide_trust(S.ENDING, A.PARTNER_REQUEST), Allow)
+    for state in (S.REQUESTED, S.WAITING, S.ACTIVE, S.PAUSED, S.REFUSED, S.ENDED):
+        with pytest.raises(TrustTransitionError):
+            next_state(state, E.WE_CLOSED)
+
+
 def test_repeated_notices_change_nothing() -> None:
     for state, event in (
         (S.ACTIVE, E.THEY_CONFIRMED),
