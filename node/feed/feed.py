@@ -366,9 +366,9 @@ def _score(column: ColumnElement[str], words: list[str]) -> ColumnElement[int]:
             .replace("_", _LIKE_ESCAPE + "_")
         )
         if len(word) < INSIDE_WORDS_FROM:
-            patterns = (f"{escaped}%", f"% {escaped}%")
+            patterns = [f"{escaped}%", f"% {escaped}%"]
         else:
-            patterns = (f"%{escaped}%",)
+            patterns = [f"%{escaped}%"]
         has = or_(*(column.like(each, escape=_LIKE_ESCAPE) for each in patterns))
         score = score + case((has, 1), else_=0)
     return score
