@@ -14,6 +14,7 @@ settings.register_profile("soak", settings.get_profile("spalier"), max_examples=
 settings.load_profile("spalier")
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep the tests of a file on one worker, and those of the browser together.
 
