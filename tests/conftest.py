@@ -14,19 +14,6 @@ settings.register_profile("soak", settings.get_profile("spalier"), max_examples=
 settings.load_profile("spalier")
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the tests of a file on one worker, and those of the browser together.
-
-    A file's fixtures start real nodes and databases; the browser's three nodes
-    serve the whole folder (`--dist loadgroup`).
-    """
-    for item in items:
-        path = item.location[0].replace("\\", "/")
-        group = "browser" if path.startswith("tests/browser/") else path
-        item.add_marker(pytest.mark.xdist_group(group))
-
-
 @pytest.fixture(scope="session")
 def chromium_path() -> str:
     """The browser for Playwright's `executable_path`; see deploy/setup/browser.sh."""

@@ -8,10 +8,12 @@ from node.storage.nonces import add_nonce, has_nonce
 
 
 class PendingNonce:
-    """The nonce of one request: looked up at once, written with the effect.
+    """The nonce of one request: looked up when it is authenticated, written later.
 
-    A request that fails after its signature was checked leaves nothing, not even
-    its nonce, and may come again unchanged; it would fail again.
+    `remember` only looks; `store` writes, in the transaction of what the request
+    causes. A request whose transaction fails therefore leaves no nonce and may
+    come again unchanged, to be decided anew. Of two copies at the same time both
+    may pass `remember`; only one of them passes `store`.
     """
 
     def __init__(self, database: Database) -> None:
@@ -19,7 +21,7 @@ class PendingNonce:
         self._seen: tuple[str, str, datetime] | None = None
 
     async def remember(self, key_id: str, nonce: str, /, *, until: datetime) -> bool:
-        """Take the nonce; False if it was written before."""
+        """Keep the nonce for `store`; False if it was written before."""
         self._seen = (key_id, nonce, until)
         async with self._database.read() as tx:
             return not await has_nonce(tx, key_id, nonce)

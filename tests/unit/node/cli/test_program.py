@@ -32,6 +32,7 @@ COMMANDS = {
     "members list",
     "messages",
     "partner accept",
+    "partner close",
     "partner confirm",
     "partner end",
     "partner invite",
