@@ -360,6 +360,10 @@ class Conversations:
             )
             tx.after_commit(lambda: self._waker.poke(partner_id))
         stored = await self._store(tx, conversation, message)
+        # Who writes on has read what came before.
+        await rows.mark_read(
+            tx, conversation.id, from_owner=not message.from_owner, at=now
+        )
         (filled,) = await self._filled(tx, author, [stored])
         return filled
 

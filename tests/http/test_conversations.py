@@ -72,6 +72,21 @@ async def test_answer_reaches_the_owner_and_the_reply_comes_back(
     assert await nord.conversations.unanswered() == []
 
 
+async def test_who_writes_on_has_read_what_came_before(
+    partners: tuple[RunningNode, RunningNode],
+    owner: Person,
+    asker: Person,
+    entry: Entry,
+) -> None:
+    nord, sued = partners
+    await sued.conversations.answer(asker, entry.uri, "Ab wann?")
+    await sued.settle()
+    arrived = await only(nord, owner)
+    assert arrived.unread == 1
+    await nord.conversations.reply(owner, arrived.id, "Ab Montag.")
+    assert (await only(nord, owner)).unread == 0
+
+
 async def test_second_answer_of_the_same_member_continues_the_thread(
     partners: tuple[RunningNode, RunningNode],
     owner: Person,
