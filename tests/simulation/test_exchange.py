@@ -20,7 +20,7 @@ from node.storage.database import Database, PostgresDatabase, SqliteDatabase
 from tests.postgres_server import PostgresServer
 from tests.simulation.world import Network, SimNode, VirtualClock, make_network
 
-SEEDS = int(os.environ.get("SPALIER_EXCHANGE_SEEDS", "12"))
+SEEDS = int(os.environ.get("SPALIER_EXCHANGE_SEEDS", "6"))
 STEPS = int(os.environ.get("SPALIER_EXCHANGE_STEPS", "120"))
 PARTNERS = ["bert", "cora"]
 
