@@ -47,7 +47,7 @@ PULLED_PAGES_MAX = 1_000
 # answer is not signed, so it ends nothing; but once our own office has ended the
 # partnership there is nobody left to tell.
 _OVER_FOR_US = frozenset({TrustState.ENDING, TrustState.ENDED, TrustState.REFUSED})
-PROBLEMS_OVER = frozenset({"partnership-ended", "partnership-refused"})
+PROBLEMS_OVER = frozenset({"partnership-ended", "partnership-refused", "unknown-key"})
 
 
 class DeliveryClient(Protocol):
