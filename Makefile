@@ -18,7 +18,7 @@ WORKERS ?= 2
 WHEELS ?=
 export WHEELS
 
-.PHONY: help setup setup-dev environment-dev demo demo-reset check format test soak lock clean
+.PHONY: help setup setup-dev environment-dev demo demo-reset check format test soak interop lock clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -59,7 +59,12 @@ test: setup-dev ## All tests that must pass; prints seconds by folder
 	@$(BIN)/pytest -q tests/browser $(ARGS) || [[ $$? == 5 && -n "$(ARGS)" ]]
 
 soak: setup-dev ## The same tests with many more examples, and the long ones
-	@SPALIER_EXCHANGE_SEEDS=500 $(BIN)/pytest -q tests -m "" --timeout 7200 --hypothesis-profile soak $(ARGS)
+	@SPALIER_EXCHANGE_SEEDS=500 SPALIER_FUZZ_SECONDS=$${SPALIER_FUZZ_SECONDS:-600} \
+		$(BIN)/pytest -q tests -m "" --timeout 7200 --hypothesis-profile soak $(ARGS)
+
+interop: environment-dev ## A real Fedify against a real node; needs npm and, once, a network
+	@tests/interop/fedify/install.sh
+	@$(BIN)/pytest -q tests/interop $(ARGS)
 
 lock: environment-dev ## Write both lock files (ARGS=--upgrade for new versions)
 	@deploy/setup/lock.sh $(ARGS)

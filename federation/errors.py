@@ -43,7 +43,7 @@ class IdentifierError(WordedError, ValueError):
 
 
 class PeerError(FederationError):
-    """A peer broke the protocol; the request has no effect.
+    """A peer's request is refused and has no effect: how the peer is told.
 
     Args:
         safe_text: One sentence that may be sent to the peer.
@@ -116,6 +116,21 @@ class NotFoundError(PeerError):
     default_code = "not-found"
 
 
+class MethodNotAllowedError(PeerError):
+    """The door knows the method not (405).
+
+    Args:
+        allowed: The methods that it knows, for the `Allow` field.
+    """
+
+    status = 405
+    default_code = "method-not-allowed"
+
+    def __init__(self, allowed: tuple[str, ...]) -> None:
+        self.allowed = allowed
+        super().__init__(f"Possible here: {', '.join(allowed)}.")
+
+
 class SlowRequestError(PeerError):
     """The body did not arrive in time (408)."""
 
@@ -156,6 +171,20 @@ class RateLimitError(PeerError):
 
     status = 429
     default_code = "rate-limit-exceeded"
+
+
+class BusyError(PeerError):
+    """This node cannot answer now (503); `members["retry_after"]` holds seconds."""
+
+    status = 503
+    default_code = "busy"
+
+
+class FaultError(PeerError):
+    """A fault of this node (500); the log says which."""
+
+    status = 500
+    default_code = "internal-error"
 
 
 class FetchError(FederationError):
@@ -232,3 +261,7 @@ class PermanentFetchError(FetchError):
         self.position = position
         self.epoch = epoch
         super().__init__(message, status=status, problem_code=problem_code)
+
+
+class ForeignKeyError(PermanentFetchError):
+    """A partner's answer is not signed by a key that is pinned for it."""

@@ -34,6 +34,8 @@ GROUP_DATA: Final = 4
 """Data characters of a group; a check letter follows."""
 
 _GROUP: Final = GROUP_DATA + 1
+_GROUPS_MAX: Final = 30  # the position of a group must fit into its check letter
+_BITS_IN_GROUP: Final = 20
 _MISREAD: Final = str.maketrans({"O": "0", "I": "1", "L": "1"})
 _SEPARATORS: Final = re.compile(r"[\s\-\u2010-\u2015]+")
 _LINK_PATH: Final = "/kopplung"
@@ -59,6 +61,22 @@ class InvitationCodeError(WordedError, ValueError):
         self.group = group
         self.part = part
         super().__init__(template, **values)
+
+
+class LettersError(ValueError):
+    """Letters are no secret: their number or one group is wrong.
+
+    Args:
+        letters: The wrong group as it was read; empty if the number is wrong.
+        group: The wrong group, from 1; None if the number of letters is wrong.
+        number: How many letters there are, without spaces and dashes.
+    """
+
+    def __init__(self, letters: str, *, group: int | None, number: int) -> None:
+        self.letters = letters
+        self.group = group
+        self.number = number
+        super().__init__(f"group {group}" if group else f"{number} letters")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,17 +106,53 @@ def format_code(base_url: BaseUrl, secret: bytes) -> str:
     """Write a code: `HOST[:PORT]/K7QF9-2XBD4-MW4RC-8TJNH`."""
     if len(secret) != SECRET_BYTES:
         raise ValueError(f"a secret has {SECRET_BYTES} bytes")
+    return f"{authority_of(base_url)}/{format_groups(secret)}"
+
+
+def format_groups(secret: bytes) -> str:
+    """Write secret bytes in groups of four letters and a check letter.
+
+    Args:
+        secret: A multiple of five bytes: two groups for each five.
+    """
+    count, rest = divmod(len(secret) * 8, _BITS_IN_GROUP)
+    if rest or not 0 < count <= _GROUPS_MAX:
+        raise ValueError(f"{len(secret)} bytes do not fill groups")
     number = int.from_bytes(secret, "big")
     values = [
         number >> shift & (_FIELD - 1)
-        for shift in range((GROUPS * GROUP_DATA - 1) * _FIVE_BITS, -1, -_FIVE_BITS)
+        for shift in range((count * GROUP_DATA - 1) * _FIVE_BITS, -1, -_FIVE_BITS)
     ]
     groups = []
-    for index in range(GROUPS):
+    for index in range(count):
         data = values[index * GROUP_DATA : (index + 1) * GROUP_DATA]
         data = [*data, _check_value(data, group=index + 1)]
         groups.append("".join(ALPHABET[value] for value in data))
-    return f"{authority_of(base_url)}/{'-'.join(groups)}"
+    return "-".join(groups)
+
+
+def parse_groups(typed: str, *, size: int) -> bytes:
+    """Read what `format_groups` wrote, as somebody typed it.
+
+    Case, spaces and dashes do not matter; O reads as 0, I and L as 1.
+
+    Args:
+        typed: The letters.
+        size: Number of secret bytes.
+
+    Raises:
+        LettersError: The number of letters or a named group is wrong.
+    """
+    letters = _SEPARATORS.sub("", typed).upper().translate(_MISREAD)
+    count = size * 8 // _BITS_IN_GROUP
+    if len(letters) != count * _GROUP:
+        raise LettersError("", group=None, number=len(letters))
+    number = 0
+    for index in range(count):
+        group = letters[index * _GROUP : (index + 1) * _GROUP]
+        for value in _group_values(group, number=index + 1):
+            number = number << _FIVE_BITS | value
+    return number.to_bytes(size, "big")
 
 
 def parse_code(text: str, *, allow_loopback_http: bool) -> InvitationCode:
@@ -125,22 +179,30 @@ def parse_code(text: str, *, allow_loopback_http: bool) -> InvitationCode:
         _SEPARATORS.sub("", host) if " " in host else host,
         allow_loopback_http=allow_loopback_http,
     )
-    letters = _SEPARATORS.sub("", typed).upper().translate(_MISREAD)
-    if len(letters) != GROUPS * _GROUP:
-        raise InvitationCodeError(
+    try:
+        return InvitationCode(base_url, parse_groups(typed, size=SECRET_BYTES))
+    except LettersError as error:
+        raise _mistyped(error) from error
+
+
+def _mistyped(error: LettersError) -> InvitationCodeError:
+    if error.group is None:
+        return InvitationCodeError(
             "The part after the slash must have {wanted} letters and digits; this "
             "one has {number}. Please compare it with the invitation.",
             group=None,
             part="length",
             wanted=GROUPS * _GROUP,
-            number=len(letters),
+            number=error.number,
         )
-    number = 0
-    for index in range(GROUPS):
-        group = letters[index * _GROUP : (index + 1) * _GROUP]
-        for value in _group_values(group, number=index + 1):
-            number = number << _FIVE_BITS | value
-    return InvitationCode(base_url, number.to_bytes(SECRET_BYTES, "big"))
+    return InvitationCodeError(
+        "Group {number} ({letters}) is mistyped or in the wrong place. "
+        "Please compare it with the invitation.",
+        group=error.group,
+        part="group",
+        number=error.group,
+        letters=error.letters,
+    )
 
 
 def link(base_url: BaseUrl, code: str, fingerprint: str) -> str:
@@ -241,14 +303,7 @@ def _group_values(group: str, *, number: int) -> list[int]:
     values = [ALPHABET.find(letter) for letter in group]
     data, check = values[:GROUP_DATA], values[GROUP_DATA]
     if min(values) < 0 or _check_value(data, group=number) != check:
-        raise InvitationCodeError(
-            "Group {number} ({letters}) is mistyped or in the wrong place. "
-            "Please compare it with the invitation.",
-            group=number,
-            part="group",
-            number=number,
-            letters=group,
-        )
+        raise LettersError(group, group=number, number=len(group))
     return data
 
 

@@ -77,7 +77,8 @@ def parse_base_url(text: str, *, allow_loopback_http: bool) -> BaseUrl:
             raise IdentifierError(
                 "{address}: only https is permitted", address=_shown(text)
             )
-        if host != LOOPBACK_HOST or port is None:
+        # Port 80 would be left out on the wire: two spellings of one address.
+        if host != LOOPBACK_HOST or port in {None, _HTTP_PORT}:
             raise IdentifierError(
                 "{address}: plain http is permitted for http://{loopback}:PORT only",
                 address=_shown(text),

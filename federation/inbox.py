@@ -1,24 +1,39 @@
-"""The door for partners: from raw bytes to a typed, proven activity.
+"""The door for partners: from raw bytes to a proven activity, one type a step.
 
-Each step takes only what the step before makes, so none can be left out:
+Each step takes only what the step before makes, so none can be left out and none
+can be moved:
 
-    ReceivedRequest -> authenticate -> AuthenticatedRequest -> parse_inbox
-                                       -> Page | Message | Notice
+    RequestHead -> admit -> AdmittedHead          rates of the address
+      -> transport: read_request -> ReceivedRequest     body, unambiguous fields
+      -> claim -> ClaimedRequest                  signature as it says of itself
+      -> authenticate_claim -> AuthenticatedRequest     pinned key, nonce
+      -> admit_partner -> AdmittedRequest         rate of the partner
+      -> read_activity -> ReadActivity            JSON, kind
+      -> permit -> PermittedActivity              trust, rate by items
+      -> prove -> ProvenActivity                  owner, schema, proofs
+      -> decisions.decide -> Decision             effects and their reason
 
-Nothing is fetched and nothing is stored here, except that a nonce is remembered.
-What a peer may do is `federation.trust`'s to say; it is asked before the costly
-part, and the node asks again in its transaction.
+A pull leaves the row after `admit_partner` (`read_pull`), a guest's request after
+`claim` (`name_invitation`, `prove_guest`). Nothing is fetched and nothing is stored
+here, except that a nonce is remembered. What a peer may do is `federation.trust`'s
+to say; it is asked before the costly part, and `decide` asks it again in the
+transaction of the effect.
 
-Source: SPEC.md PRT-001 to PRT-012.
+Source: SPEC.md PRT-001 to PRT-012, PRT-044.
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from federation import strict_json
+from federation.documents.actor_update import (
+    UPDATE,
+    ActorUpdate,
+    parse_actor_update,
+)
 from federation.documents.message import Message, parse_message
 from federation.documents.notice import Notice, parse_notice
 from federation.documents.page import Page, is_withdrawals_only, parse_page
@@ -58,6 +73,7 @@ if TYPE_CHECKING:
     from federation.keys import PublicKey
     from federation.peers import KnownPeer
     from federation.ports import NonceLog, PeerDirectory
+    from federation.rates import DoorRates
 
 ACTIVITY_JSON: Final = "application/activity+json"
 LD_JSON: Final = 'application/ld+json; profile="https://www.w3.org/ns/activitystreams"'
@@ -75,18 +91,50 @@ _ACTIONS: Final = {
     "Accept": TrustAction.NOTICE_ACCEPT,
     "Reject": TrustAction.NOTICE_REJECT,
     "Leave": TrustAction.NOTICE_LEAVE,
+    UPDATE: TrustAction.UPDATE_ACTOR,
 }
+
+Activity: TypeAlias = Page | Message | Notice | ActorUpdate
 
 
 @dataclass(frozen=True, slots=True)
-class ReceivedRequest:
-    """A request as it came in; nothing about it is believed.
+class RequestHead:
+    """The first lines of a request; nothing about them is believed.
 
     Args:
         method: Upper case.
         target_uri: Our own `base_url` plus the path and query as received. Never
             rebuilt from the Host field.
         headers: Names and values in order, duplicates kept.
+        sender: Key of the sender's network address, for its rates.
+        received_at: When the head arrived, aware UTC.
+    """
+
+    method: str
+    target_uri: str
+    # Signatures stay out of `repr`, and with it out of logs.
+    headers: tuple[tuple[str, str], ...] = field(repr=False)
+    sender: str
+    received_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class AdmittedHead:
+    """A request whose sender's address has not sent too many. Made by `admit`."""
+
+    head: RequestHead
+
+
+@dataclass(frozen=True, slots=True)
+class ReceivedRequest:
+    """A request as it came in, to its end; nothing about it is believed.
+
+    Made by `transport.server.read_request` only.
+
+    Args:
+        method: Upper case.
+        target_uri: As in the head.
+        headers: As in the head.
         body: The raw bytes; empty without a body.
         received_at: When the last byte arrived, aware UTC.
     """
@@ -104,10 +152,21 @@ class ReceivedRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class ClaimedRequest:
+    """A request with a signature of the right form, time and digest.
+
+    Whose it is, is only what it says of itself. Made by `claim`.
+    """
+
+    request: ReceivedRequest
+    claim: SignatureClaim
+
+
+@dataclass(frozen=True, slots=True)
 class AuthenticatedRequest:
     """A request that a pinned key signed, in time and for the first time.
 
-    Made by `authenticate` only. It says who asks, not whether they may.
+    Made by `authenticate_claim` only. It says who asks, not whether they may.
     """
 
     peer: KnownPeer
@@ -115,8 +174,16 @@ class AuthenticatedRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class AuthenticatedPull:
-    """A signed request for our page by a peer that may ask.
+class AdmittedRequest:
+    """A request of a peer that has not sent too many. Made by `admit_partner`."""
+
+    peer: KnownPeer
+    request: ReceivedRequest
+
+
+@dataclass(frozen=True, slots=True)
+class PermittedPull:
+    """A signed request for our page by a peer that may ask. Made by `read_pull`.
 
     Args:
         peer: Who asks.
@@ -129,111 +196,219 @@ class AuthenticatedPull:
     request: ReceivedRequest
 
 
-async def authenticate(
-    request: ReceivedRequest, *, peers: PeerDirectory, nonces: NonceLog
-) -> AuthenticatedRequest:
-    """Find out which peer signed a request.
+@dataclass(frozen=True, slots=True)
+class ReadActivity:
+    """A body that is JSON of a kind that this door takes. Made by `read_activity`.
 
     Args:
-        request: The raw request.
-        peers: The pinned keys. An unknown key id causes no request of ours.
-        nonces: Remembers what was seen; asked last, so that only signatures that
-            verify are kept.
+        peer: Who sent it.
+        kind: The type on the wire.
+        action: What the peer wants with it.
+        items: How much it counts against the peer's rate.
+        document: The body; untyped until `prove`.
+    """
+
+    peer: KnownPeer
+    kind: str
+    action: TrustAction
+    items: int
+    document: JsonObject = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class PermittedActivity:
+    """A body that this peer may send now, and not too many. Made by `permit`."""
+
+    read: ReadActivity
+
+
+@dataclass(frozen=True, slots=True)
+class ProvenActivity:
+    """What a peer said, with every owner, schema and proof checked.
+
+    Made by `prove`. A page may hold faulty entries as `PageFault`.
+    """
+
+    peer: KnownPeer
+    action: TrustAction
+    content: Activity
+
+
+@dataclass(frozen=True, slots=True)
+class NamedInvitation:
+    """A partner request that names an invitation. Made by `name_invitation`."""
+
+    claimed: ClaimedRequest
+    invitation: str
+    document: JsonObject = field(repr=False)
+
+
+# -- everybody ------------------------------------------------------------------
+
+
+def admit(head: RequestHead, *, rates: DoorRates) -> AdmittedHead:
+    """Let a request in, before anything but its first lines is read.
+
+    Args:
+        head: The request.
+        rates: Of the addresses.
 
     Raises:
-        PeerError: 400 malformed, 401 not signed, wrong, stale, unknown key or
-            seen before, 413 too long, 415 another media type. A 401 carries what
+        RateLimitError: The address has sent too many, or too many with a wrong
+            signature.
+    """
+    rates.admit_address(head.sender, now=head.received_at)
+    return AdmittedHead(head)
+
+
+def claim(request: ReceivedRequest) -> ClaimedRequest:
+    """Check everything of a request's signature that needs no key.
+
+    Raises:
+        PeerError: 400 malformed, 401 not signed, too little covered, stale or
+            another body, 413 too long, 415 another media type. A 401 carries what
             we accept.
 
-    Source: SPEC.md PRT-002, FED-035 to FED-039.
+    Source: SPEC.md FED-035 to FED-037.
     """
     body = _checked_body(request)
     try:
-        return await _authenticate(request, body, peers=peers, nonces=nonces)
+        found = claim_request(
+            request.as_message(), body=body, received_at=request.received_at
+        )
     except SignatureInvalidError as error:
         error.challenge = accept_signature(has_body=body is not None)
         raise
+    return ClaimedRequest(request, found)
 
 
-async def require_known_key(request: ReceivedRequest, *, peers: PeerDirectory) -> None:
+# -- partners -------------------------------------------------------------------
+
+
+async def require_known_key(head: AdmittedHead, *, peers: PeerDirectory) -> None:
     """Refuse a request whose signature cannot be a peer's, before its body is read.
 
-    Nothing is proven by it; `authenticate` follows with the body.
+    Nothing is proven by it; `claim` and `authenticate_claim` follow with the body.
 
     Args:
-        request: The request, its body empty.
+        head: The request without its body.
         peers: The pinned keys.
 
     Raises:
         PeerError: 400 malformed, 401 not signed, stale or unknown key.
     """
-    message = request.as_message()
+    first = head.head
+    message = HttpMessage(first.method, first.target_uri, first.headers)
     try:
-        claim = claim_before_body(message, received_at=request.received_at)
-        await _pinned(claim, peers=peers)
+        found = claim_before_body(message, received_at=first.received_at)
+        await _pinned(found, peers=peers)
     except SignatureInvalidError as error:
         error.challenge = accept_signature(has_body=True)
         raise
 
 
-async def authenticate_get(
-    request: ReceivedRequest,
-    *,
-    peers: PeerDirectory,
-    nonces: NonceLog,
-    address: NodeAddress,
-) -> AuthenticatedPull:
-    """Find out which peer pulls, from which position, and whether it may.
+async def authenticate_claim(
+    claimed: ClaimedRequest, *, peers: PeerDirectory, nonces: NonceLog
+) -> AuthenticatedRequest:
+    """Find out which peer signed a request.
 
     Args:
-        request: The raw request.
-        peers: The pinned keys.
-        nonces: Remembers what was seen.
+        claimed: The request.
+        peers: The pinned keys. An unknown key id causes no request of ours.
+        nonces: Remembers what was seen; asked last, so that only signatures that
+            verify are kept.
+
+    Raises:
+        PeerError: 401 unknown key, wrong signature or seen before; it carries what
+            we accept.
+
+    Source: SPEC.md PRT-002, FED-035, FED-036.
+    """
+    request, found = claimed.request, claimed.claim
+    try:
+        peer, key = await _pinned(found, peers=peers)
+        verify_claim(found, message=request.as_message(), key=key)
+        fresh = await nonces.remember(
+            found.key_id, found.nonce, until=found.nonce_until
+        )
+        if not fresh:
+            raise SignatureInvalidError(
+                "The request was received before; sign it again with a new nonce.",
+                code="replayed",
+            )
+    except SignatureInvalidError as error:
+        error.challenge = accept_signature(has_body=request.method != "GET")
+        raise
+    return AuthenticatedRequest(peer, request)
+
+
+async def authenticate(
+    request: ReceivedRequest, *, peers: PeerDirectory, nonces: NonceLog
+) -> AuthenticatedRequest:
+    """Take the steps `claim` and `authenticate_claim`.
+
+    Raises:
+        PeerError: As both.
+    """
+    return await authenticate_claim(claim(request), peers=peers, nonces=nonces)
+
+
+def admit_partner(
+    authenticated: AuthenticatedRequest, *, rates: DoorRates
+) -> AdmittedRequest:
+    """Let a peer's request in, before anything costly is done for it.
+
+    Raises:
+        RateLimitError: The peer has sent too many.
+    """
+    rates.admit_partner(
+        authenticated.peer.partner_id, now=authenticated.request.received_at
+    )
+    return AdmittedRequest(authenticated.peer, authenticated.request)
+
+
+def read_pull(admitted: AdmittedRequest, *, address: NodeAddress) -> PermittedPull:
+    """Read from which position a peer pulls, and whether it may.
+
+    Args:
+        admitted: The request.
         address: Our own address.
 
     Raises:
-        PeerError: As `authenticate`; 400 without a position, 403 if the trust
-            state does not permit it.
+        PeerError: 400 without a position, 403 if the trust state does not permit
+            it.
     """
-    authenticated = await authenticate(request, peers=peers, nonces=nonces)
-    require_trust(authenticated.peer, TrustAction.PULL_PAGE)
+    request = admitted.request
+    require_trust(admitted.peer, TrustAction.PULL_PAGE)
     prefix, query = request.target_uri[: len(address.outbox)], None
     if request.method == "GET" and prefix == address.outbox:
         query = _AFTER.match(request.target_uri[len(prefix) :])
     if query is None or int(query[1]) > JSON_INTEGER_MAX:
         raise MalformedError("Ask for /outbox?after=POSITION.")
-    return AuthenticatedPull(authenticated.peer, int(query[1]), request)
+    return PermittedPull(admitted.peer, int(query[1]), request)
 
 
-def parse_inbox(
-    authenticated: AuthenticatedRequest, *, address: NodeAddress
-) -> Page | Message | Notice:
-    """Read what an authenticated peer delivered.
+def read_activity(admitted: AdmittedRequest) -> ReadActivity:
+    """Read a body as JSON, and of which kind it is.
 
     Args:
-        authenticated: From `authenticate`.
-        address: Our own address.
-
-    Returns:
-        The typed document. All proofs, owners, origins and schemas are checked;
-        a page may hold faulty entries as `PageFault`.
+        admitted: The request.
 
     Raises:
-        PeerError: 400 JSON or context, 401 proof, 403 origin, owner or trust
-            state, 413 size, 422 schema.
+        PeerError: 400 not JSON as in FED-020, 413 too large, 422 another kind.
     """
-    peer, body = authenticated.peer, authenticated.request.body
+    peer, body = admitted.peer, admitted.request.body
     document = strict_json.loads_object(
         body, bytes_max=PAGE_BYTES_MAX, nodes_max=PAGE_NODES_MAX
     )
     kind = document.get("type")
     if kind == _PAGE:
-        only_withdraws = is_withdrawals_only(document)
-        require_trust(
-            peer,
-            TrustAction.PUSH_WITHDRAWALS if only_withdraws else TrustAction.PUSH_PAGE,
-        )
-        return parse_page(document, peer=peer)
+        action = TrustAction.PUSH_PAGE
+        if is_withdrawals_only(document):
+            action = TrustAction.PUSH_WITHDRAWALS
+        items = document.get("orderedItems")
+        count = len(items) if isinstance(items, list) else 0
+        return ReadActivity(peer, _PAGE, action, max(count, 1), document)
     if len(body) > ACTIVITY_BYTES_MAX:
         raise LimitExceededError(
             f"An activity is longer than {ACTIVITY_BYTES_MAX} bytes."
@@ -244,39 +419,76 @@ def parse_inbox(
         raise SchemaInvalidError(
             "/type: This activity is not known here.", code="unsupported-type"
         )
-    require_trust(peer, _ACTIONS[kind])
-    if kind == "Create":
+    return ReadActivity(peer, kind, _ACTIONS[kind], 1, document)
+
+
+def permit(read: ReadActivity, *, rates: DoorRates, now: datetime) -> PermittedActivity:
+    """Ask whether the peer may do this now, before its proofs are verified.
+
+    Args:
+        read: What it sent.
+        rates: Of the partners, counted by items.
+        now: The time, aware UTC.
+
+    Raises:
+        PeerError: 403 by its trust state, 429 too many items.
+    """
+    require_trust(read.peer, read.action)
+    rates.admit_items(read.peer.partner_id, read.items, now=now)
+    return PermittedActivity(read)
+
+
+def prove(permitted: PermittedActivity, *, address: NodeAddress) -> ProvenActivity:
+    """Make a typed, proven activity of a body: the edge of untyped JSON.
+
+    Args:
+        permitted: From `permit`.
+        address: Our own address.
+
+    Raises:
+        PeerError: 400 context, 401 proof, 403 origin or owner, 413 size, 422
+            schema.
+    """
+    read = permitted.read
+    return ProvenActivity(read.peer, read.action, _parsed(read, address=address))
+
+
+def _parsed(read: ReadActivity, *, address: NodeAddress) -> Activity:
+    peer, document = read.peer, read.document
+    if read.kind == _PAGE:
+        return parse_page(document, peer=peer)
+    if read.kind == "Create":
         return parse_message(document, peer=peer, address=address)
+    if read.kind == UPDATE:
+        return parse_actor_update(document, peer=peer, address=address)
     return parse_notice(document, peer=peer, address=address)
 
 
-def named_invitation(request: ReceivedRequest) -> str:
-    """Return the invitation that a partner request names, before it is proven.
+# -- guests ---------------------------------------------------------------------
+
+
+def name_invitation(claimed: ClaimedRequest) -> NamedInvitation:
+    """Read which invitation a partner request names, before it is proven.
 
     Whoever has no invitation is refused before anything costly is done.
 
     Args:
-        request: The raw request.
+        claimed: The request.
 
     Raises:
-        PeerError: 400, 401, 413, 415 or 422; without a look at any key.
+        PeerError: 400, 413 or 422; without a look at any key.
     """
-    body = _checked_body(request)
-    if body is None:
+    if claimed.request.method != "POST":
         raise MalformedError("A partner request is a POST with a body.")
-    try:
-        claim_request(request.as_message(), body=body, received_at=request.received_at)
-    except SignatureInvalidError as error:
-        error.challenge = accept_signature(has_body=True)
-        raise
-    named = _activity(body).get("invitation")
+    document = _activity(claimed.request.body)
+    named = document.get("invitation")
     if not isinstance(named, str):
         raise SchemaInvalidError("/invitation: The request names no invitation.")
-    return named
+    return NamedInvitation(claimed, named, document)
 
 
-def receive_partner_request(
-    request: ReceivedRequest, *, address: NodeAddress, allow_loopback_http: bool
+def prove_guest(
+    named: NamedInvitation, *, address: NodeAddress, allow_loopback_http: bool
 ) -> PartnerRequest:
     """Read a partner request, signed by the key that it brings along.
 
@@ -284,7 +496,7 @@ def receive_partner_request(
     memory, and the invitation itself can be used only once.
 
     Args:
-        request: The raw request.
+        named: The request; the caller has found the invitation that it names.
         address: Our own address.
         allow_loopback_http: True on nodes of the demo and of tests only.
 
@@ -293,28 +505,27 @@ def receive_partner_request(
         `documents.verify_invitation`.
 
     Raises:
-        PeerError: 400, 401, 403, 413, 415 or 422 as at the inbox.
+        PeerError: 400, 401, 403 or 422 as at the inbox.
     """
-    body = _checked_body(request)
-    if body is None:
-        raise MalformedError("A partner request is a POST with a body.")
-    message = request.as_message()
+    found = named.claimed.claim
     try:
-        claim = claim_request(message, body=body, received_at=request.received_at)
         parsed = parse_partner_request(
-            _activity(body), address=address, allow_loopback_http=allow_loopback_http
+            named.document, address=address, allow_loopback_http=allow_loopback_http
         )
-        key = parsed.guest.as_peer().key(claim.key_id)
+        key = parsed.guest.as_peer().request_key(found.key_id)
         if key is None:
             raise SignatureInvalidError(
                 "The request is signed by another key than the guest's.",
                 code="unknown-key",
             )
-        verify_claim(claim, message=message, key=key)
+        verify_claim(found, message=named.claimed.request.as_message(), key=key)
     except SignatureInvalidError as error:
         error.challenge = accept_signature(has_body=True)
         raise
     return parsed
+
+
+# -- shared ---------------------------------------------------------------------
 
 
 def require_trust(peer: KnownPeer, action: TrustAction) -> None:
@@ -328,31 +539,16 @@ def require_trust(peer: KnownPeer, action: TrustAction) -> None:
         raise NotPermittedError(decision.reason, code=decision.code)
 
 
-async def _authenticate(
-    request: ReceivedRequest,
-    body: bytes | None,
-    *,
-    peers: PeerDirectory,
-    nonces: NonceLog,
-) -> AuthenticatedRequest:
-    message = request.as_message()
-    claim = claim_request(message, body=body, received_at=request.received_at)
-    peer, key = await _pinned(claim, peers=peers)
-    verify_claim(claim, message=message, key=key)
-    fresh = await nonces.remember(claim.key_id, claim.nonce, until=claim.nonce_until)
-    if not fresh:
-        raise SignatureInvalidError(
-            "The request was received before; sign it again with a new nonce.",
-            code="replayed",
-        )
-    return AuthenticatedRequest(peer, request)
+def is_activity_media_type(text: str) -> bool:
+    """Tell whether a Content-Type names one of the two ActivityPub types."""
+    return _MEDIA_TYPE.fullmatch(text.strip()) is not None
 
 
 async def _pinned(
-    claim: SignatureClaim, *, peers: PeerDirectory
+    found: SignatureClaim, *, peers: PeerDirectory
 ) -> tuple[KnownPeer, PublicKey]:
-    peer = await peers.find_by_key(claim.key_id)
-    key = None if peer is None else peer.key(claim.key_id)
+    peer = await peers.find_by_key(found.key_id)
+    key = None if peer is None else peer.request_key(found.key_id)
     if peer is None or key is None:
         raise SignatureInvalidError(
             "The key is not known here. Partners get to know each other's keys "
@@ -374,32 +570,10 @@ def _checked_body(request: ReceivedRequest) -> bytes | None:
     if len(request.body) > PAGE_BYTES_MAX:
         raise LimitExceededError(f"The body is longer than {PAGE_BYTES_MAX} bytes.")
     media_types = message.values("content-type")
-    if len(media_types) != 1 or not _MEDIA_TYPE.fullmatch(media_types[0].strip()):
+    if len(media_types) != 1 or not is_activity_media_type(media_types[0]):
         raise UnsupportedMediaError(f"The media type must be {ACTIVITY_JSON}.")
     return request.body
 
 
-def is_activity_media_type(text: str) -> bool:
-    """Tell whether a Content-Type names one of the two ActivityPub types."""
-    return _MEDIA_TYPE.fullmatch(text.strip()) is not None
-
-
 def _activity(body: bytes) -> JsonObject:
     return strict_json.loads_object(body)
-
-
-__all__ = [
-    "ACTIVITY_JSON",
-    "LD_JSON",
-    "AuthenticatedPull",
-    "AuthenticatedRequest",
-    "ReceivedRequest",
-    "authenticate",
-    "authenticate_get",
-    "is_activity_media_type",
-    "named_invitation",
-    "parse_inbox",
-    "receive_partner_request",
-    "require_known_key",
-    "require_trust",
-]

@@ -88,7 +88,8 @@ def expand(document: JsonObject) -> JsonObject:
                 raise cause from error
             cause = cause.__cause__ or cause.__context__
         raise MalformedError("The document is not JSON-LD.") from error
-    except RecursionError as error:
+    except (LookupError, RecursionError, TypeError, ValueError) as error:
+        # On odd contexts pyld stumbles over itself, e.g. over "@vocab": null.
         raise MalformedError("The document is not JSON-LD.") from error
     if len(nodes) != 1:
         raise MalformedError("The document is not one JSON-LD node.")

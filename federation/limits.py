@@ -1,13 +1,33 @@
 """Every bound of the protocol, with its unit and source.
 
 Both sides must keep them: a document that we build within them is accepted by
-every partner. Source: SPEC.md FED-090 to FED-099.
+every partner. docs/limits.md lists them with those of the node (node/limits.py).
+Source: SPEC.md FED-090 to FED-099, FED-130 to FED-137.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """A bound on how much may come (`federation.rates`).
+
+    Args:
+        per_second: How much in the long run, above 0.
+        burst: How much at once after a rest, above 0.
+    """
+
+    per_second: float
+    burst: float
+
+    def times(self, factor: float) -> Rate:
+        """Return the bound raised by a factor, for measurements."""
+        return Rate(self.per_second * factor, self.burst * factor)
+
 
 KIB: Final = 1024
 
@@ -33,6 +53,10 @@ URI_CHARACTERS_MAX: Final = 400
 """Longest identifier."""
 REFUSALS_LISTED_MAX: Final = 400
 """Most refused entries that a receipt names; the count is always complete."""
+KEYS_MAX: Final = 32
+"""Most keys of an actor, retired and revoked ones included."""
+CURRENT_KEYS_MAX: Final = 4
+"""Most keys of an actor that may sign now."""
 
 SIGNATURE_AGE_MAX: Final = timedelta(seconds=300)
 """Oldest `created` of a request signature."""
@@ -55,6 +79,34 @@ ANSWER_TIMEOUT: Final = timedelta(seconds=60)
 """Total time of one request of ours, answer read to the end."""
 PROBLEM_BYTES_MAX: Final = 16 * KIB
 """Most bytes that we read of an error answer."""
+
+ADDRESS_RATE: Final = Rate(per_second=20.0, burst=240.0)
+"""Requests at the doors from one address, counted before anything is read."""
+ADDRESS_FAILURE_RATE: Final = Rate(per_second=0.5, burst=60.0)
+"""Requests with an absent or wrong signature from one address; afterwards nothing
+of this address is read until tokens are back."""
+GUEST_RATE: Final = Rate(per_second=0.2, burst=20.0)
+"""Partner requests from one address."""
+PARTNER_RATE: Final = Rate(per_second=10.0, burst=200.0)
+"""Requests of one partner, counted after its signature has verified."""
+PARTNER_ITEMS_RATE: Final = Rate(per_second=50.0, burst=4_000.0)
+"""Items of one partner: each item of a page, each single activity."""
+ADDRESSES_REMEMBERED_MAX: Final = 20_000
+"""Addresses (IPv4 each, IPv6 by /64) of which rates are remembered."""
+PARTNERS_REMEMBERED_MAX: Final = 5_000
+"""Partners of which rates are remembered."""
+ENTRIES_HELD_MAX: Final = 20_000
+"""Entries of one partner that we hold, tombstones counted; further ones are kept
+out and named in the receipt."""
+ENTRIES_REMEMBERED_MAX: Final = 40_000
+"""Ids of entries of one partner that we remember in any form; a page that would add
+more is refused."""
+MESSAGES_DAILY_MAX: Final = 500
+"""Activities of one partner within a day after which its messages wait."""
+ACTIVITIES_DAILY_MAX: Final = 1_000
+"""Activities of one partner within a day after which all others wait, too."""
+QUOTA_WAIT: Final = timedelta(hours=1)
+"""What a partner is told to wait for when a quota is used up."""
 
 RETRY_DELAY_FIRST: Final = timedelta(seconds=10)
 """Delay after the first failed attempt."""

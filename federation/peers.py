@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from federation.ids import BaseUrl
     from federation.keys import PublicKey
     from federation.trust import TrustState
@@ -13,24 +15,64 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class PinnedKey:
-    """A key that an office accepted for a partner."""
+    """A key that counts for a node, and until when.
+
+    Args:
+        key_id: Fragment of the node's actor.
+        public_key: The key; an id never changes it.
+        expires: Set once it has retired: proofs made up to then stay valid, and it
+            signs no request any more.
+        revoked: Set once nothing signed by it counts any more.
+    """
 
     key_id: str
     public_key: PublicKey
+    expires: datetime | None = None
+    revoked: datetime | None = None
+
+    @property
+    def is_current(self) -> bool:
+        """Whether it may sign now."""
+        return self.expires is None and self.revoked is None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RemotePeer:
-    """Address, actor and pinned keys of a node that we talk to."""
+    """Address, actor and keys of a node that we talk to.
+
+    Args:
+        keys: The one that signs now first; then others, retired and revoked ones.
+    """
 
     base_url: BaseUrl
     actor_id: str
     keys: tuple[PinnedKey, ...]
 
-    def key(self, key_id: str) -> PublicKey | None:
-        """Return the pinned key with this id, None if there is none."""
+    def request_key(self, key_id: str) -> PublicKey | None:
+        """Return the key with which requests, answers and announcements are signed.
+
+        None if no current key has this id.
+
+        Source: SPEC.md FED-101.
+        """
         for pinned in self.keys:
-            if pinned.key_id == key_id:
+            if pinned.key_id == key_id and pinned.is_current:
+                return pinned.public_key
+        return None
+
+    def proof_key(self, key_id: str, *, created: datetime) -> PublicKey | None:
+        """Return the key for a document's proof, None if there is none.
+
+        Args:
+            key_id: The verification method.
+            created: When the proof says that it was made.
+
+        Source: SPEC.md FED-101.
+        """
+        for pinned in self.keys:
+            if pinned.key_id != key_id or pinned.revoked is not None:
+                continue
+            if pinned.expires is None or created <= pinned.expires:
                 return pinned.public_key
         return None
 

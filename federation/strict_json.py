@@ -8,6 +8,8 @@ could understand differently is refused here. Source: SPEC.md FED-020.
 from __future__ import annotations
 
 import json
+import re
+from itertools import accumulate
 from typing import TYPE_CHECKING, Final, NoReturn, cast
 
 from federation.errors import LimitExceededError, MalformedError
@@ -22,6 +24,9 @@ if TYPE_CHECKING:
     from federation.json_types import JsonObject, JsonValue
 
 _INTEGER_DIGITS_MAX: Final = 17
+_ESCAPE: Final = re.compile(r"\\.", re.DOTALL)
+_LEVELS: Final = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
+_NO_BRACKETS: Final = bytes(set(range(256)) - _LEVELS.keys())
 
 
 def loads(
@@ -69,7 +74,13 @@ def loads(
         )
     except MalformedError:
         raise
-    except (ValueError, RecursionError) as error:
+    except json.JSONDecodeError as error:
+        if error.msg.startswith("Unterminated string"):
+            raise MalformedError(
+                "The document is not JSON: a text has no end."
+            ) from error
+        raise MalformedError("The document is not JSON.") from error
+    except RecursionError as error:
         raise MalformedError("The document is not JSON.") from error
     # An escaped \ud800 survives reading; it has no UTF-8 form. NUL cannot be
     # stored in a PostgreSQL text, so it must not be signed either.
@@ -94,44 +105,39 @@ def loads_object(
     return value
 
 
+def check_size(data: bytes, *, nodes_max: int) -> None:
+    """Require that a text, which `loads` has read, is within a narrower limit.
+
+    Raises:
+        LimitExceededError: It has more than `nodes_max` values.
+    """
+    _check_size(data.decode("utf-8"), nodes_max=nodes_max, depth_max=len(data))
+
+
 def _check_size(text: str, *, nodes_max: int, depth_max: int) -> None:
     """Count brackets and commas outside strings, before anything is built."""
-    depth = nodes = 0
-    position, end = 0, len(text)
-    while position < end:
-        character = text[position]
-        if character == '"':
-            position = _end_of_string(text, position)
-            continue
-        if character in "[{":
-            depth += 1
-            nodes += 1
-            if depth > depth_max:
-                raise LimitExceededError(
-                    f"The document is nested deeper than {depth_max} levels."
-                )
-        elif character in "]}":
-            depth -= 1
-        elif character in ",:":
-            nodes += 1
-        position += 1
-    if nodes > nodes_max:
-        raise LimitExceededError(f"The document has more than {nodes_max} values.")
+    opened = text.count("[") + text.count("{")
+    if opened <= depth_max and opened + text.count(",") + text.count(":") <= nodes_max:
+        return  # few enough, even if all of them stood outside strings
+    # Without escapes every quote begins or ends a string. A backslash outside one
+    # is no JSON; what stands behind it will never be built.
+    plain = _ESCAPE.sub("", text) if "\\" in text else text
+    quotes = plain.count('"')
+    # Each string is a value or a key, and has two.
+    if quotes > 2 * (nodes_max + 1):
+        raise _too_many(nodes_max)
+    outside = "".join(plain.split('"')[::2]).encode("utf-8")
+    if sum(map(outside.count, (b"[", b"{", b",", b":"))) > nodes_max:
+        raise _too_many(nodes_max)
+    brackets = outside.translate(None, _NO_BRACKETS)
+    if max(accumulate(map(_LEVELS.__getitem__, brackets)), default=0) > depth_max:
+        raise LimitExceededError(
+            f"The document is nested deeper than {depth_max} levels."
+        )
 
 
-def _end_of_string(text: str, start: int) -> int:
-    """Return the position after the string that starts at `start`."""
-    position = start + 1
-    while True:
-        quote = text.find('"', position)
-        if quote < 0:
-            raise MalformedError("The document is not JSON: a text has no end.")
-        backslashes = 0
-        while text[quote - 1 - backslashes] == "\\":
-            backslashes += 1
-        position = quote + 1
-        if backslashes % 2 == 0:
-            return position
+def _too_many(nodes_max: int) -> LimitExceededError:
+    return LimitExceededError(f"The document has more than {nodes_max} values.")
 
 
 def _object_without_duplicates(pairs: list[tuple[str, JsonValue]]) -> JsonObject:

@@ -4,7 +4,7 @@ THE place that says what a peer may do. It knows no entry and no member; whether
 an entry is visible is decided elsewhere and may look here, never the reverse.
 Both tables are complete: what they do not name is refused.
 
-Source: SPEC.md FED-070 to FED-075.
+Source: SPEC.md FED-070 to FED-075, FED-108.
 """
 
 from __future__ import annotations
@@ -30,12 +30,20 @@ class TrustState(Enum):
     """Both offices accepted; entries and messages flow."""
     PAUSED = "paused"
     """Our office stopped the flow for now; withdrawals still pass."""
+    SUSPENDED = "suspended"
+    """Their key has to be compared by our office before anything flows again."""
     REFUSED = "refused"
     """One of the offices said no."""
     ENDING = "ending"
     """One of the offices ended it; the withdrawals are still on their way."""
     ENDED = "ended"
     """Over; nothing passes in either direction."""
+
+
+ESTABLISHED: Final = frozenset(
+    {TrustState.ACTIVE, TrustState.PAUSED, TrustState.SUSPENDED}
+)
+"""Both offices have accepted and neither has ended it: what they were told stays."""
 
 
 class TrustEvent(Enum):
@@ -57,6 +65,12 @@ class TrustEvent(Enum):
     """Our office paused the partnership."""
     WE_RESUMED = "we_resumed"
     """Our office resumed it."""
+    KEY_CHANGED = "key_changed"
+    """Their address shows another key, or they revoked the pinned one."""
+    KEY_CONFIRMED = "key_confirmed"
+    """Our office has compared the key by telephone."""
+    KEYS_PROVEN = "keys_proven"
+    """An announcement by the pinned key explains the change after all."""
     WE_ENDED = "we_ended"
     """Our office ended it, or took its own request back."""
     THEY_LEFT = "they_left"
@@ -94,6 +108,15 @@ TRANSITIONS: Final[dict[tuple[TrustState | None, TrustEvent], TrustState]] = {
     (_S.PAUSED, _E.WE_RESUMED): _S.ACTIVE,
     (_S.PAUSED, _E.WE_ENDED): _S.ENDING,
     (_S.PAUSED, _E.THEY_LEFT): _S.ENDING,
+    (_S.ACTIVE, _E.KEY_CHANGED): _S.SUSPENDED,
+    (_S.PAUSED, _E.KEY_CHANGED): _S.SUSPENDED,
+    # Yet another key is shown while the office has not compared the last one.
+    (_S.SUSPENDED, _E.KEY_CHANGED): _S.SUSPENDED,
+    # Whoever was paused before is paused again by our office in the same step.
+    (_S.SUSPENDED, _E.KEY_CONFIRMED): _S.ACTIVE,
+    (_S.SUSPENDED, _E.KEYS_PROVEN): _S.ACTIVE,
+    (_S.SUSPENDED, _E.WE_ENDED): _S.ENDING,
+    (_S.SUSPENDED, _E.THEY_LEFT): _S.ENDING,
     (_S.REFUSED, _E.THEY_REFUSED): _S.REFUSED,
     (_S.REFUSED, _E.THEY_REQUESTED): _S.REQUESTED,
     (_S.REFUSED, _E.WE_REQUESTED): _S.WAITING,
@@ -158,21 +181,34 @@ class TrustAction(Enum):
     """It refuses our request."""
     NOTICE_LEAVE = "notice_leave"
     """It ends the partnership, or takes its request back."""
+    UPDATE_ACTOR = "update_actor"
+    """It tells of its own keys, name, card or version, signed by a pinned key."""
     PARTNER_REQUEST = "partner_request"
     """It asks to become a partner."""
     BE_TOLD = "be_told"
     """We send it entries and messages."""
     BE_TOLD_WITHDRAWALS = "be_told_withdrawals"
     """We send it withdrawals of what it was told."""
+    BE_NOTIFIED = "be_notified"
+    """We send it notices, and what has changed about ourselves."""
 
 
 _A = TrustAction
 
 PERMITTED: Final[dict[TrustState | None, frozenset[TrustAction]]] = {
     None: frozenset({_A.PARTNER_REQUEST}),
-    _S.REQUESTED: frozenset({_A.PARTNER_REQUEST, _A.NOTICE_LEAVE}),
+    _S.REQUESTED: frozenset(
+        {_A.PARTNER_REQUEST, _A.NOTICE_LEAVE, _A.UPDATE_ACTOR, _A.BE_NOTIFIED}
+    ),
     _S.WAITING: frozenset(
-        {_A.PARTNER_REQUEST, _A.NOTICE_ACCEPT, _A.NOTICE_REJECT, _A.NOTICE_LEAVE}
+        {
+            _A.PARTNER_REQUEST,
+            _A.NOTICE_ACCEPT,
+            _A.NOTICE_REJECT,
+            _A.NOTICE_LEAVE,
+            _A.UPDATE_ACTOR,
+            _A.BE_NOTIFIED,
+        }
     ),
     _S.ACTIVE: frozenset(
         {
@@ -182,8 +218,10 @@ PERMITTED: Final[dict[TrustState | None, frozenset[TrustAction]]] = {
             _A.MESSAGE,
             _A.NOTICE_ACCEPT,
             _A.NOTICE_LEAVE,
+            _A.UPDATE_ACTOR,
             _A.BE_TOLD,
             _A.BE_TOLD_WITHDRAWALS,
+            _A.BE_NOTIFIED,
         }
     ),
     _S.PAUSED: frozenset(
@@ -192,20 +230,26 @@ PERMITTED: Final[dict[TrustState | None, frozenset[TrustAction]]] = {
             _A.PULL_PAGE,
             _A.NOTICE_ACCEPT,
             _A.NOTICE_LEAVE,
+            _A.UPDATE_ACTOR,
             _A.BE_TOLD_WITHDRAWALS,
+            _A.BE_NOTIFIED,
         }
     ),
-    _S.REFUSED: frozenset({_A.PARTNER_REQUEST, _A.NOTICE_REJECT}),
+    # Nothing goes to an address that may be somebody else's.
+    _S.SUSPENDED: frozenset({_A.PUSH_WITHDRAWALS, _A.NOTICE_LEAVE, _A.UPDATE_ACTOR}),
+    _S.REFUSED: frozenset({_A.PARTNER_REQUEST, _A.NOTICE_REJECT, _A.BE_NOTIFIED}),
     _S.ENDING: frozenset(
         {
             _A.PARTNER_REQUEST,
             _A.PUSH_WITHDRAWALS,
             _A.PULL_PAGE,
             _A.NOTICE_LEAVE,
+            _A.UPDATE_ACTOR,
             _A.BE_TOLD_WITHDRAWALS,
+            _A.BE_NOTIFIED,
         }
     ),
-    _S.ENDED: frozenset({_A.PARTNER_REQUEST, _A.NOTICE_LEAVE}),
+    _S.ENDED: frozenset({_A.PARTNER_REQUEST, _A.NOTICE_LEAVE, _A.BE_NOTIFIED}),
 }
 """What each state permits; everything else is refused."""
 
@@ -267,6 +311,13 @@ def _refusal(state: TrustState) -> Refuse:
                 "The office here has paused the partnership.",
                 403,
                 "partnership-paused",
+            )
+        case TrustState.SUSPENDED:
+            return Refuse(
+                "Another key was seen at this partner's address; the office here has "
+                "to compare it first.",
+                403,
+                "partnership-suspended",
             )
         case TrustState.REFUSED:
             return Refuse("The partnership was refused.", 403, "partnership-refused")

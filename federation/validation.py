@@ -4,6 +4,11 @@ Validators are built once and never fetch: a reference to something that is not
 packaged is an error. All faults of an entry are reported together, each with the
 JSON pointer of the value and one plain sentence.
 
+Nearly every document is in order, and a compiled validator (jsonschema-rs) says so
+a hundred times faster than jsonschema. It only ever says yes: whatever it does not
+accept goes to jsonschema, which decides and finds the words. That both agree is
+shown by a test.
+
 Source: SPEC.md FED-024, FED-025.
 """
 
@@ -13,13 +18,14 @@ import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+import jsonschema_rs
 from jsonschema import Draft202012Validator
 
 import schemas
 from federation.errors import SchemaInvalidError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from jsonschema.exceptions import ValidationError
 
@@ -58,6 +64,41 @@ def _validator(name: str) -> Draft202012Validator:
     )
 
 
+@functools.cache
+def _compiled(name: str) -> jsonschema_rs.Draft202012Validator:
+    return jsonschema_rs.Draft202012Validator(
+        schemas.load_schema(name),
+        registry=_compiled_registry(),
+        validate_formats=True,
+        formats={name: _format(name) for name in schemas.FORMATS.checkers},
+        ignore_unknown_formats=False,
+        offline=True,
+    )
+
+
+@functools.cache
+def _compiled_registry() -> jsonschema_rs.Registry:
+    return jsonschema_rs.Registry(
+        [
+            (schemas.schema_id(name), schemas.load_schema(name))
+            for name in schemas.schema_names()
+        ]
+    )
+
+
+def _format(name: str) -> Callable[[str], bool]:
+    return lambda value: schemas.FORMATS.conforms(value, name)
+
+
+def _fits(name: str, document: Mapping[str, JsonValue]) -> bool:
+    """Tell whether the compiled schema accepts a document; False decides nothing."""
+    try:
+        return _compiled(name).is_valid(dict(document))
+    except (ValueError, RecursionError):
+        # A text or a depth that it cannot read.
+        return False
+
+
 def faults_of_entry(content: Mapping[str, JsonValue]) -> list[Fault]:
     """Return everything that is wrong with an entry's content.
 
@@ -77,8 +118,7 @@ def faults_of_entry(content: Mapping[str, JsonValue]) -> list[Fault]:
         return [
             Fault("/kind", "The kind must be one of: {names}.", (("names", names),))
         ]
-    errors = _validator(f"entries/{kind}").iter_errors(content)
-    faults = sorted(set(_faults(errors)), key=lambda fault: (fault.path, fault.message))
+    faults = _faults_by(f"entries/{kind}", content)
     if faults:
         return faults
     return [Fault(rule.path, rule.message) for rule in schemas.broken_rules(content)]
@@ -90,8 +130,7 @@ def faults_of_publication(fields: Mapping[str, JsonValue]) -> list[Fault]:
     Args:
         fields: Audience, on_behalf_of and external_id (schemas/publication).
     """
-    errors = _validator("publication").iter_errors(fields)
-    return sorted(set(_faults(errors)), key=lambda fault: (fault.path, fault.message))
+    return _faults_by("publication", fields)
 
 
 def faults_of_wire(name: str, document: Mapping[str, JsonValue]) -> list[Fault]:
@@ -101,8 +140,7 @@ def faults_of_wire(name: str, document: Mapping[str, JsonValue]) -> list[Fault]:
         name: The schema below `schemas/wire`, for example "receipt".
         document: The parsed document.
     """
-    errors = _validator(f"wire/{name}").iter_errors(document)
-    return sorted(set(_faults(errors)), key=lambda fault: (fault.path, fault.message))
+    return _faults_by(f"wire/{name}", document)
 
 
 def check_wire(name: str, document: Mapping[str, JsonValue]) -> None:
@@ -111,13 +149,20 @@ def check_wire(name: str, document: Mapping[str, JsonValue]) -> None:
     Raises:
         SchemaInvalidError: It does not; the text names the first path.
     """
-    if _validator(f"wire/{name}").is_valid(document):
-        return
     faults = faults_of_wire(name, document)
+    if not faults:
+        return
     path = faults[0].path or "/"
     raise SchemaInvalidError(
         f"{path}: {faults[0].message}", members={"pointer": path[:200]}
     )
+
+
+def _faults_by(name: str, document: Mapping[str, JsonValue]) -> list[Fault]:
+    if _fits(name, document):
+        return []
+    errors = _validator(name).iter_errors(document)
+    return sorted(set(_faults(errors)), key=lambda fault: (fault.path, fault.message))
 
 
 def _faults(errors: Iterable[ValidationError]) -> Iterable[Fault]:

@@ -5,19 +5,20 @@ and the workers, and runs until it is asked to stop.
 """
 
 import asyncio
-import contextlib
 import logging
 import signal
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import (
+    AbstractAsyncContextManager,
+    AsyncExitStack,
+    asynccontextmanager,
+)
 from dataclasses import dataclass
 from pathlib import Path
 
-from aiohttp import web
 from pydantic import SecretStr
 
 from federation.ids import NodeAddress, parse_base_url
-from federation.keys import Signer
 from federation.ports import Clock, RandomSource
 from federation.transport.client import FederationClient
 from node import instance_lock
@@ -34,16 +35,19 @@ from node.exchange.receiving import Receiving
 from node.exchange.sending import Sending
 from node.exchange.wakeup import WakeUp
 from node.feed import Feed
+from node.keys.backups import KeyBackups
+from node.keys.opening import open_ring
+from node.keys.own_keys import OwnKeys
 from node.ledger import Ledger
 from node.mail.entry_mail import EntryMailer
 from node.mail.outbox import MailOutbox
 from node.members.directory import MemberDirectory
-from node.node_key import load_key
 from node.partners.partners import Partners
 from node.ports import NodeContext
 from node.sentence import Sentence, system_reason
 from node.signin.sign_in import SignIn
 from node.storage.database import Transaction, open_database
+from node.storage.node_keys import list_keys
 from node.storage.node_state import require_node_state
 from node.storage.nonces import forget_expired
 from node.storage.schema import migrate
@@ -53,6 +57,7 @@ logger = logging.getLogger(__name__)
 
 EXPIRY_SECONDS = 60.0
 MAIL_SECONDS = 5.0
+KEY_SECONDS = 60.0
 NONCE_SECONDS = 300.0
 # How long open requests may take after the order to stop.
 STOP_SECONDS = 20.0
@@ -69,6 +74,8 @@ class Node:
     sign_in: SignIn
     mail: MailOutbox
     partners: Partners
+    own_keys: OwnKeys
+    key_backups: KeyBackups
     conversations: Conversations
     ledger: Ledger
     catalogue: Catalogue
@@ -90,6 +97,7 @@ async def open_node(
     *,
     clock: Clock | None = None,
     random: RandomSource | None = None,
+    without_secrets: bool = False,
 ) -> AsyncIterator[Node]:
     """Open a node's folder: settings, lock, key, database, services.
 
@@ -97,9 +105,11 @@ async def open_node(
         folder: The folder that `spalier init` made.
         clock: Another clock than the machine's, for tests.
         random: Another source of randomness, for tests.
+        without_secrets: Open although a key file is missing or wrong, for commands
+            that mend this; nothing can be signed until then.
 
     Raises:
-        ConfigInvalidError: The settings or the key cannot be used.
+        ConfigInvalidError: The settings or the keys cannot be used.
         ConflictError: Another process has the node open, or the database belongs
             to another address.
         UnavailableError: The database cannot be opened.
@@ -109,12 +119,12 @@ async def open_node(
     async with AsyncExitStack() as stack:
         config = load_config(folder)
         stack.enter_context(instance_lock.acquire(folder))
-        key = load_key(folder)
         database = open_database(config.database.url, folder=folder)
         stack.push_async_callback(database.close)
         await migrate(database)
         async with database.read() as tx:
             state = await require_node_state(tx)
+            keys = await list_keys(tx)
         if state.base_url != config.base_url:
             raise ConflictError(
                 Sentence(
@@ -136,7 +146,7 @@ async def open_node(
             random=random,
             database=database,
             address=address,
-            signer=Signer(address, key, state.key_number),
+            keys=open_ring(folder, keys, address, without_secrets=without_secrets),
             node_id=state.node_id,
         )
         client = await stack.enter_async_context(
@@ -164,6 +174,7 @@ def _assemble(
     catalogue = Catalogue(context, ledger, EntryMailer(context, mail), wakeup)
     members = MemberDirectory(context, mail, catalogue)
     partners = Partners(context, client=client, ledger=ledger, mail=mail, waker=wakeup)
+    own_keys = OwnKeys(context, folder=folder, entries=catalogue, waker=wakeup)
     sending = Sending(context)
     receiving = Receiving(context, wakeup)
     return Node(
@@ -174,6 +185,8 @@ def _assemble(
         sign_in=SignIn(context, mail),
         mail=mail,
         partners=partners,
+        own_keys=own_keys,
+        key_backups=KeyBackups(context, folder=folder, own_keys=own_keys),
         conversations=Conversations(context, mail=mail, waker=wakeup),
         ledger=ledger,
         catalogue=catalogue,
@@ -198,7 +211,13 @@ def clockwork(node: Node) -> Clockwork:
         [
             Job("entries expire", EXPIRY_SECONDS, node.catalogue.expire_due),
             Job("owners are reminded", EXPIRY_SECONDS, node.catalogue.remind_due),
+            Job(
+                "partners' keys are compared",
+                EXPIRY_SECONDS,
+                node.partners.keys.look_at_due,
+            ),
             Job("mails leave", MAIL_SECONDS, node.mail.send_due),
+            Job("keys change", KEY_SECONDS, node.own_keys.advance),
             Job("sessions and links end", NONCE_SECONDS, node.sign_in.purge),
             Job("old nonces go", NONCE_SECONDS, lambda: _forget_nonces(node)),
         ]
@@ -223,60 +242,51 @@ async def serve(folder: Path, *, ready: Callable[[Node], None] | None = None) ->
         UnavailableError: The port is taken.
     """
     # Late: the pages import this module for the type of the node.
-    from node.web.server import build_node_application  # noqa: PLC0415
+    from node.web.server import opened_doors  # noqa: PLC0415
 
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    async with open_node(folder) as node:
-        runner = web.AppRunner(
-            build_node_application(node),
-            access_log=None,
-            handle_signals=False,
-            shutdown_timeout=STOP_SECONDS,
-            keepalive_timeout=15.0,
-        )
-        await runner.setup()
-        try:
-            await _open_port(runner, node.config)
-            async with ControlServer(node):
-                workers = [
-                    asyncio.create_task(clockwork(node).run(), name="clockwork"),
-                    asyncio.create_task(node.delivery.run(), name="delivery"),
-                ]
-                logger.info("node serves at %s", node.config.base_url)
-                if ready is not None:
-                    ready(node)
-                stopping = asyncio.create_task(stop.wait(), name="stop")
-                await asyncio.wait(
-                    {stopping, *workers}, return_when=asyncio.FIRST_COMPLETED
-                )
-                logger.info("node stops")
-                stopping.cancel()
-                for worker in workers:
-                    worker.cancel()
-                results = await asyncio.gather(*workers, return_exceptions=True)
-                for result in results:
-                    if isinstance(result, Exception):
-                        raise result
-        finally:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(STOP_SECONDS + 5):
-                    await runner.cleanup()
+    async with AsyncExitStack() as stack:
+        node = await stack.enter_async_context(open_node(folder))
+        doors = opened_doors(node, stop_seconds=STOP_SECONDS)
+        await _open_port(stack, doors, node.config)
+        async with ControlServer(node):
+            workers = [
+                asyncio.create_task(clockwork(node).run(), name="clockwork"),
+                asyncio.create_task(node.delivery.run(), name="delivery"),
+            ]
+            logger.info("node serves at %s", node.config.base_url)
+            if ready is not None:
+                ready(node)
+            stopping = asyncio.create_task(stop.wait(), name="stop")
+            await asyncio.wait(
+                {stopping, *workers}, return_when=asyncio.FIRST_COMPLETED
+            )
+            logger.info("node stops")
+            stopping.cancel()
+            for worker in workers:
+                worker.cancel()
+            results = await asyncio.gather(*workers, return_exceptions=True)
+            for result in results:
+                if isinstance(result, Exception):
+                    raise result
 
 
-async def _open_port(runner: web.AppRunner, config: NodeConfig) -> None:
-    host, port = config.listen.host, config.listen.port
-    site = web.TCPSite(runner, host, port)
+async def _open_port(
+    stack: AsyncExitStack,
+    doors: AbstractAsyncContextManager[object],
+    config: NodeConfig,
+) -> None:
     try:
-        await site.start()
+        await stack.enter_async_context(doors)
     except OSError as error:
         raise UnavailableError(
             Sentence(
                 "Port {port} on {host} cannot be opened: {reason}.",
-                port=port,
-                host=host,
+                port=config.listen.port,
+                host=config.listen.host,
                 reason=system_reason(error),
             ),
             code="port-in-use",

@@ -14,7 +14,6 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import (
     AfterValidator,
     BaseModel,
-    ConfigDict,
     Field,
     SecretStr,
     ValidationError,
@@ -26,8 +25,6 @@ from pydantic_settings import (
     PydanticBaseSettingsSource,
     SettingsConfigDict,
 )
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError
 from typing_extensions import override
 
 from federation.errors import IdentifierError
@@ -37,6 +34,14 @@ from node.config_faults import (
     faults_of,
     unknown_setting,
     with_origin,
+)
+from node.config_sections import (
+    DatabaseConfig,
+    LimitsConfig,
+    ListenConfig,
+    LogConfig,
+    MailConfig,
+    NetworkConfig,
 )
 from node.errors import ConfigInvalidError, ConflictError, InputFault, UnavailableError
 from node.sentence import Sentence, system_reason
@@ -50,7 +55,6 @@ FOLDER_VARIABLE: Final = "SPALIER_NODE"
 _SEPARATOR: Final = "__"
 _CONFIG_BYTES_MAX: Final = 64 * 1024
 _NAME_CHARACTERS_MAX: Final = 200
-_PORT_MAX: Final = 65_535
 
 Language = Literal["de", "en"]
 
@@ -61,23 +65,6 @@ def _check_name(name: str) -> str:
             "name", "The name must be one line of text without spaces around it."
         )
     return name
-
-
-def _check_database_url(url: str) -> str:
-    if not url:
-        return url
-    try:
-        driver = make_url(url).drivername
-    except (ArgumentError, ValueError):
-        driver = ""
-    if driver != "postgresql+psycopg":
-        raise PydanticCustomError(
-            "database_url",
-            "Only PostgreSQL is possible here: "
-            "postgresql+psycopg://USER:PASSWORD@HOST/DATABASE; leave it empty for "
-            "SQLite.",
-        )
-    return url
 
 
 def _check_base_url(text: str) -> str:
@@ -92,124 +79,6 @@ def _base_url(text: str, *, allow_loopback_http: bool) -> str:
         raise PydanticCustomError(
             "base_url", "{reason}", {"reason": str(error), "found": error}
         ) from error
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class ListenConfig(_Section):
-    """Where the node accepts connections; a reverse proxy stands before it."""
-
-    host: Annotated[
-        str, Field(description="Address to listen on.", min_length=1, max_length=253)
-    ] = "127.0.0.1"
-    port: Annotated[
-        int, Field(description="Port to listen on.", ge=1, le=_PORT_MAX)
-    ] = 8080
-
-
-class DatabaseConfig(_Section):
-    """Where the node keeps its data."""
-
-    url: Annotated[
-        str,
-        Field(
-            repr=False,  # it may hold a password
-            description="Empty: one SQLite file in this folder. PostgreSQL: "
-            "postgresql+psycopg://USER:PASSWORD@HOST/DATABASE",
-        ),
-        AfterValidator(_check_database_url),
-    ] = ""
-
-
-class NetworkConfig(_Section):
-    """What the node may connect to."""
-
-    allow_loopback_http: Annotated[
-        bool,
-        Field(
-            description="Also talk to nodes at http://127.0.0.1:PORT. For the demo "
-            "and for tests only: it lets partners reach services of this machine."
-        ),
-    ] = False
-
-
-class SmtpConfig(_Section):
-    """The mail server."""
-
-    host: Annotated[
-        str, Field(description="Name of the mail server.", max_length=253)
-    ] = ""
-    port: Annotated[
-        int, Field(description="Port of the mail server.", ge=1, le=_PORT_MAX)
-    ] = 587
-    username: Annotated[
-        str, Field(description="User name; empty if none is asked for.")
-    ] = ""
-    password: Annotated[
-        SecretStr,
-        Field(
-            description="Password. Better in a file of its own, or in the "
-            "environment: SPALIER_MAIL__SMTP__PASSWORD"
-        ),
-    ] = SecretStr("")
-    password_file: Annotated[
-        str,
-        Field(
-            description="File that holds the password, one line; a relative path "
-            "starts in this folder."
-        ),
-    ] = ""
-    starttls: Annotated[
-        bool, Field(description="Encrypt the connection; refuse to send otherwise.")
-    ] = True
-
-    @model_validator(mode="after")
-    def _one_password(self) -> "SmtpConfig":
-        if self.password_file and self.password.get_secret_value():
-            raise PydanticCustomError(
-                "one_password", "Set either password or password_file, not both."
-            )
-        return self
-
-
-class MailConfig(_Section):
-    """How mails leave the node."""
-
-    transport: Annotated[
-        Literal["page", "smtp"],
-        Field(
-            description='"page" shows mails to the office instead of sending them, '
-            '"smtp" sends them.'
-        ),
-    ] = "page"
-    sender: Annotated[
-        str, Field(description="Sender of all mails, for smtp.", max_length=254)
-    ] = ""
-    smtp: SmtpConfig = SmtpConfig()
-
-    @model_validator(mode="after")
-    def _complete(self) -> "MailConfig":
-        if self.transport == "smtp" and not (self.smtp.host and "@" in self.sender):
-            raise PydanticCustomError(
-                "smtp_incomplete",
-                'transport = "smtp" needs a sender (an e-mail address) and smtp.host.',
-            )
-        return self
-
-
-class LogConfig(_Section):
-    """What the node writes to standard error."""
-
-    level: Annotated[
-        Literal["debug", "info", "warning", "error"],
-        Field(description="Least important level that is written."),
-    ] = "info"
-    format: Annotated[
-        Literal["json", "console"],
-        Field(description='"json" one object a line, "console" for reading.'),
-    ] = "json"
 
 
 class NodeConfig(BaseSettings):
@@ -243,6 +112,7 @@ class NodeConfig(BaseSettings):
     listen: ListenConfig = ListenConfig()
     database: DatabaseConfig = DatabaseConfig()
     network: NetworkConfig = NetworkConfig()
+    limits: LimitsConfig = LimitsConfig()
     mail: MailConfig = MailConfig()
     log: LogConfig = LogConfig()
 

@@ -18,7 +18,7 @@ from sqlalchemy import delete
 
 from federation.documents.actor import Card
 from federation.ids import BaseUrl, NodeAddress, random_id
-from federation.keys import Signer, SigningKey
+from federation.keys import SigningKey
 from federation.ports import Clock, RandomSource
 from node.config import (
     CONFIG_FILE,
@@ -35,6 +35,7 @@ from node.errors import (
     UnavailableError,
 )
 from node.instance_lock import acquire
+from node.keys.ring import KeyRing
 from node.members.model import Organisation, Person, Role
 from node.node_key import KEY_FILE, create_key
 from node.ports import NodeContext
@@ -47,9 +48,11 @@ from node.storage.database import (
     open_database,
 )
 from node.storage.members import insert_organisation, insert_person
+from node.storage.node_keys import insert_key
 from node.storage.node_state import NodeState, load_node_state, store_node_state
 from node.storage.schema import migrate
 from node.storage.tables import (
+    node_keys,
     node_state,
     organisations,
     persons,
@@ -59,7 +62,6 @@ from node.storage.tables import (
 _OWNER_FOLDER: Final = 0o700
 _OWNER_FILE: Final = 0o600
 _EPOCH_BYTES: Final = 16
-_FIRST_KEY: Final = 1
 _FIRST_INCARNATION: Final = 1
 _EMAIL: Final = re.compile(r"[^@\s]{1,64}@[^@\s.]+(\.[^@\s.]+)+")
 _EMAIL_CHARACTERS_MAX: Final = 254
@@ -377,7 +379,7 @@ async def _fill_database(
             random=random,
             database=database,
             address=address,
-            signer=Signer(address, key, _FIRST_KEY),
+            keys=KeyRing.of_one(address, key, created_at=clock.now()),
             node_id=wish.node_id,
         )
         return await _store_first_rows(database, wish, context)
@@ -411,7 +413,6 @@ async def _store_first_rows(
         epoch=epoch,
         incarnation=_FIRST_INCARNATION,
         card=wish.card,
-        key_number=_FIRST_KEY,
         created_at=now,
     )
 
@@ -420,6 +421,7 @@ async def _store_first_rows(
         await store_node_state(tx, state)
         await insert_organisation(tx, office, now=now)
         await insert_person(tx, admin, now=now)
+        await insert_key(tx, context.keys.active)
         return await issue_link(
             tx, context, person_id=admin.id, purpose=LinkPurpose.FIRST_PASSWORD
         )
@@ -443,5 +445,5 @@ async def _refuse_foreign(tx: Transaction, wish: _Wish) -> None:
             path="database.url",
             hint="Give each node a database of its own.",
         )
-    for table in (sign_in_links, persons, organisations, node_state):
+    for table in (sign_in_links, node_keys, persons, organisations, node_state):
         await tx.execute(delete(table))

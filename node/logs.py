@@ -10,7 +10,7 @@ import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 from federation.ports import Clock
-from node.config import LogConfig
+from node.config_sections import LogConfig
 
 _HIDDEN: Final = "[hidden]"
 _SECRET_NAME: Final = re.compile(

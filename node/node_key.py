@@ -1,12 +1,14 @@
-"""The node's secret key: one file that only its owner can read.
+"""The node's secret keys: one file for each, which only its owner can read.
 
-The format is PKCS #8 in PEM (RFC 8410), so that an administrator can inspect and
-back it up with common tools.
+The format is PKCS #8 in PEM (RFC 8410), so that an administrator can inspect it
+with common tools. Key 1 is `node.key`, the later ones are `node-2.key` and so on.
 """
 
 import os
+import re
 import stat
 from pathlib import Path
+from typing import Final
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -17,26 +19,53 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from federation.keys import SigningKey
+from federation.keys import PublicKey, SigningKey
 from federation.ports import RandomSource
 from node.errors import ConfigInvalidError, ConflictError, InputFault, UnavailableError
 from node.sentence import Sentence, system_reason
 
-KEY_FILE = "node.key"
+KEY_FILE: Final = "node.key"
+FIRST_KEY: Final = 1
 _OWNER_ONLY = 0o600
 _OTHERS = 0o077
 _KEY_FILE_BYTES_MAX = 4096  # an Ed25519 key in PEM has about 120
+_LATER_FILE: Final = re.compile(r"node-([1-9][0-9]{0,8})\.key")
 
 
-def create_key(folder: Path, random: RandomSource) -> SigningKey:
-    """Make a new key and store it, synced to disk, readable by its owner only.
+def key_file(number: int) -> str:
+    """Return the name of a key's file in the node's folder."""
+    return KEY_FILE if number == FIRST_KEY else f"node-{number}.key"
+
+
+def stored_numbers(folder: Path) -> list[int]:
+    """List the numbers of the keys that have a file, whatever is in it."""
+    names = {path.name for path in folder.iterdir()}
+    numbers = {FIRST_KEY} if KEY_FILE in names else set()
+    numbers |= {
+        int(match[1])
+        for match in map(_LATER_FILE.fullmatch, names)
+        if match is not None and int(match[1]) > FIRST_KEY
+    }
+    return sorted(numbers)
+
+
+def create_key(
+    folder: Path, random: RandomSource, *, number: int = FIRST_KEY
+) -> SigningKey:
+    """Make a new key and store it like `store_key`."""
+    key = SigningKey.generate(random)
+    store_key(folder, key, number=number)
+    return key
+
+
+def store_key(folder: Path, key: SigningKey, *, number: int) -> None:
+    """Store a key, synced to disk, readable by its owner only.
 
     Raises:
-        ConflictError: There is a key already; it is never replaced.
+        ConflictError: There is a file already; it is never replaced.
         UnavailableError: The file cannot be written.
     """
-    path = folder / KEY_FILE
-    key = SigningKey.generate(random)
+    path = folder / key_file(number)
     private = Ed25519PrivateKey.from_private_bytes(key.to_bytes())
     text = private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     try:
@@ -46,6 +75,7 @@ def create_key(folder: Path, random: RandomSource) -> SigningKey:
             file.write(text)
             file.flush()
             os.fsync(descriptor)
+        _sync(folder)
     except FileExistsError as error:
         raise ConflictError(
             Sentence("There is a node key already: {path}.", path=path),
@@ -63,25 +93,63 @@ def create_key(folder: Path, random: RandomSource) -> SigningKey:
             code="folder-unusable",
             path=str(path),
         ) from error
-    return key
 
 
-def load_key(folder: Path) -> SigningKey:
-    """Read the key that `create_key` wrote.
+def remove_key(folder: Path, public_key: PublicKey, *, number: int) -> bool:
+    """Remove the file of a key that signs nothing any more.
+
+    Returns:
+        False if there is no such file, or another key in it: nothing is removed.
+
+    Raises:
+        UnavailableError: The file cannot be removed.
+    """
+    path = folder / key_file(number)
+    try:
+        if load_key(folder, number=number).public_key != public_key:
+            return False
+        path.unlink()
+        _sync(folder)
+    except ConfigInvalidError:
+        return False
+    except OSError as error:
+        raise UnavailableError(
+            Sentence(
+                "The node key {path} cannot be removed: {reason}.",
+                path=path,
+                reason=system_reason(error),
+            ),
+            code="folder-unusable",
+            path=str(path),
+        ) from error
+    return True
+
+
+def _sync(folder: Path) -> None:
+    """Write the folder's list of names to disk."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def load_key(folder: Path, *, number: int = FIRST_KEY) -> SigningKey:
+    """Read the key that `store_key` wrote.
 
     Raises:
         ConfigInvalidError: Missing, not a file, readable by others, or no key; the
             message says what to do.
     """
-    path = folder / KEY_FILE
+    path = folder / key_file(number)
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except FileNotFoundError as error:
         raise _unusable(
             path,
             Sentence(
-                "The node key is missing. Put the file back from your backup; without "
-                "it partners no longer recognise the node."
+                "The node key is missing. Put it back from your backup (spalier keys "
+                "restore FILE); without it partners no longer recognise the node."
             ),
         ) from error
     except OSError as error:
@@ -127,8 +195,8 @@ def _damaged(path: Path) -> ConfigInvalidError:
     return _unusable(
         path,
         Sentence(
-            "The file holds no Ed25519 key (PKCS #8, PEM, without a password). Put it "
-            "back from your backup."
+            "The file holds no Ed25519 key (PKCS #8, PEM, without a password). Move it "
+            "away and put it back from your backup (spalier keys restore FILE)."
         ),
     )
 

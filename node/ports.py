@@ -6,6 +6,7 @@ from federation.ids import NodeAddress
 from federation.keys import Signer
 from federation.ports import Clock, RandomSource
 from node.config import NodeConfig
+from node.keys.ring import KeyRing
 from node.storage.database import Database
 
 
@@ -15,7 +16,7 @@ class NodeContext:
 
     Attributes:
         address: The node's own addresses.
-        signer: Signs documents and requests with the node's key.
+        keys: The node's keys; `keys.signer_for` signs what is for one partner.
         node_id: Identifier of this installation, for diagnosis only.
     """
 
@@ -24,5 +25,10 @@ class NodeContext:
     random: RandomSource
     database: Database
     address: NodeAddress
-    signer: Signer
+    keys: KeyRing
     node_id: str
+
+    @property
+    def signer(self) -> Signer:
+        """Signs entries, and what is for nobody whom we know yet."""
+        return self.keys.signer

@@ -5,14 +5,17 @@ that can be checked without a database, and raises `PeerError`.
 """
 
 from federation.documents.actor import (
-    PROTOCOL_VERSION,
     ActorDocument,
     Card,
     build_actor,
     parse_actor,
 )
+from federation.documents.actor_update import (
+    ActorUpdate,
+    build_actor_update,
+    parse_actor_update,
+)
 from federation.documents.entry import (
-    PUBLIC,
     EntryDocument,
     EntryOwner,
     OwnerOrganisation,
@@ -64,11 +67,14 @@ from federation.documents.withdrawal import (
     parse_withdrawal,
 )
 from federation.keys import Signer
+from federation.negotiation import PROTOCOL_VERSION
+from federation.ownership import PUBLIC
 
 __all__ = [
     "PROTOCOL_VERSION",
     "PUBLIC",
     "ActorDocument",
+    "ActorUpdate",
     "Card",
     "EntryDocument",
     "EntryOwner",
@@ -93,6 +99,7 @@ __all__ = [
     "Withdrawal",
     "WithdrawalMode",
     "build_actor",
+    "build_actor_update",
     "build_entry",
     "build_message",
     "build_notice",
@@ -102,6 +109,7 @@ __all__ = [
     "build_withdrawal",
     "items_that_fit",
     "parse_actor",
+    "parse_actor_update",
     "parse_entry",
     "parse_message",
     "parse_notice",

@@ -1,9 +1,10 @@
 """The actor document: what a node says about itself.
 
 It is readable by everybody without a signature, so that two nodes can meet. It
-does not prove anything by itself; keys count once an office has pinned them.
+does not prove anything by itself; keys count once an office has pinned them, and
+change only as `federation.key_changes` says.
 
-Source: SPEC.md FED-032 to FED-034, FEP-521a, FEP-844e.
+Source: SPEC.md FED-032 to FED-034, FED-100, FEP-521a, FEP-844e.
 """
 
 from __future__ import annotations
@@ -13,20 +14,28 @@ from typing import TYPE_CHECKING, Final
 
 from federation import jsonld
 from federation.documents import reading
-from federation.errors import LocalError, OriginMismatchError, SchemaInvalidError
+from federation.errors import LocalError, SchemaInvalidError
 from federation.ids import BaseUrl, NodeAddress
 from federation.keys import PublicKey
+from federation.negotiation import (
+    CAPABILITIES,
+    PROTOCOL_VERSION,
+    Offer,
+    require_same_major,
+)
+from federation.ownership import OwnedType, require_ownership
 from federation.peers import PinnedKey, RemotePeer
+from federation.timestamps import format_timestamp
 from federation.validation import check_wire
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from federation.json_types import JsonObject, JsonValue
 
-PROTOCOL_VERSION: Final = "1.0"
 USERNAME: Final = "cluster"
 """Local part of every node's acct: address."""
 
-_CAPABILITIES: Final = ("pages", "receipts", "messages")
 _IMPLEMENTS: Final = (
     ("https://datatracker.ietf.org/doc/html/rfc9421", "RFC 9421"),
     (
@@ -62,10 +71,11 @@ class ActorDocument:
     Args:
         base_url: Its address; every other address follows from it.
         name: The cluster's name.
-        keys: Its keys, the active one first.
+        keys: Its keys, the one that signs now first.
         card: The cluster's card.
         protocol: Version of this protocol, `1.<minor>`.
         capabilities: What the node can do beyond the minimum.
+        updated: When anything in it last changed, aware UTC with whole seconds.
     """
 
     base_url: BaseUrl
@@ -73,12 +83,18 @@ class ActorDocument:
     keys: tuple[PinnedKey, ...]
     card: Card = Card()
     protocol: str = PROTOCOL_VERSION
-    capabilities: tuple[str, ...] = _CAPABILITIES
+    capabilities: tuple[str, ...] = CAPABILITIES
+    updated: datetime | None = None
 
     @property
     def id(self) -> str:
         """The actor's id."""
         return NodeAddress(self.base_url).actor
+
+    @property
+    def offer(self) -> Offer:
+        """Version and capabilities, for `federation.negotiation`."""
+        return Offer(self.protocol, self.capabilities)
 
     def as_peer(self) -> RemotePeer:
         """Return address and keys; call it when an office decided to pin them."""
@@ -108,16 +124,7 @@ def actor_body(actor: ActorDocument) -> JsonObject:
     implements: list[JsonValue] = [
         {"type": "Link", "href": href, "name": name} for href, name in _IMPLEMENTS
     ]
-    methods: list[JsonValue] = [
-        {
-            "id": key.key_id,
-            "type": "Multikey",
-            "controller": address.actor,
-            "publicKeyMultibase": key.public_key.multibase,
-        }
-        for key in actor.keys
-    ]
-    return {
+    body: JsonObject = {
         "id": address.actor,
         "type": "Application",
         "preferredUsername": USERNAME,
@@ -127,12 +134,17 @@ def actor_body(actor: ActorDocument) -> JsonObject:
         "outbox": address.outbox,
         "partnerRequests": address.partner_requests,
         "manuallyApprovesFollowers": True,
-        "assertionMethod": methods,
+        "assertionMethod": [
+            _key_form(key, actor_id=address.actor) for key in actor.keys
+        ],
         "generator": {"type": "Application", "implements": implements},
         "spalierProtocol": actor.protocol,
         "capabilities": list(actor.capabilities),
         "card": _card_form(actor.card),
     }
+    if actor.updated is not None:
+        body["updated"] = format_timestamp(actor.updated)
+    return body
 
 
 def parse_actor(document: JsonObject, *, base_url: BaseUrl) -> ActorDocument:
@@ -143,8 +155,10 @@ def parse_actor(document: JsonObject, *, base_url: BaseUrl) -> ActorDocument:
         base_url: The address that was asked; nothing else may answer for it.
 
     Raises:
-        PeerError: Context, schema, ownership or a key is wrong.
+        PeerError: Context, schema, ownership or a key is wrong, or it is of
+            another major version.
     """
+    require_same_major(document.get("spalierProtocol"))
     jsonld.check_context(document)
     check_wire("actor", document)
     node = jsonld.check_meaning(document, type_iri=jsonld.type_iri("Application"))
@@ -161,39 +175,54 @@ def read_actor(document: JsonObject, *, base_url: BaseUrl) -> ActorDocument:
         SchemaInvalidError: A key cannot be used.
     """
     address = NodeAddress(base_url)
-    expected = {
-        "id": address.actor,
-        "inbox": address.inbox,
-        "outbox": address.outbox,
-        "partnerRequests": address.partner_requests,
-    }
-    for name, value in expected.items():
-        if document.get(name) != value:
-            raise OriginMismatchError(f"The actor's {name} does not belong to it.")
+    require_ownership(document, OwnedType.ACTOR, signer=address)
     return ActorDocument(
         base_url=base_url,
         name=reading.text(document, "name"),
-        keys=_keys(document, actor_id=address.actor),
+        keys=_keys(document),
         card=_card_from(reading.member(document, "card")),
         protocol=reading.text(document, "spalierProtocol"),
         capabilities=reading.texts(document, "capabilities"),
+        updated=reading.optional_timestamp(document, "updated"),
     )
 
 
-def _keys(document: JsonObject, *, actor_id: str) -> tuple[PinnedKey, ...]:
-    """Read the keys; each must claim the actor that lists it (FEP-521a)."""
+def _keys(document: JsonObject) -> tuple[PinnedKey, ...]:
+    """Read the keys, whose ids and owners were checked (FEP-521a)."""
     keys: list[PinnedKey] = []
     for method in reading.objects(document, "assertionMethod"):
         key_id = reading.text(method, "id")
-        owner, _, fragment = key_id.partition("#")
-        if owner != actor_id or not fragment:
-            raise OriginMismatchError("A key's id is not a fragment of its actor.")
-        reading.require_owner(method, "controller", actor_id=actor_id)
         multibase = reading.text(method, "publicKeyMultibase")
-        keys.append(PinnedKey(key_id, PublicKey.from_multibase(multibase)))
+        keys.append(
+            PinnedKey(
+                key_id,
+                PublicKey.from_multibase(multibase),
+                expires=reading.optional_timestamp(method, "expires"),
+                revoked=reading.optional_timestamp(method, "revoked"),
+            )
+        )
     if len({key.key_id for key in keys}) != len(keys):
         raise SchemaInvalidError("/assertionMethod: Two keys have the same id.")
+    if len({key.public_key.raw for key in keys}) != len(keys):
+        raise SchemaInvalidError("/assertionMethod: Two ids have the same key.")
+    if not keys[0].is_current:
+        raise SchemaInvalidError(
+            "/assertionMethod/0: The first key must be the one that signs now."
+        )
     return tuple(keys)
+
+
+def _key_form(key: PinnedKey, *, actor_id: str) -> JsonObject:
+    form: JsonObject = {
+        "id": key.key_id,
+        "type": "Multikey",
+        "controller": actor_id,
+        "publicKeyMultibase": key.public_key.multibase,
+    }
+    for name, moment in (("expires", key.expires), ("revoked", key.revoked)):
+        if moment is not None:
+            form[name] = format_timestamp(moment)
+    return form
 
 
 def _require_same_graph(node: JsonObject, document: JsonObject) -> None:

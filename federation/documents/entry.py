@@ -25,6 +25,12 @@ from federation.errors import (
 )
 from federation.ids import NodeAddress
 from federation.limits import ENTRY_BYTES_MAX
+from federation.ownership import (
+    PUBLIC,
+    OwnedType,
+    require_ownership,
+    require_signer,
+)
 from federation.timestamps import end_of_day, format_timestamp
 from federation.validation import check_wire, faults_of_entry
 from federation.version import Version
@@ -33,9 +39,6 @@ if TYPE_CHECKING:
     from federation.json_types import JsonObject, JsonValue
     from federation.keys import Signer
     from federation.peers import RemotePeer
-
-PUBLIC: Final = "https://www.w3.org/ns/activitystreams#Public"
-"""The audience of public entries (ActivityPub §5.6)."""
 
 _EVENT: Final = "event"
 _ENVELOPE_FIELDS: Final = frozenset({"kind", "title", "summary", "body"})
@@ -231,16 +234,14 @@ def parse_entry(document: JsonObject, *, peer: RemotePeer) -> ReceivedEntry:
     Raises:
         PeerError: Context, ownership, proof, size or content is wrong.
     """
-    check_entry_provenance(document, peer=peer)
-    received = read_entry(SignedDocument.of(document), peer=peer)
-    jsonld.check_meaning(
-        document, type_iri=jsonld.type_iri(reading.text(document, "type"))
-    )
-    return received
+    return read_entry(check_entry_provenance(document, peer=peer), peer=peer)
 
 
-def check_entry_provenance(document: JsonObject, *, peer: RemotePeer) -> None:
+def check_entry_provenance(document: JsonObject, *, peer: RemotePeer) -> SignedDocument:
     """Require context, ownership and proof; what fails here was not the origin's.
+
+    Returns:
+        The document with its bytes and hash.
 
     Raises:
         ContextNotAllowedError: Another context.
@@ -248,33 +249,29 @@ def check_entry_provenance(document: JsonObject, *, peer: RemotePeer) -> None:
         ProofInvalidError: Not signed by the peer.
     """
     jsonld.check_context(document)
-    reading.require_owner(document, "attributedTo", actor_id=peer.actor_id)
-    entry_id = document.get("id")
-    reading.require_origin(
-        entry_id if isinstance(entry_id, str) else "", actor_id=peer.actor_id
-    )
-    require_proof(document, peer=peer)
+    require_signer(document, "attributedTo", actor_id=peer.actor_id)
+    require_ownership(document, OwnedType.ENTRY, signer=NodeAddress(peer.base_url))
+    return require_proof(document, peer=peer)
 
 
 def read_entry(signed: SignedDocument, *, peer: RemotePeer) -> ReceivedEntry:
     """Read an entry whose provenance was checked.
 
-    Expansion is not done here, once for each entry of a page: the context is
-    equal to ours and the schema is closed, so which terms occur is known before,
-    and that each of them has a meaning is a property of the two files, shown by a
-    test. Single documents are expanded when they are parsed.
+    It is not expanded as JSON-LD: the context is equal to ours and the schema is
+    closed, so which terms occur is known before, and that each of them has a
+    meaning is a property of the two files, shown by a test (SPEC.md FED-022).
 
     Raises:
         LimitExceededError: Longer than `ENTRY_BYTES_MAX`.
         SchemaInvalidError: Faulty; the text starts with the JSON pointer.
+        OriginMismatchError: It names something inside that is not the peer's.
     """
     document = signed.document
     if len(signed.raw) > ENTRY_BYTES_MAX:
         raise LimitExceededError(f"The entry is longer than {ENTRY_BYTES_MAX} bytes.")
     check_wire("entry", document)
     address = NodeAddress(peer.base_url)
-    if address.entry_local_id(reading.text(document, "id")) is None:
-        raise SchemaInvalidError("/id: This is not an entry's identifier.")
+    require_ownership(document, OwnedType.ENTRY_CONTENT, signer=address)
     entry = _from_wire(document)
     if not _ENVELOPE_FIELDS.isdisjoint(entry.details):
         raise SchemaInvalidError("/details: A field of the envelope stands here.")

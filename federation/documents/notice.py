@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from federation import jsonld
 from federation.documents import reading
 from federation.documents.signed import SignedDocument, require_proof, sign
-from federation.errors import OriginMismatchError
 from federation.ids import NodeAddress
+from federation.ownership import OwnedType, require_ownership, require_signer
 from federation.timestamps import format_timestamp
 from federation.validation import check_wire
 
@@ -34,6 +34,13 @@ class NoticeType(Enum):
     """The host refused our partner request."""
     LEAVE = "Leave"
     """The partner ended the partnership, or took its request back."""
+
+
+_OWNED_TYPES: Final = {
+    NoticeType.ACCEPT: OwnedType.ACCEPT,
+    NoticeType.REJECT: OwnedType.REJECT,
+    NoticeType.LEAVE: OwnedType.LEAVE,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,29 +102,23 @@ def parse_notice(
         PeerError: Context, schema, ownership, proof or object is wrong.
     """
     jsonld.check_context(document)
-    reading.require_owner(document, "actor", actor_id=peer.actor_id)
+    require_signer(document, "actor", actor_id=peer.actor_id)
     check_wire("notice", document)
-    notice_id = reading.text(document, "id")
-    if NodeAddress(peer.base_url).activity_local_id(notice_id) is None:
-        raise OriginMismatchError("The notice's id is not of the signer's node.")
-    require_proof(document, peer=peer)
     kind = NoticeType(reading.text(document, "type"))
-    jsonld.check_meaning(document, type_iri=jsonld.type_iri(kind.value))
-    about = reading.text(document, "object")
-    ours = (
-        about == address.actor
-        if kind is NoticeType.LEAVE
-        else address.activity_local_id(about) is not None
+    require_ownership(
+        document,
+        _OWNED_TYPES[kind],
+        signer=NodeAddress(peer.base_url),
+        receiver=address,
     )
-    if not ours or reading.texts(document, "to") != (address.actor,):
-        raise OriginMismatchError("The notice is about another node.")
+    signed = require_proof(document, peer=peer)
     return Notice(
-        id=notice_id,
+        id=reading.text(document, "id"),
         type=kind,
         actor=peer.actor_id,
         recipient=address.actor,
-        object=about,
+        object=reading.text(document, "object"),
         published=reading.timestamp(document, "published"),
         reason=reading.optional_text(document, "reason"),
-        signed=SignedDocument.of(document),
+        signed=signed,
     )

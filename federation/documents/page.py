@@ -18,7 +18,6 @@ from federation.documents.entry import (
     check_entry_provenance,
     read_entry,
 )
-from federation.documents.signed import SignedDocument
 from federation.documents.withdrawal import Withdrawal, parse_withdrawal
 from federation.errors import (
     LimitExceededError,
@@ -28,6 +27,7 @@ from federation.errors import (
 )
 from federation.ids import NodeAddress
 from federation.limits import KIB, PAGE_BYTES_MAX, PAGE_ITEMS_MAX
+from federation.ownership import OwnedType, require_ownership, require_signer
 from federation.validation import check_wire
 from federation.version import Version
 
@@ -225,12 +225,9 @@ def parse_page(document: JsonObject, *, peer: RemotePeer) -> Page:
     last = reading.integer(document, "through")
     head = reading.integer(document, "head")
     address = NodeAddress(peer.base_url)
-    reading.require_owner(document, "actor", actor_id=peer.actor_id)
-    if (
-        document["id"] != address.page(first - 1)
-        or document["partOf"] != address.outbox
-    ):
-        raise OriginMismatchError("The page is not of the signer's outbox.")
+    require_ownership(document, OwnedType.PAGE, signer=address)
+    if document["id"] != address.page(first - 1):
+        raise SchemaInvalidError("/id: This does not fit the first position.")
     if not first - 1 <= last <= head:
         raise SchemaInvalidError("/through: The positions are in disorder.")
     parsed = tuple(
@@ -279,14 +276,14 @@ def _parse_item(
 ) -> ReceivedEntry | Withdrawal | PageFault:
     if item["type"] == _DELETE:
         return parse_withdrawal(item, peer=peer)
-    reading.require_owner(item, "actor", actor_id=peer.actor_id)
+    require_signer(item, "actor", actor_id=peer.actor_id)
     document = reading.member(item, "object")
-    check_entry_provenance(document, peer=peer)
+    signed = check_entry_provenance(document, peer=peer)
     try:
-        return read_entry(SignedDocument.of(document), peer=peer)
+        return read_entry(signed, peer=peer)
     except LimitExceededError:
         reason = "too-large"
-    except SchemaInvalidError as error:
+    except (SchemaInvalidError, OriginMismatchError) as error:
         reason = error.safe_text[:200]
     return PageFault(
         reading.text(document, "id"),

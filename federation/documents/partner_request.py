@@ -16,23 +16,24 @@ from typing import TYPE_CHECKING
 from federation import handshake, jsonld
 from federation.documents import reading
 from federation.documents.actor import ActorDocument, actor_body, read_actor
-from federation.documents.signed import SignedDocument, require_proof, sign
+from federation.documents.signed import SignedDocument, require_proof_now, sign
 from federation.errors import (
     IdentifierError,
     NotPermittedError,
-    OriginMismatchError,
     SchemaInvalidError,
 )
 from federation.ids import BaseUrl, NodeAddress, parse_base_url, random_id
 from federation.keys import PublicKey
 from federation.limits import NONCE_BYTES
+from federation.negotiation import require_same_major
+from federation.ownership import OwnedType, require_ownership
 from federation.timestamps import format_timestamp
 from federation.validation import check_wire
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from federation.json_types import JsonObject
+    from federation.json_types import JsonObject, JsonValue
     from federation.keys import Signer
     from federation.ports import RandomSource
 
@@ -117,8 +118,10 @@ def parse_partner_request(
         allow_loopback_http: True on nodes of the demo and of tests only.
 
     Raises:
-        PeerError: Context, schema, ownership or proof is wrong.
+        PeerError: Context, schema, ownership or proof is wrong, or the guest
+            speaks another major version.
     """
+    require_same_major(_offered_version(document))
     jsonld.check_context(document)
     check_wire("partner_request", document)
     body = reading.member(document, "actor")
@@ -127,17 +130,18 @@ def parse_partner_request(
         allow_loopback_http=allow_loopback_http,
     )
     guest = read_actor(body, base_url=base_url)
-    request_id = reading.text(document, "id")
-    if NodeAddress(base_url).activity_local_id(request_id) is None:
-        raise OriginMismatchError("The request's id is not of the guest's node.")
-    require_proof(document, peer=guest.as_peer())
+    require_ownership(
+        document,
+        OwnedType.PARTNER_REQUEST,
+        signer=NodeAddress(base_url),
+        receiver=address,
+    )
+    require_proof_now(document, peer=guest.as_peer())
     jsonld.check_meaning(document, type_iri=jsonld.type_iri("PartnerRequest"))
-    if reading.text(document, "target") != address.base_url:
-        raise OriginMismatchError("The request is for another node.")
     if base_url == address.base_url:
         raise NotPermittedError("A node cannot be its own partner.", code="own-node")
     return PartnerRequest(
-        id=request_id,
+        id=reading.text(document, "id"),
         guest=guest,
         target=address.base_url,
         host_key=PublicKey.from_multibase(reading.text(document, "hostKey")),
@@ -168,6 +172,11 @@ def verify_invitation(
             "The guest saw another key than this node's; somebody may be in between.",
             code="host-key-mismatch",
         )
+
+
+def _offered_version(document: JsonObject) -> JsonValue:
+    actor = document.get("actor")
+    return actor.get("spalierProtocol") if isinstance(actor, dict) else None
 
 
 def _base_url(text: str, *, allow_loopback_http: bool) -> BaseUrl:

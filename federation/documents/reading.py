@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from federation.errors import OriginMismatchError, SchemaInvalidError
-from federation.ids import same_origin
+from federation.errors import SchemaInvalidError
 from federation.timestamps import parse_timestamp
 
 if TYPE_CHECKING:
@@ -95,24 +94,9 @@ def timestamp(source: JsonObject, name: str) -> datetime:
     return parse_timestamp(text(source, name))
 
 
-def require_owner(source: JsonObject, name: str, *, actor_id: str) -> None:
-    """Require that a field names exactly this actor (FEP-fe34 "Ownership").
-
-    Raises:
-        OriginMismatchError: It names somebody else.
-    """
-    if source.get(name) != actor_id:
-        raise OriginMismatchError(f"The field {name} does not name the signing actor.")
-
-
-def require_origin(uri: str, *, actor_id: str) -> None:
-    """Require that an identifier has the actor's origin (FEP-fe34 "Origin").
-
-    Raises:
-        OriginMismatchError: It belongs to another origin.
-    """
-    if not same_origin(uri, actor_id):
-        raise OriginMismatchError("An identifier is not of the signer's origin.")
+def optional_timestamp(source: JsonObject, name: str) -> datetime | None:
+    """Return a time, None if the field is absent."""
+    return timestamp(source, name) if name in source else None
 
 
 def _wrong(name: str, expected: str) -> SchemaInvalidError:

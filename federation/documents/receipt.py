@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING
 
 from federation import jsonld
 from federation.documents import reading
-from federation.documents.signed import SignedDocument, require_proof, sign
-from federation.errors import ConflictError, OriginMismatchError
+from federation.documents.signed import SignedDocument, require_proof_now, sign
+from federation.errors import ConflictError, SchemaInvalidError
+from federation.ids import NodeAddress
 from federation.limits import REFUSALS_LISTED_MAX
+from federation.ownership import OwnedType, require_ownership, require_signer
 from federation.timestamps import format_timestamp
 from federation.validation import check_wire
 from federation.version import Version
@@ -20,7 +22,6 @@ from federation.version import Version
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from federation.ids import NodeAddress
     from federation.json_types import JsonObject, JsonValue
     from federation.keys import Signer
     from federation.peers import RemotePeer
@@ -133,19 +134,26 @@ def parse_receipt(
         ConflictError: Another epoch, or a position outside the page.
     """
     jsonld.check_context(document)
+    require_signer(document, "actor", actor_id=peer.actor_id)
     check_wire("receipt", document)
-    reading.require_owner(document, "actor", actor_id=peer.actor_id)
-    reading.require_origin(reading.text(document, "id"), actor_id=peer.actor_id)
-    require_proof(document, peer=peer)
-    jsonld.check_meaning(document, type_iri=jsonld.type_iri("Receipt"))
-    if reading.text(document, "partner") != address.actor:
-        raise OriginMismatchError("The receipt is about another node.")
+    require_ownership(
+        document,
+        OwnedType.RECEIPT,
+        signer=NodeAddress(peer.base_url),
+        receiver=address,
+    )
+    # An answer of this moment, and signed by nothing else.
+    signed = require_proof_now(document, peer=peer)
     position = reading.integer(document, "position")
     epoch = reading.text(document, "epoch")
     if epoch != sent.epoch or not sent.first - 1 <= position <= sent.last:
         raise ConflictError(
             "The receipt does not fit the page.", code="receipt-out-of-range"
         )
+    refused = _refusals(document)
+    refused_count = reading.integer(document, "refusedCount")
+    if refused_count < len(refused):
+        raise SchemaInvalidError("/refusedCount: More are listed than counted.")
     return Receipt(
         id=reading.text(document, "id"),
         actor=peer.actor_id,
@@ -155,18 +163,16 @@ def parse_receipt(
         held=reading.integer(document, "held"),
         digest=reading.text(document, "digest"),
         published=reading.timestamp(document, "published"),
-        refused=_refusals(document, address=address),
-        refused_count=reading.integer(document, "refusedCount"),
-        signed=SignedDocument.of(document),
+        refused=refused,
+        refused_count=refused_count,
+        signed=signed,
     )
 
 
-def _refusals(document: JsonObject, *, address: NodeAddress) -> tuple[Refusal, ...]:
+def _refusals(document: JsonObject) -> tuple[Refusal, ...]:
     refusals = []
     for item in reading.objects(document, "refused"):
         entry_id = reading.text(item, "id")
-        if address.entry_local_id(entry_id) is None:
-            raise OriginMismatchError("The receipt refuses an entry of another node.")
         version = Version(
             reading.integer(item, "incarnation"), reading.integer(item, "version")
         )

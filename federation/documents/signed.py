@@ -11,10 +11,11 @@ from federation.errors import ProofInvalidError
 from federation.signatures.proof import add_proof, verify_proof
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import datetime
 
     from federation.json_types import JsonObject
-    from federation.keys import Signer
+    from federation.keys import PublicKey, Signer
     from federation.peers import RemotePeer
 
 
@@ -36,7 +37,11 @@ class SignedDocument:
     @classmethod
     def of(cls, document: JsonObject) -> Self:
         """Compute bytes and hash of a document that carries its proof."""
-        raw = canonical_bytes(document)
+        return cls.from_raw(document, canonical_bytes(document))
+
+    @classmethod
+    def from_raw(cls, document: JsonObject, raw: bytes) -> Self:
+        """Compute the hash of a document whose canonical bytes are known."""
         return cls(document, raw, hashlib.sha256(raw).hexdigest())
 
 
@@ -52,13 +57,44 @@ def sign(document: JsonObject, *, signer: Signer, created: datetime) -> SignedDo
     )
 
 
-def require_proof(document: JsonObject, *, peer: RemotePeer) -> None:
-    """Require a proof by one of a peer's pinned keys.
+def require_proof(document: JsonObject, *, peer: RemotePeer) -> SignedDocument:
+    """Require a proof by a pinned key of a peer, made while the key was valid.
+
+    Returns:
+        The document with its bytes and hash, which the check has computed anyway.
 
     Raises:
         ProofInvalidError: There is none, or it does not verify.
     """
-    proven = verify_proof(document, find_key=peer.key)
+    return _require_proof_of(
+        document,
+        peer,
+        find_key=lambda key_id, created: peer.proof_key(key_id, created=created),
+    )
+
+
+def require_proof_now(document: JsonObject, *, peer: RemotePeer) -> SignedDocument:
+    """Require a proof by a key of a peer that may sign now, retired ones excluded.
+
+    Returns:
+        As `require_proof`.
+
+    Raises:
+        ProofInvalidError: There is none, or it does not verify.
+    """
+    return _require_proof_of(
+        document, peer, find_key=lambda key_id, _created: peer.request_key(key_id)
+    )
+
+
+def _require_proof_of(
+    document: JsonObject,
+    peer: RemotePeer,
+    *,
+    find_key: Callable[[str, datetime], PublicKey | None],
+) -> SignedDocument:
+    proven = verify_proof(document, find_key=find_key)
     # A key may be pinned under another peer's name; the owner must be this actor.
     if proven.verification_method.partition("#")[0] != peer.actor_id:
         raise ProofInvalidError("The proof is by another actor's key.")
+    return SignedDocument.from_raw(document, proven.raw)

@@ -13,6 +13,8 @@ from federation import jsonld
 from federation.documents import reading
 from federation.documents.signed import SignedDocument, require_proof, sign
 from federation.errors import LocalError
+from federation.ids import NodeAddress
+from federation.ownership import OwnedType, require_ownership, require_signer
 from federation.timestamps import format_timestamp
 from federation.validation import check_wire
 from federation.version import Version
@@ -93,21 +95,18 @@ def parse_withdrawal(document: JsonObject, *, peer: RemotePeer) -> Withdrawal:
         PeerError: Context, ownership, proof or schema is wrong.
     """
     jsonld.check_context(document)
-    reading.require_owner(document, "actor", actor_id=peer.actor_id)
+    require_signer(document, "actor", actor_id=peer.actor_id)
     check_wire("delete", document)
-    activity_id = reading.text(document, "id")
-    entry_id = reading.text(document, "object")
-    reading.require_origin(activity_id, actor_id=peer.actor_id)
-    reading.require_origin(entry_id, actor_id=peer.actor_id)
-    require_proof(document, peer=peer)
+    require_ownership(document, OwnedType.DELETE, signer=NodeAddress(peer.base_url))
+    signed = require_proof(document, peer=peer)
     return Withdrawal(
-        id=activity_id,
-        entry_id=entry_id,
+        id=reading.text(document, "id"),
+        entry_id=reading.text(document, "object"),
         version=Version(
             reading.integer(document, "incarnation"),
             reading.integer(document, "version"),
         ),
         mode=WithdrawalMode(reading.text(document, "mode")),
         published=reading.timestamp(document, "published"),
-        signed=SignedDocument.of(document),
+        signed=signed,
     )

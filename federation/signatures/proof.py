@@ -11,12 +11,12 @@ SPEC.md FED-031.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 import base58
 
-from federation.canonical import canonical_bytes
+from federation.canonical import canonical_bytes, signed_forms
 from federation.errors import (
     LocalError,
     ProofInvalidError,
@@ -52,10 +52,18 @@ _PROOF_VALUE_CHARACTERS_MAX: Final = 90
 
 @dataclass(frozen=True, slots=True)
 class VerifiedProof:
-    """What a proof that verified says about itself."""
+    """What a proof that verified says about itself.
+
+    Args:
+        verification_method: Id of the key.
+        created: When it was made, as it says.
+        raw: Canonical bytes of the document with its proof.
+    """
 
     verification_method: str
     created: datetime
+    # Content stays out of `repr`, and with it out of logs.
+    raw: bytes = field(repr=False)
 
 
 def add_proof(
@@ -92,7 +100,7 @@ def add_proof(
 
 
 def verify_proof(
-    document: JsonObject, *, find_key: Callable[[str], PublicKey | None]
+    document: JsonObject, *, find_key: Callable[[str, datetime], PublicKey | None]
 ) -> VerifiedProof:
     """Check a document's only proof.
 
@@ -102,8 +110,9 @@ def verify_proof(
 
     Args:
         document: As received, with `proof`.
-        find_key: Returns the pinned key for a verification method, None if it
-            is not pinned. It must not fetch.
+        find_key: Returns the pinned key for a verification method and the time
+            at which the proof says that it was made, None if there is none. It
+            must not fetch.
 
     Raises:
         ProofInvalidError: Absent, of another kind, by an unknown key, or wrong.
@@ -128,18 +137,19 @@ def verify_proof(
         created = parse_timestamp(texts["created"])
     except SchemaInvalidError as error:
         raise ProofInvalidError("The proof's time is not valid.") from error
-    key = find_key(texts["verificationMethod"])
+    key = find_key(texts["verificationMethod"], created)
     if key is None:
         raise ProofInvalidError(
             "The proof is by a key that is not known here.", code="unknown-key"
         )
-    unsigned = {name: value for name, value in document.items() if name != "proof"}
-    options = {name: value for name, value in proof.items() if name != "proofValue"}
+    forms = signed_forms(document)
     try:
-        key.verify(_proof_value(texts["proofValue"]), hash_data(unsigned, options))
+        key.verify(
+            _proof_value(texts["proofValue"]), _hashes(forms.options, forms.document)
+        )
     except SignatureInvalidError as error:
         raise ProofInvalidError("The proof does not verify.") from error
-    return VerifiedProof(texts["verificationMethod"], created)
+    return VerifiedProof(texts["verificationMethod"], created, forms.whole)
 
 
 def hash_data(document: JsonObject, options: JsonObject) -> bytes:
@@ -147,10 +157,11 @@ def hash_data(document: JsonObject, options: JsonObject) -> bytes:
 
     Source: eddsa-jcs-2022 "Hashing".
     """
-    return (
-        hashlib.sha256(canonical_bytes(options)).digest()
-        + hashlib.sha256(canonical_bytes(document)).digest()
-    )
+    return _hashes(canonical_bytes(options), canonical_bytes(document))
+
+
+def _hashes(options: bytes, document: bytes) -> bytes:
+    return hashlib.sha256(options).digest() + hashlib.sha256(document).digest()
 
 
 def _proof_texts(proof: JsonObject) -> dict[str, str]:

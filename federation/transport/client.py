@@ -27,6 +27,7 @@ from federation.documents.receipt import Receipt, SentRange, parse_receipt
 from federation.errors import (
     FederationError,
     FetchError,
+    ForeignKeyError,
     LocalError,
     PeerError,
     PermanentFetchError,
@@ -74,6 +75,8 @@ _CHUNK_BYTES: Final = 64 * 1024
 _TEMPORARY: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
 _CONNECTIONS_PER_PEER: Final = 2
 _MEMBER_CHARACTERS_MAX: Final = 120
+# Whoever was set up anew has another key under the same id.
+_FOREIGN_KEY: Final = frozenset({"unknown-key", "proof-invalid", "signature-invalid"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,7 +257,7 @@ class FederationClient:
             request=answer.request,
         )
         claim = claim_answer(message, body=answer.body, received_at=self._clock.now())
-        key = peer.key(claim.key_id)
+        key = peer.request_key(claim.key_id)
         if key is None:
             raise SignatureInvalidError(
                 "The answer is signed by a key that is not known here.",
@@ -397,7 +400,7 @@ def _retry_after(answer: _Answer) -> timedelta | None:
     try:
         moment = parsedate_to_datetime(text)
         sent = parsedate_to_datetime(_field(answer.headers, "date"))
-    except ValueError:
+    except (ValueError, OverflowError):  # the latter for a year of twenty digits
         return None
     # Both times are by the partner's clock, so ours does not matter.
     if moment.tzinfo is None or sent.tzinfo is None:
@@ -425,10 +428,12 @@ def _activity_document(answer: _Answer) -> JsonObject:
 
 
 def _broken(answer: _Answer, error: PeerError) -> PermanentFetchError:
-    return PermanentFetchError(
+    kind = ForeignKeyError if error.code in _FOREIGN_KEY else PermanentFetchError
+    return kind(
         f"{answer.request.target_uri}: {error}",
         status=answer.status,
         problem_code=error.code,
+        members=error.members,
     )
 
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
@@ -21,12 +20,18 @@ from federation.documents.partner_request import new_nonce
 from federation.errors import (
     LimitExceededError,
     MalformedError,
+    MethodNotAllowedError,
     PeerError,
     SlowRequestError,
     UnsupportedMediaError,
 )
 from federation.ids import BaseUrl, authority_of
-from federation.inbox import ACTIVITY_JSON, ReceivedRequest
+from federation.inbox import (
+    ACTIVITY_JSON,
+    AdmittedHead,
+    ReceivedRequest,
+    RequestHead,
+)
 from federation.limits import (
     ACTIVITY_BYTES_MAX,
     PAGE_BYTES_MAX,
@@ -53,20 +58,46 @@ _SINGLE_FIELDS: Final = (
 _PRIVATE: Final = {"Cache-Control": "private, no-store"}
 
 
-async def received_request(
-    request: web.Request,
-    *,
-    base_url: BaseUrl,
-    clock: Clock,
-    bytes_max: int = PAGE_BYTES_MAX,
-    before_long_body: Callable[[ReceivedRequest], Awaitable[None]] | None = None,
-) -> ReceivedRequest:
-    """Read a request to its end and keep it as it is.
+def request_head(
+    request: web.Request, *, base_url: BaseUrl, sender: str, clock: Clock
+) -> RequestHead:
+    """Return the first lines of a request as they are; refuses nothing.
 
     Args:
         request: The request, its body not read yet.
         base_url: Our own address. Behind a proxy scheme and Host are the proxy's,
             so the signed target is rebuilt from this and never from them.
+        sender: Key of the sender's network address.
+        clock: For the time of arrival.
+    """
+    headers = tuple(
+        (name.decode("latin-1"), value.decode("latin-1"))
+        for name, value in request.raw_headers
+    )
+    return RequestHead(
+        method=request.method,
+        target_uri=f"{base_url}{request.raw_path}",
+        headers=headers,
+        sender=sender,
+        received_at=clock.now(),
+    )
+
+
+async def read_request(
+    admitted: AdmittedHead,
+    request: web.Request,
+    *,
+    base_url: BaseUrl,
+    clock: Clock,
+    bytes_max: int = PAGE_BYTES_MAX,
+    before_long_body: Callable[[AdmittedHead], Awaitable[None]] | None = None,
+) -> ReceivedRequest:
+    """Read a request to its end and keep it as it is.
+
+    Args:
+        admitted: The request's head.
+        request: The same request, its body not read yet.
+        base_url: Our own address.
         clock: For the time of arrival.
         bytes_max: Longest body.
         before_long_body: Looks at the request without its body before more than
@@ -76,38 +107,43 @@ async def received_request(
         PeerError: 400 for another host, an absolute target, a doubled field or a
             GET with a body, 408 too slow, 413 too long, 415 with a content coding.
     """
+    head = admitted.head
+    _require_unambiguous(head, request, base_url=base_url)
+
+    async def before_more() -> None:
+        if before_long_body is not None:
+            await before_long_body(admitted)
+
+    body = await _read_body(request, bytes_max=bytes_max, before_more=before_more)
+    return ReceivedRequest(
+        method=head.method,
+        target_uri=head.target_uri,
+        headers=head.headers,
+        body=body,
+        received_at=clock.now(),
+    )
+
+
+def _require_unambiguous(
+    head: RequestHead, request: web.Request, *, base_url: BaseUrl
+) -> None:
     path = request.raw_path
     if not path.startswith("/") or path.startswith("//"):
         raise MalformedError("The request's target must be a path.")
-    headers = tuple(
-        (name.decode("latin-1"), value.decode("latin-1"))
-        for name, value in request.raw_headers
-    )
-    names = [name.lower() for name, _ in headers]
+    names = [name.lower() for name, _ in head.headers]
     for name in _SINGLE_FIELDS:
         if names.count(name) > 1:
             raise MalformedError(f"The field {name} stands there twice.")
+    codings = request.headers.getall("Transfer-Encoding", [])
+    if codings and [each.strip().lower() for each in codings] != ["chunked"]:
+        raise MalformedError("The only transfer coding taken is chunked.")
     if request.headers.get("Host", "").lower() != authority_of(base_url):
         raise MalformedError("The request is for another host.", code="wrong-host")
     # aiohttp would unpack it while reading; a bomb must not get so far.
     if "content-encoding" in names:
         raise UnsupportedMediaError("Send the body without a content coding.")
-    if request.method == "GET" and request.body_exists:
+    if head.method in {"GET", "HEAD"} and request.body_exists:
         raise MalformedError("A GET has no body.")
-    head = ReceivedRequest(
-        method=request.method,
-        target_uri=f"{base_url}{path}",
-        headers=headers,
-        body=b"",
-        received_at=clock.now(),
-    )
-
-    async def before_more() -> None:
-        if before_long_body is not None:
-            await before_long_body(head)
-
-    body = await _read_body(request, bytes_max=bytes_max, before_more=before_more)
-    return replace(head, body=body, received_at=clock.now())
 
 
 def document_response(
@@ -140,22 +176,35 @@ def signed_response(
     signer: Signer,
     clock: Clock,
     random: RandomSource,
+    status: int = 200,
+    headers: Mapping[str, str] | None = None,
 ) -> web.Response:
     """Return a document as an answer that is signed for its request.
 
-    Used for pulled pages, which have no proof of their own.
+    Used for what has no proof of its own: pulled pages, tombstones.
+
+    Args:
+        document: The answer.
+        request: What it answers.
+        signer: Our key.
+        clock: For the time of the signature.
+        random: For its nonce.
+        status: HTTP status, which the signature covers.
+        headers: Further fields.
     """
     text = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
     body = text.encode("utf-8")
     signature = sign_answer(
-        200,
+        status,
         body,
         request=request.as_message(),
         signer=signer,
         created=clock.now(),
         nonce=new_nonce(random),
     )
-    return document_response(body, headers=signature)
+    return document_response(
+        body, status=status, headers={**(headers or {}), **signature}
+    )
 
 
 def problem_response(error: PeerError) -> web.Response:
@@ -167,6 +216,8 @@ def problem_response(error: PeerError) -> web.Response:
     if error.challenge is not None:
         headers["Accept-Signature"] = error.challenge
         headers["WWW-Authenticate"] = "Signature"
+    if isinstance(error, MethodNotAllowedError):
+        headers["Allow"] = ", ".join(error.allowed)
     if "retry_after" in error.members:
         headers["Retry-After"] = str(error.members["retry_after"])
     return web.Response(
@@ -200,4 +251,6 @@ async def _read_body(
                     is_vouched_for = True
     except TimeoutError as error:
         raise SlowRequestError("The body did not arrive in time.") from error
+    except (web.RequestPayloadError, ConnectionError) as error:
+        raise MalformedError("The body is broken off, or no HTTP.") from error
     return bytes(parts)

@@ -1,6 +1,6 @@
 """Whom an entry is for: names of partners into partners."""
 
-from federation.trust import TrustState
+from federation.trust import ESTABLISHED
 from node.catalogue.model import Audience, AudienceLevel
 from node.catalogue.publication import Publication
 from node.errors import InputFault, InvalidInputError
@@ -12,11 +12,7 @@ def named_audience(publication: Publication, partners: list[Partner]) -> Audienc
     """Find the named partners; a name that is none is a fault, never ignored."""
     if publication.level is not AudienceLevel.PARTNERS:
         return Audience(publication.level)
-    known = [
-        each
-        for each in partners
-        if each.state in {TrustState.ACTIVE, TrustState.PAUSED}
-    ]
+    known = [each for each in partners if each.state in ESTABLISHED]
     ids: set[str] = set()
     faults: list[InputFault] = []
     for index, named in enumerate(publication.partners):

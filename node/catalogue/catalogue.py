@@ -6,7 +6,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from federation.ids import random_id
-from federation.trust import TrustState
+from federation.trust import ESTABLISHED
 from federation.version import Version
 from node.catalogue.audiences import named_audience
 from node.catalogue.model import Audience, Entry, EntryState
@@ -176,7 +176,7 @@ class Catalogue:
                 members=_members(partner.card),
             )
             for partner in partners
-            if partner.state in {TrustState.ACTIVE, TrustState.PAUSED}
+            if partner.state in ESTABLISHED
         )
         public = decide_entry(entry, PublicViewer(), self._today())
         shown.append(AudiencePreview(None, own=False, verdict=public, members=None))
@@ -274,6 +274,7 @@ class Catalogue:
                 external_id=None,
                 document=None,
                 content_hash=None,
+                key_number=None,
             )
             values = rows.values_of(gone)
             del values["id"]
@@ -329,6 +330,31 @@ class Catalogue:
                 await self.close_in(tx, entry, EntryState.WITHDRAWN)
             else:
                 await self._new_version(tx, entry, confirmed=False)
+
+    async def sign_anew(self, limit: int) -> int:
+        """Sign published entries again whose key was revoked; return how many.
+
+        Each becomes its next version, which partners get like any other.
+        """
+        keys = self._context.keys
+        revoked = [key.number for key in keys.keys if keys.is_revoked(key.number)]
+        if not revoked:
+            return 0
+
+        async def work(tx: Transaction) -> int:
+            found = await rows.list_entries(
+                tx,
+                self._context.address,
+                where=rows.published(signed_by=revoked),
+                limit=limit,
+            )
+            for each in found:
+                entry = await self._load(tx, each.id, lock=True)
+                if entry.state is EntryState.PUBLISHED:
+                    await self._new_version(tx, entry, confirmed=False)
+            return len(found)
+
+        return await self._context.database.write(work)
 
     async def close_in(self, tx: Transaction, entry: Entry, state: EntryState) -> Entry:
         """Close an entry inside the caller's transaction; the caller may do so."""

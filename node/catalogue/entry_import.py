@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Any, Final
 
-from federation.trust import TrustState
+from federation.trust import ESTABLISHED
 from node.catalogue.catalogue import Catalogue
 from node.catalogue.import_content import (
     column_for,
@@ -128,7 +128,7 @@ class EntryImport:
         partners = [
             partner
             for partner in await list_partners(tx)
-            if partner.state in {TrustState.ACTIVE, TrustState.PAUSED}
+            if partner.state in ESTABLISHED
         ]
         planning = _Planning(
             tx=tx,

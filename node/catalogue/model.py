@@ -51,6 +51,7 @@ class Entry:
         personal: Whether the kind describes a person.
         person_consented: Consent of the person it belongs to; see `Person`.
         document: The signed wire document of this version, if published.
+        key_number: Number of our key that signed it.
     """
 
     id: str
@@ -77,6 +78,7 @@ class Entry:
     author_id: str | None = None
     content_hash: str | None = None
     document: bytes | None = field(default=None, repr=False)
+    key_number: int | None = None
 
     @property
     def title(self) -> Mapping[str, str]:

@@ -27,7 +27,7 @@ def sign_entry(entry: Entry, owner: Owner, context: NodeContext) -> Entry:
         InvalidInputError: The entry is too long to travel.
     """
     if entry.state is not EntryState.PUBLISHED or entry.published_at is None:
-        return replace(entry, document=None, content_hash=None)
+        return replace(entry, document=None, content_hash=None, key_number=None)
     document = EntryDocument.from_content(
         dict(entry.content),
         id=entry.uri,
@@ -37,10 +37,9 @@ def sign_entry(entry: Entry, owner: Owner, context: NodeContext) -> Entry:
         owner=_owner(entry, owner),
         public=entry.audience.level is AudienceLevel.PUBLIC,
     )
+    signer = context.signer
     try:
-        signed = build_entry(
-            document, signer=context.signer, created=context.clock.now()
-        )
+        signed = build_entry(document, signer=signer, created=context.clock.now())
     except LocalError as error:
         reason = Sentence(
             "The protocol does not permit it: {reason}.", reason=str(error)
@@ -49,7 +48,12 @@ def sign_entry(entry: Entry, owner: Owner, context: NodeContext) -> Entry:
         raise InvalidInputError(
             "The entry cannot be signed in this form.", faults=[fault]
         ) from error
-    return replace(entry, document=signed.raw, content_hash=signed.content_hash)
+    return replace(
+        entry,
+        document=signed.raw,
+        content_hash=signed.content_hash,
+        key_number=signer.key_number,
+    )
 
 
 def _owner(entry: Entry, owner: Owner) -> EntryOwner:

@@ -14,6 +14,7 @@ def _states() -> dict[str, str]:
         "waiting": _("waits for the other office to confirm"),
         "active": _("active"),
         "paused": _("paused"),
+        "suspended": _("suspended; your office has to compare its key"),
         "refused": _("refused"),
         "ending": _("ended; withdrawals are on their way"),
         "ended": _("ended"),

@@ -9,8 +9,10 @@ from typing import Any
 import click
 
 from node.cli import (
+    conform_commands,
     conversation_commands,
     entry_commands,
+    key_commands,
     member_commands,
     node_commands,
     partner_commands,
@@ -39,7 +41,9 @@ for _module in (
     member_commands,
     entry_commands,
     partner_commands,
+    key_commands,
     conversation_commands,
+    conform_commands,
 ):
     for _command in _module.COMMANDS:
         program.add_command(_command)

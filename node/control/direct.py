@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from node.app import open_node
+from node.control.commands.keys import MENDING
 from node.control.registry import run_command
 from node.control.request import ControlRequest
 
@@ -18,5 +19,6 @@ async def run_directly(folder: Path, request: ControlRequest) -> dict[str, Any]:
         ConflictError: Another process holds the folder.
         NodeError: The command was refused or failed.
     """
-    async with open_node(folder) as node:
+    mends = request.command in MENDING
+    async with open_node(folder, without_secrets=mends) as node:
         return await run_command(node, request)

@@ -4,7 +4,14 @@ from collections.abc import Awaitable, Callable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from node.control.commands import conversations, entries, members, node_itself, partners
+from node.control.commands import (
+    conversations,
+    entries,
+    keys,
+    members,
+    node_itself,
+    partners,
+)
 from node.control.request import ControlRequest
 from node.errors import InvalidInputError
 from node.sentence import Sentence
@@ -26,6 +33,17 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
         "entry.show": entries.show,
         "entry.withdraw": entries.withdraw,
         "feed": entries.feed,
+        "keys.activate": keys.activate,
+        "keys.backed-up": keys.backed_up,
+        "keys.backup": keys.backup,
+        "keys.check": keys.check,
+        "keys.effects": keys.effects,
+        "keys.list": keys.list_keys,
+        "keys.replace": keys.replace,
+        "keys.restore": keys.restore,
+        "keys.retire": keys.retire,
+        "keys.revoke": keys.revoke,
+        "keys.rotate": keys.rotate,
         "ledger": node_itself.ledger,
         "members.add": members.add,
         "members.import": members.import_file,

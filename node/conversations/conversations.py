@@ -9,7 +9,7 @@ from federation.errors import ConflictError as PeerConflictError
 from federation.errors import NotFoundError as PeerNotFoundError
 from federation.ids import random_id
 from federation.limits import MESSAGE_CHARACTERS_MAX
-from federation.trust import Allow, TrustAction, TrustState, decide_trust
+from federation.trust import ESTABLISHED
 from node.catalogue.model import Entry, EntryState, ReceivedEntry
 from node.conversations.entries import find_own, find_received
 from node.conversations.model import Conversation, UnansweredThread
@@ -523,10 +523,8 @@ def checked_text(text: str) -> str:
 def _require_open(partner: Partner | None) -> None:
     if partner is None:
         raise NotFoundError("There is no such conversation.")
-    if partner.state is TrustState.PAUSED or isinstance(
-        decide_trust(partner.state, TrustAction.BE_TOLD), Allow
-    ):
-        return
+    if partner.state in ESTABLISHED:
+        return  # it waits while nothing flows
     raise ConflictError(
         Sentence("The message cannot be sent: {state}.", state=describe_state(partner)),
         code=f"partner-{partner.state.value}",

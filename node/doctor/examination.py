@@ -22,11 +22,11 @@ from node.doctor.facts import DatabaseFacts, read_facts
 from node.doctor.finding import Check, Finding, Severity, Subject
 from node.doctor.folder_checks import (
     DiskCheck,
-    KeyCheck,
     LoopbackCheck,
     ReachabilityCheck,
     ServingCheck,
 )
+from node.doctor.key_checks import KeyBackupCheck, KeyChangeCheck, KeyCheck
 from node.errors import ConfigInvalidError, NodeError
 from node.web.i18n import gettext as _
 
@@ -34,6 +34,8 @@ CHECKS: Final[tuple[Check, ...]] = (
     DatabaseCheck(),
     SqliteCheck(),
     KeyCheck(),
+    KeyBackupCheck(),
+    KeyChangeCheck(),
     LoopbackCheck(),
     ServingCheck(),
     ReachabilityCheck(),

@@ -5,6 +5,7 @@ connection can neither write nor checkpoint (DESIGN: the writer alone does).
 """
 
 from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,9 +13,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import quote
 
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy import create_engine
 from sqlalchemy.pool import NullPool
 
+from node.keys.model import NodeKey
 from node.partners.model import Partner
 from node.storage.database import (
     SQLITE_FILE,
@@ -25,9 +27,11 @@ from node.storage.database import (
 )
 from node.storage.ledger import LedgerCounts, counts
 from node.storage.mail import MailCounts, count_mails
+from node.storage.node_keys import list_keys
 from node.storage.node_state import NodeState, load_node_state
 from node.storage.partners import list_partners
 from node.storage.schema import SchemaState, SchemaStatus, schema_state
+from node.storage.sqlite_connection import SqliteConnection, SqliteTransaction
 
 T = TypeVar("T")
 
@@ -49,6 +53,7 @@ class DatabaseFacts:
         partners: All partners; empty while the schema is not current.
         mails: None while the schema is not current.
         bytes_used: Size of the SQLite file; None on PostgreSQL.
+        keys: Our own keys; empty while the schema is not current.
     """
 
     engine: str
@@ -57,6 +62,7 @@ class DatabaseFacts:
     partners: tuple[PartnerFacts, ...]
     mails: MailCounts | None
     bytes_used: int | None
+    keys: tuple[NodeKey, ...] = ()
 
     @property
     def latest(self) -> datetime | None:
@@ -82,8 +88,11 @@ class ReadOnlyDatabase:
     engine_name = "sqlite"
 
     def __init__(self, path: Path) -> None:
-        url = f"sqlite+aiosqlite:///file:{quote(str(path))}?mode=ro&uri=true"
-        self._engine: AsyncEngine = create_async_engine(url, poolclass=NullPool)
+        url = f"sqlite:///file:{quote(str(path))}?mode=ro&uri=true"
+        self._engine = create_engine(
+            url, poolclass=NullPool, connect_args={"check_same_thread": False}
+        )
+        self._threads = ThreadPoolExecutor(1, "sqlite")
 
     async def write(self, work: Work[T]) -> T:
         """Refuse."""
@@ -94,17 +103,22 @@ class ReadOnlyDatabase:
     @asynccontextmanager
     async def read(self) -> AsyncIterator[Transaction]:
         """Open a snapshot."""
-        async with self._engine.connect() as connection:
-            yield Transaction(connection)
+        connection = SqliteConnection(self._engine, self._threads)
+        try:
+            connection.begin_reading()
+            yield SqliteTransaction(connection)
+        finally:
+            connection.roll_back()
+            connection.close()
 
     async def run_sync(self, function: Callable[[Any], T]) -> T:
         """Run a synchronous function that only reads."""
-        async with self._engine.connect() as connection:
-            return await connection.run_sync(function)
+        with self._engine.connect() as connection:
+            return function(connection)
 
     async def close(self) -> None:
         """Close."""
-        await self._engine.dispose()
+        self._threads.shutdown(wait=False)
 
 
 async def read_facts(folder: Path, url: str) -> DatabaseFacts:
@@ -142,6 +156,7 @@ async def read_facts(folder: Path, url: str) -> DatabaseFacts:
                 partners=tuple(partners),
                 mails=await count_mails(tx),
                 bytes_used=size,
+                keys=tuple(await list_keys(tx)),
             )
     finally:
         await database.close()

@@ -8,8 +8,6 @@ from urllib.parse import urlsplit
 
 from node.control.lock_holder import lock_holder
 from node.doctor.finding import Finding, Severity, Subject
-from node.errors import ConfigInvalidError
-from node.node_key import load_key
 from node.web.i18n import gettext as _
 
 DISK_WARNING_BYTES: Final = 1024**3
@@ -17,31 +15,6 @@ DISK_ERROR_BYTES: Final = 100 * 1024**2
 REACH_SECONDS: Final = 5.0
 _GIBIBYTE: Final = 1024**3
 _HTTP_OK: Final = 200
-
-
-class KeyCheck:
-    """The node's key is there and only its owner can read it."""
-
-    id: ClassVar[str] = "key"
-
-    @property
-    def title(self) -> str:
-        """Name for people."""
-        return _("Key")
-
-    def findings(self, subject: Subject) -> Iterable[Finding]:
-        """Load the key as the node would."""
-        try:
-            key = load_key(subject.folder)
-        except ConfigInvalidError as error:
-            for fault in error.faults:
-                yield Finding(self.id, self.title, Severity.ERROR, fault.in_words(_))
-            return
-        message = _(
-            "Fingerprint %(fingerprint)s, readable by its owner only.",
-            fingerprint=key.public_key.fingerprint,
-        )
-        yield Finding(self.id, self.title, Severity.OK, message)
 
 
 class LoopbackCheck:

@@ -1,6 +1,10 @@
-"""Single activities: built when they are sent, so that the queue holds no text."""
+"""Single activities: built when they are sent, so that the queue holds no text.
 
-from dataclasses import replace
+Being built late also means that each is signed by a key that its partner knows at
+that moment, however long it has waited.
+"""
+
+from dataclasses import dataclass, replace
 
 from federation.documents import (
     Message,
@@ -11,12 +15,16 @@ from federation.documents import (
     build_message,
     build_notice,
 )
+from federation.documents.actor_update import ActorUpdate, build_actor_update
 from federation.errors import LocalError, SchemaInvalidError
+from federation.keys import Signer
 from node.partners.model import Partner
+from node.partners.own_actor import own_actor
 from node.partners.partners import Partners
 from node.ports import NodeContext
 from node.storage import conversations as conversation_rows
 from node.storage.database import Transaction
+from node.storage.node_keys import note_told
 from node.storage.outgoing import ActivityKind, OutgoingActivity
 
 _NOTICE_TYPES = {
@@ -24,6 +32,21 @@ _NOTICE_TYPES = {
     ActivityKind.REJECT: NoticeType.REJECT,
     ActivityKind.LEAVE: NoticeType.LEAVE,
 }
+
+
+@dataclass(frozen=True, slots=True)
+class BuiltActivity:
+    """An activity ready to be sent.
+
+    Attributes:
+        signer: Signs the request too; the partner knows this key.
+        tells_key: Number of our newest key that the document tells of; None if the
+            partner will not believe it, or if it is about something else.
+    """
+
+    document: SignedDocument
+    signer: Signer
+    tells_key: int | None = None
 
 
 class Activities:
@@ -35,10 +58,14 @@ class Activities:
 
     async def build(
         self, tx: Transaction, partner: Partner, activity: OutgoingActivity
-    ) -> SignedDocument:
+    ) -> BuiltActivity:
         """Sign the document of a queued activity; its id is always the same."""
+        if activity.kind is ActivityKind.ACTOR:
+            return await self._actor_update(tx, partner, activity)
+        signer = self._context.keys.signer_for(partner)
         if activity.kind is ActivityKind.MESSAGE:
-            return await self._message(tx, partner, activity)
+            message = await self._message(tx, partner, activity, signer=signer)
+            return BuiltActivity(message, signer)
         notice = Notice(
             id=activity.activity_id,
             type=_NOTICE_TYPES[activity.kind],
@@ -49,22 +76,25 @@ class Activities:
             reason=await self._partners.notice_reason(tx, activity),
         )
         try:
-            return self._signed(notice)
+            document = self._signed(notice, signer)
         except (LocalError, SchemaInvalidError):
             # The notice matters more than the words that came with it.
-            return self._signed(replace(notice, reason=None))
+            document = self._signed(replace(notice, reason=None), signer)
+        return BuiltActivity(document, signer)
 
-    def _signed(self, notice: Notice) -> SignedDocument:
-        return build_notice(
-            notice,
-            signer=self._context.signer,
-            created=self._context.clock.now(),
-        )
+    def _signed(self, notice: Notice, signer: Signer) -> SignedDocument:
+        return build_notice(notice, signer=signer, created=self._context.clock.now())
 
     async def delivered(
-        self, tx: Transaction, partner: Partner, activity: OutgoingActivity
+        self,
+        tx: Transaction,
+        partner: Partner,
+        activity: OutgoingActivity,
+        built: BuiltActivity,
     ) -> None:
         """Note that the partner has stored an activity."""
+        if built.tells_key is not None:
+            await note_told(tx, partner.id, number=built.tells_key)
         if activity.kind is ActivityKind.MESSAGE:
             await conversation_rows.mark_delivered(
                 tx, activity.activity_id, at=self._context.clock.now()
@@ -76,8 +106,44 @@ class Activities:
         """Close a partnership that the partner does not know any more."""
         await self._partners.partner_has_left(tx, partner)
 
-    async def _message(
+    async def foreign_key_seen(self, partner: Partner) -> None:
+        """Look at the keys of a partner whose answer had an unknown one."""
+        await self._partners.keys.foreign_key_seen(partner)
+
+    async def _actor_update(
         self, tx: Transaction, partner: Partner, activity: OutgoingActivity
+    ) -> BuiltActivity:
+        """Tell a partner what our actor says now.
+
+        A revoked key says itself that it is revoked; the partner then believes
+        nothing but that (SPEC FED-105).
+        """
+        keys = self._context.keys
+        number = keys.number_of(activity.subject)
+        signer = keys.signer_for(partner) if number is None else keys.signer_of(number)
+        if signer is None:
+            msg = "the secret of the revoked key is no longer there"
+            raise LocalError(msg)
+        document = build_actor_update(
+            ActorUpdate(
+                id=activity.activity_id,
+                actor=await own_actor(tx, self._context),
+                recipient=partner.actor_id,
+                published=activity.created_at.replace(microsecond=0),
+            ),
+            signer=signer,
+            created=self._context.clock.now(),
+        )
+        told = keys.newest.number if number is None else None
+        return BuiltActivity(document, signer, tells_key=told)
+
+    async def _message(
+        self,
+        tx: Transaction,
+        partner: Partner,
+        activity: OutgoingActivity,
+        *,
+        signer: Signer,
     ) -> SignedDocument:
         stored = await conversation_rows.load_message_to_send(tx, activity.subject)
         if stored is None:
@@ -96,6 +162,6 @@ class Activities:
                 author=MessageAuthor(message.author_name, message.author_organisation),
                 published=message.sent_at.replace(microsecond=0),
             ),
-            signer=self._context.signer,
+            signer=signer,
             created=self._context.clock.now(),
         )

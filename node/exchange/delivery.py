@@ -13,6 +13,7 @@ from typing import Protocol
 from federation.documents import Page, Receipt, SignedDocument
 from federation.errors import (
     FederationError,
+    ForeignKeyError,
     LocalError,
     PeerError,
     PermanentFetchError,
@@ -24,6 +25,7 @@ from federation.keys import Signer
 from federation.peers import RemotePeer
 from federation.retry import next_attempt
 from federation.trust import Allow, TrustAction, TrustState, decide_trust
+from node.exchange.activities import BuiltActivity
 from node.exchange.receiving import Receiving
 from node.exchange.sending import OutgoingPage, Sending
 from node.exchange.wakeup import WakeUp
@@ -40,7 +42,8 @@ logger = logging.getLogger(__name__)
 POLL_SECONDS = 2.0  # how often due retries are looked for
 PARTNERS_AT_ONCE = 16  # deliveries in parallel, all partners together
 PROBLEM_GAP = "position-gap"
-PROBLEM_PAUSED = "partnership-paused"
+# What a partner answers that takes withdrawals only.
+PROBLEMS_HELD = frozenset({"partnership-paused", "partnership-suspended"})
 # Pages of one catch-up; a partner that always has more is asked again later.
 PULLED_PAGES_MAX = 1_000
 # What a partner answers when it knows no partnership with us (any more). The
@@ -75,18 +78,26 @@ class ActivityDesk(Protocol):
 
     async def build(
         self, tx: Transaction, partner: Partner, activity: OutgoingActivity
-    ) -> SignedDocument:
+    ) -> BuiltActivity:
         """Sign the document of a queued activity."""
         ...
 
     async def delivered(
-        self, tx: Transaction, partner: Partner, activity: OutgoingActivity
+        self,
+        tx: Transaction,
+        partner: Partner,
+        activity: OutgoingActivity,
+        built: BuiltActivity,
     ) -> None:
         """Note that the partner has stored it."""
         ...
 
     async def partner_has_left(self, tx: Transaction, partner: Partner) -> None:
         """Close a partnership that the partner does not know any more."""
+        ...
+
+    async def foreign_key_seen(self, partner: Partner) -> None:
+        """Look at the keys of a partner whose answer had an unknown one."""
         ...
 
 
@@ -197,7 +208,9 @@ class DeliveryWorker:
 
     async def _fetch(self, partner: Partner, *, after: int) -> Page:
         return await self._client.pull_page(
-            known_peer(partner), after=after, signer=self._context.signer
+            known_peer(partner),
+            after=after,
+            signer=self._context.keys.signer_for(partner),
         )
 
     def _start(self, partner_id: str, job: Callable[[str], Awaitable[None]]) -> None:
@@ -229,6 +242,9 @@ class DeliveryWorker:
             await self.pull(partner_id)
         except FederationError as error:
             logger.info("no catch-up with %s: %s", partner_id, error)
+            partner = await self._load(partner_id)
+            if isinstance(error, ForeignKeyError) and partner is not None:
+                await self._activities.foreign_key_seen(partner)
         await self.deliver(partner_id)
 
     async def _partners(self) -> list[Partner]:
@@ -268,25 +284,27 @@ class DeliveryWorker:
             return True
         try:
             await self._client.post_activity(
-                known_peer(partner), built, signer=self._context.signer
+                known_peer(partner), built.document, signer=built.signer
             )
         except PermanentFetchError as error:
-            if not _refuses_this(activity, error):
+            if not _refuses_this(activity, built, error):
                 raise
             await self._refused(activity, error)
             return True
-        await self._delivered(partner, activity)
+        await self._delivered(partner, activity, built)
         return True
 
     async def _built(
         self, tx: Transaction, partner: Partner, activity: OutgoingActivity
-    ) -> SignedDocument | LocalError:
+    ) -> BuiltActivity | LocalError:
         try:
             return await self._activities.build(tx, partner, activity)
         except LocalError as error:
             return error
 
-    async def _delivered(self, partner: Partner, activity: OutgoingActivity) -> None:
+    async def _delivered(
+        self, partner: Partner, activity: OutgoingActivity, built: BuiltActivity
+    ) -> None:
         async def work(tx: Transaction) -> None:
             now = self._context.clock.now()
             await outgoing.mark_delivered(tx, activity.activity_id, at=now)
@@ -298,7 +316,7 @@ class DeliveryWorker:
                 last_error=None,
                 last_sent_at=now,
             )
-            await self._activities.delivered(tx, partner, activity)
+            await self._activities.delivered(tx, partner, activity, built)
 
         await self._context.database.write(work)
         logger.info("delivered %s %s to %s", activity.kind, activity.seq, partner.id)
@@ -327,7 +345,7 @@ class DeliveryWorker:
         except PermanentFetchError as error:
             if error.problem_code == PROBLEM_GAP:
                 return await self._rewind(partner, page, error)
-            if error.problem_code != PROBLEM_PAUSED:
+            if error.problem_code not in PROBLEMS_HELD:
                 raise
             await self._push_withdrawals(partner)
             raise
@@ -350,7 +368,9 @@ class DeliveryWorker:
 
     async def _push(self, partner: Partner, page: OutgoingPage) -> bool:
         receipt = await self._client.push_page(
-            known_peer(partner), page.document, signer=self._context.signer
+            known_peer(partner),
+            page.document,
+            signer=self._context.keys.signer_for(partner),
         )
         if receipt.position < page.sent.first:
             raise PermanentFetchError(
@@ -372,6 +392,8 @@ class DeliveryWorker:
             partner.state in _OVER_FOR_US
             and isinstance(error, PermanentFetchError)
             and error.problem_code in PROBLEMS_OVER
+            # After our key was revoked, not to know us means nothing.
+            and self._context.keys.is_known_to(partner)
         )
         now = self._context.clock.now()
 
@@ -402,6 +424,8 @@ class DeliveryWorker:
 
         await self._context.database.write(work)
         logger.warning("delivery to %s failed: %s", partner.id, error)
+        if isinstance(error, ForeignKeyError):
+            await self._activities.foreign_key_seen(partner)
 
 
 def _sentence(error: FederationError) -> str:
@@ -409,18 +433,22 @@ def _sentence(error: FederationError) -> str:
     return text[:300]
 
 
-def _refuses_this(activity: OutgoingActivity, error: PermanentFetchError) -> bool:
-    """Whether a partner's node, and not something in between, refuses one message.
+def _refuses_this(
+    activity: OutgoingActivity, built: BuiltActivity, error: PermanentFetchError
+) -> bool:
+    """Whether a partner's node, and not something in between, refuses one activity.
 
     400, 404, 409, 413 and 422 name the activity; 401, 403 and 410 name us. A plain
     answer without one of our problem types may come from a proxy. Notices are
-    never given up: the state of the partnership hangs on them.
+    never given up: the state of the partnership hangs on them. What a revoked key
+    says of itself is: a partner that refuses it trusts that key no more anyway.
     """
-    return (
-        activity.kind is ActivityKind.MESSAGE
-        and error.problem_code is not None
-        and error.status in {400, 404, 409, 413, 422}
-    )
+    if error.problem_code is None:
+        return False
+    if activity.kind is ActivityKind.ACTOR:
+        return built.tells_key is None
+    names_it = error.status in {400, 404, 409, 413, 422}
+    return activity.kind is ActivityKind.MESSAGE and names_it
 
 
 def _may(state: TrustState, action: TrustAction) -> bool:
@@ -428,7 +456,7 @@ def _may(state: TrustState, action: TrustAction) -> bool:
 
 
 def _may_leave(partner: Partner, activity: OutgoingActivity) -> bool:
-    """Messages wait while the partnership is paused; notices always go out."""
+    """Messages wait while the partnership is paused; all waits while suspended."""
     if activity.kind is ActivityKind.MESSAGE:
         return _may(partner.state, TrustAction.BE_TOLD)
-    return True
+    return _may(partner.state, TrustAction.BE_NOTIFIED)

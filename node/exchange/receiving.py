@@ -5,11 +5,9 @@ after a crash: versions decide what it still changes (federation.exchange).
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, assert_never
-
-from sqlalchemy import null
 
 from federation.documents import (
     Page,
@@ -56,13 +54,19 @@ EQUIVOCATION = "equivocation"
 
 @dataclass(frozen=True, slots=True)
 class _State:
-    """What one page changes while it is applied."""
+    """What one page changes while it is applied.
+
+    Attributes:
+        held: What we hold of each of its entries, kept up to date.
+        puts: Columns to be written, by entry; the last change of one counts.
+    """
 
     partner: Partner
     held: dict[str, HeldVersion]
     view: ViewDigest
-    refused: list[Refusal]
     now: datetime
+    refused: list[Refusal] = field(default_factory=list)
+    puts: dict[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 class Receiving:
@@ -97,11 +101,11 @@ class Receiving:
                 tx, partner.id, [item.entry_id for item in page.items]
             ),
             view=await load_view(tx, partner.id, "in"),
-            refused=[],
             now=self._context.clock.now(),
         )
         for item in page.items:
-            await self._apply(tx, state, item)
+            self._apply(state, item)
+        await self._store(tx, state)
         await store_view(tx, partner.id, "in", state.view)
         reached = page.last
         if position is not None and position.epoch == page.epoch:
@@ -128,7 +132,7 @@ class Receiving:
             tx.after_commit(lambda: self._wakeup.poke(partner.id))
         await update_partner(tx, partner.id, **values)
 
-    async def _apply(self, tx: Transaction, state: _State, item: PageItem) -> None:
+    def _apply(self, state: _State, item: PageItem) -> None:
         held = state.held.get(item.entry_id)
         decision = decide_item(item, held)
         match decision:
@@ -139,7 +143,7 @@ class Receiving:
                 state.view.add(
                     item.entry_id, received.version, received.signed.content_hash
                 )
-                await self._put(tx, state, item.entry_id, _copy(received))
+                state.puts[item.entry_id] = _copy(received)
                 new = HeldVersion(
                     received.version, HeldState.PRESENT, received.signed.content_hash
                 )
@@ -147,7 +151,7 @@ class Receiving:
                 if held is None and state.partner.state is not TrustState.ACTIVE:
                     return  # nothing to remove, and no reason to remember it
                 self._uncount(state, item.entry_id, held)
-                await self._put(tx, state, item.entry_id, _tombstone(withdrawal))
+                state.puts[item.entry_id] = _tombstone(withdrawal)
                 gone = (
                     HeldState.DELETED
                     if withdrawal.mode is WithdrawalMode.DELETION
@@ -159,7 +163,7 @@ class Receiving:
                     state.refused.append(Refusal(entry_id, version, reason))
                     return  # the version that came first stays
                 self._uncount(state, entry_id, held)
-                await self._put(tx, state, entry_id, _kept_out(version, reason))
+                state.puts[entry_id] = _kept_out(version, reason)
                 new = HeldVersion(version, HeldState.QUARANTINED)
             case _:
                 assert_never(decision)
@@ -171,16 +175,18 @@ class Receiving:
         if held.state is HeldState.PRESENT:
             state.view.remove(uri, held.version, held.content_hash)
 
-    async def _put(
-        self, tx: Transaction, state: _State, uri: str, values: Mapping[str, Any]
-    ) -> None:
-        await rows.put_received(
-            tx,
-            partner_id=state.partner.id,
-            entry_uri=uri,
-            new_id=random_id(self._context.random),
-            values={**values, "changed_at": state.now},
-        )
+    async def _store(self, tx: Transaction, state: _State) -> None:
+        values = [
+            {
+                **columns,
+                "id": random_id(self._context.random),
+                "entry_uri": uri,
+                "changed_at": state.now,
+            }
+            for uri, columns in state.puts.items()
+        ]
+        if values:
+            await rows.put_received(tx, state.partner.id, values)
 
     async def _receipt(
         self, tx: Transaction, state: _State, page: Page
@@ -208,7 +214,8 @@ class Receiving:
                 tx, partner.id, ReceivedState.QUARANTINED
             ),
         )
-        return build_receipt(receipt, signer=self._context.signer, created=state.now)
+        signer = self._context.keys.signer_for(partner)
+        return build_receipt(receipt, signer=signer, created=state.now)
 
 
 def _position(partner: Partner) -> HeldPosition | None:
@@ -228,7 +235,7 @@ def _copy(received: ReceivedEntry) -> dict[str, Any]:
         "incarnation": entry.version.incarnation,
         "counter": entry.version.counter,
         "content": content,
-        "owner": owner or null(),
+        "owner": owner or None,
         "is_public": entry.public,
         "search_text": searchable_text(content, _names(owner)),
         "valid_until": last_day(content) if entry.known_kind else entry.valid_until,
@@ -247,9 +254,8 @@ def _emptied(version: Version) -> dict[str, Any]:
         "known_kind": False,
         "incarnation": version.incarnation,
         "counter": version.counter,
-        # JSON columns: SQL NULL, not the JSON text "null".
-        "content": null(),
-        "owner": null(),
+        "content": None,
+        "owner": None,
         "is_public": False,
         "search_text": "",
         "valid_until": None,

@@ -84,7 +84,13 @@ class Sending:
 
         async def work(tx: Transaction) -> OutgoingPage:
             partner = await self._locked(tx, partner_id)
-            tellable = not withdrawals_only and _may(partner.state, TrustAction.BE_TOLD)
+            # A partner that does not know the key of our entries could not verify
+            # them. It is told of the key first; withdrawals it can always read.
+            tellable = (
+                not withdrawals_only
+                and _may(partner.state, TrustAction.BE_TOLD)
+                and self._context.keys.can_verify_entries(partner)
+            )
             if not tellable:
                 await self._let_withdrawals_pass(tx, partner)
             start = partner.acked_seq if after is None else after
@@ -165,8 +171,10 @@ class Sending:
         for row in waiting:
             entry = known[row.entry_id]
             shown = row.op == UPSERT and self._may_see(partner, entry)
-            if shown and not tellable:
-                break  # what follows waits until entries may flow again
+            if shown and (
+                not tellable or self._context.keys.is_revoked(entry.key_number)
+            ):
+                break  # waits until entries may flow again, or it is signed anew
             item = await self._item(tx, partner, row, entry, shown=shown)
             if item is not None:
                 change, length = item
@@ -208,7 +216,7 @@ class Sending:
     ) -> tuple[Upsert | Removal, int] | None:
         """Return the change that a row stands for, None if it has left its place."""
         if row.op != UPSERT:
-            return self._removal(row, entry)
+            return self._removal(partner, row, entry)
         if shown and entry.document is not None:
             size = len(entry.document) + _ITEM_OVERHEAD_BYTES
             document = json.loads(entry.document)
@@ -230,7 +238,9 @@ class Sending:
             )
         return None
 
-    def _removal(self, row: Disclosure, entry: Entry) -> tuple[Removal, int]:
+    def _removal(
+        self, partner: Partner, row: Disclosure, entry: Entry
+    ) -> tuple[Removal, int]:
         now = self._context.clock.now()
         deletion = row.op == DELETE
         withdrawal = Withdrawal(
@@ -240,7 +250,8 @@ class Sending:
             mode=WithdrawalMode.DELETION if deletion else WithdrawalMode.WITHDRAWAL,
             published=now.replace(microsecond=0),
         )
-        signed = build_withdrawal(withdrawal, signer=self._context.signer, created=now)
+        signer = self._context.keys.signer_for(partner)
+        signed = build_withdrawal(withdrawal, signer=signer, created=now)
         return Removal(signed.document), len(signed.raw) + _ITEM_OVERHEAD_BYTES
 
     async def _apply_receipt(

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from federation.trust import TrustState
+from federation.trust import ESTABLISHED, TrustState
 from node.catalogue.model import Entry, EntryState
 from node.partners.model import Partner
 from node.ports import NodeContext
@@ -24,8 +24,8 @@ from node.storage.tables import entries
 from node.storage.views import drop_views
 from node.visibility import Form, PartnerViewer, Verdict, decide_entry, visible_entries
 
-# Partners that may be told something new, now or once they are resumed.
-_TELLABLE = (TrustState.ACTIVE, TrustState.PAUSED)
+# Partners that may be told something new, now or once it flows again.
+_TELLABLE = ESTABLISHED
 
 
 _ENTRIES_AT_ONCE = 500  # ids in one query

@@ -16,6 +16,7 @@ class MailKind(StrEnum):
     ENTRY_EXPIRED = "entry-expired"
     PARTNER_REQUEST = "partner-request"
     PARTNER_ACTIVE = "partner-active"
+    PARTNER_KEY_CHANGED = "partner-key-changed"
 
 
 class MailState(StrEnum):

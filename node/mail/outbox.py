@@ -14,7 +14,7 @@ from typing import Any, Final
 from pydantic import SecretStr
 
 from federation.ids import random_id
-from node.config import MailConfig
+from node.config_sections import MailConfig
 from node.errors import ConflictError, NotAuthorisedError
 from node.mail.model import Mail, MailKind, MailState
 from node.mail.pages import page_for

@@ -12,6 +12,7 @@ _PATHS: Final = {
     MailKind.ENTRY_EXPIRED: "/meine",
     MailKind.PARTNER_REQUEST: "/admin/partner",
     MailKind.PARTNER_ACTIVE: "/admin/partner",
+    MailKind.PARTNER_KEY_CHANGED: "/admin/partner/{partner_id}",
 }
 
 

@@ -12,7 +12,7 @@ from typing import Final
 import aiosmtplib
 
 from federation.ids import NodeAddress, host_of
-from node.config import MailConfig
+from node.config_sections import MailConfig
 from node.mail.model import Mail
 
 TIMEOUT_SECONDS: Final = 30.0  # for each command

@@ -7,7 +7,7 @@ from typing import Final
 
 from sqlalchemy import ColumnElement, func, select
 
-from federation.trust import TrustState
+from federation.trust import ESTABLISHED, TrustState
 from node.catalogue.model import AudienceLevel, Entry, EntryState, ReceivedState
 from node.partners.model import Partner
 from node.ports import NodeContext
@@ -32,7 +32,7 @@ ENDING_WITHIN: Final = timedelta(days=7)
 _TOLD_STATES: Final = frozenset(
     {TrustState.ACTIVE, TrustState.PAUSED, TrustState.ENDING}
 )
-_PARTNER_STATES: Final = frozenset({TrustState.ACTIVE, TrustState.PAUSED})
+_PARTNER_STATES: Final = ESTABLISHED
 _PERSONAL_KINDS: Final = tuple(kind.name for kind in KINDS.values() if kind.personal)
 
 
@@ -43,7 +43,8 @@ class Counters:
     Attributes:
         members: Persons who have not left.
         entries: Published entries of own members.
-        partners: Clusters with a confirmed partnership, paused ones included.
+        partners: Clusters with a confirmed partnership, paused and suspended ones
+            included.
         delivered: Entries that partners hold, each partner counted.
     """
 

@@ -1,8 +1,7 @@
-"""Partners as the protocol sees them: address, actor, pinned key, state."""
+"""Partners as the protocol sees them: address, actor, pinned keys, state."""
 
 from federation.ids import BaseUrl
-from federation.keys import PublicKey
-from federation.peers import KnownPeer, PinnedKey
+from federation.peers import KnownPeer
 from node.partners.model import Partner
 from node.storage.database import Database
 from node.storage.partners import find_by_key_id
@@ -10,19 +9,18 @@ from node.storage.partners import find_by_key_id
 
 def known_peer(partner: Partner) -> KnownPeer:
     """Return what the protocol has to know of a partner."""
-    key = PinnedKey(partner.key_id, PublicKey.from_multibase(partner.key_multibase))
     return KnownPeer(
         base_url=BaseUrl(partner.base_url),
         actor_id=partner.actor_id,
-        keys=(key,),
+        keys=tuple(key.pinned for key in partner.keys),
         partner_id=partner.id,
         state=partner.state,
     )
 
 
 def fingerprint(partner: Partner) -> str:
-    """Return the pinned key in the form that people compare."""
-    return PublicKey.from_multibase(partner.key_multibase).fingerprint
+    """Return the key that signs now in the form that people compare."""
+    return partner.key.fingerprint
 
 
 class PinnedPeers:

@@ -35,6 +35,9 @@ _STATE_SENTENCES = {
     TrustState.WAITING: "{partner} has not confirmed the partnership yet",
     TrustState.ACTIVE: "{partner} is an active partner",
     TrustState.PAUSED: "{partner} is a partner and paused at the moment",
+    TrustState.SUSPENDED: (
+        "{partner} is suspended: its key has to be compared by telephone first"
+    ),
     TrustState.REFUSED: "{partner} is not a partner: the partnership was refused",
     TrustState.ENDING: (
         "{partner} is no longer a partner: the partnership is being ended"
@@ -47,6 +50,9 @@ _HINT_SENTENCES = {
     TrustState.WAITING: "Wait for the other office, or take the request back.",
     TrustState.ACTIVE: "",
     TrustState.PAUSED: "Resume the partnership first.",
+    TrustState.SUSPENDED: (
+        "Telephone the other office and compare the fingerprint of its key."
+    ),
     TrustState.REFUSED: "A new invitation code starts again.",
     TrustState.ENDING: (
         "Wait until the withdrawals are confirmed, or close the partnership without "

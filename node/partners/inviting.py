@@ -24,9 +24,10 @@ from federation.trust import (
 )
 from node.errors import ConflictError, InvalidInputError, NotFoundError
 from node.members.model import Person
+from node.partners.directory import known_peer
 from node.partners.history import add_step
 from node.partners.model import HandshakeRole, Invitation, Partner
-from node.partners.pinning import Handshake, pin
+from node.partners.pinning import Handshake, comes_back, pin
 from node.partners.ports import MailQueue
 from node.plain_text import clean_line
 from node.ports import NodeContext
@@ -174,6 +175,11 @@ class Inviting:
         )
         if isinstance(decision, Refuse):
             raise NotPermittedError(decision.reason, code=decision.code)
+        if comes_back(known, request.guest):
+            raise NotPermittedError(
+                "The guest signs with a key that it has retired or revoked before.",
+                code="guest-key-ended",
+            )
         if known is not None and known.state in _AWAITED:
             _require_pinned_key(known, request)
         partner = await self._store(tx, known, invitation, request)
@@ -293,12 +299,19 @@ def _is_repeat(known: Partner, invitation: Invitation, request: PartnerRequest) 
         invitation.partner_id == known.id
         and invitation.used_at is not None
         and known.state in _CONFIRMED | {TrustState.REQUESTED}
-        and known.key_multibase == request.guest.keys[0].public_key.multibase
+        and _is_pinned(known, request)
     )
 
 
+def _is_pinned(known: Partner, request: PartnerRequest) -> bool:
+    """Whether the guest signs with a key that counts for it already."""
+    signing = request.guest.keys[0]
+    found = known_peer(known).request_key(signing.key_id)
+    return found == signing.public_key
+
+
 def _require_pinned_key(known: Partner, request: PartnerRequest) -> None:
-    if known.key_multibase != request.guest.keys[0].public_key.multibase:
+    if not _is_pinned(known, request):
         raise NotPermittedError(
             "This node knows another key for this address. Its office has to end "
             "what is still open first.",

@@ -13,6 +13,7 @@ from federation.handshake import (
     check_number,
     parse_code,
 )
+from federation.negotiation import PROTOCOL_VERSION, UNSUPPORTED, version_shown
 from federation.trust import TrustEvent, TrustState, TrustTransitionError, next_state
 from node.errors import (
     ConflictError,
@@ -25,7 +26,7 @@ from node.members.model import Person
 from node.partners.history import add_step, describe_state
 from node.partners.model import HandshakeRole, Partner
 from node.partners.own_actor import own_actor
-from node.partners.pinning import Handshake, pin, unpin
+from node.partners.pinning import Handshake, comes_back, pin, unpin
 from node.partners.ports import PeerClient
 from node.ports import NodeContext
 from node.sentence import Sentence, sentence_of
@@ -84,6 +85,7 @@ class Joining:
             known = await rows.find_by_base_url(tx, invitation.base_url)
         _require_new(known)
         host = await self._fetched(invitation)
+        _require_no_ended_key(known, host)
         key = host.keys[0].public_key
         return PartnerPreview(
             base_url=host.base_url,
@@ -112,6 +114,7 @@ class Joining:
             guest = await own_actor(tx, self._context)
         _require_new(known)
         host = await self._fetched(invitation)
+        _require_no_ended_key(known, host)
         request = build_partner_request(
             guest,
             host=host,
@@ -182,6 +185,8 @@ class Joining:
                 hint="Try again later, or ask the other office.",
             ) from error
         except FetchError as error:
+            if error.problem_code == UNSUPPORTED:
+                raise _other_version(invitation.base_url, error) from error
             raise UnavailableError(
                 Sentence(
                     "At {base_url} there is no node that can be read: {reason}.",
@@ -219,6 +224,7 @@ class Joining:
             if known is not None:
                 known = await rows.lock_partner(tx, known.id)
             _require_new(known)
+            _require_no_ended_key(known, host)
             waiting = (
                 [] if known is None else await outgoing.list_undelivered(tx, known.id)
             )
@@ -297,6 +303,38 @@ def _require_new(known: Partner | None) -> None:
         ) from error
 
 
+def _require_no_ended_key(known: Partner | None, host: ActorDocument) -> None:
+    if known is None or not comes_back(known, host):
+        return
+    raise ConflictError(
+        Sentence(
+            "{name} signs with a key that it has retired or revoked before.",
+            name=known.name,
+        ),
+        code="partner-key-ended",
+        hint="Do not go on. Call the other office.",
+    )
+
+
+def _other_version(base_url: str, error: FetchError) -> ConflictError:
+    """Say which versions of the protocol the two nodes speak."""
+    members = error.members if isinstance(error, PermanentFetchError) else {}
+    # Our own words if we refused their actor, theirs if they refused our request.
+    versions = {version_shown(members.get(name)) for name in ("protocol", "offered")}
+    theirs = next(iter(sorted(versions - {PROTOCOL_VERSION, None}, key=str)), None)
+    return ConflictError(
+        Sentence(
+            "{base_url} speaks version {theirs} of the protocol, this node version "
+            "{ours}: they do not understand each other.",
+            base_url=base_url,
+            theirs=theirs or "?",
+            ours=PROTOCOL_VERSION,
+        ),
+        code=UNSUPPORTED,
+        hint="The cluster with the older version has to update its node first.",
+    )
+
+
 def _standing(known: Partner) -> Sentence:
     if known.state is not TrustState.ACTIVE or known.active_since is None:
         return Sentence("{state}.", state=describe_state(known))
@@ -328,6 +366,10 @@ _SENTENCES = {
         "{name} knows another key of this node.",
         "Call {name}: its office has to end the earlier partnership or request.",
     ),
+    "guest-key-ended": (
+        "{name} knows that this node has retired or revoked the key it signs with.",
+        "Ask your administrator to make a new key, and call {name}.",
+    ),
     "partnership-active": (
         "{name} has this node as an active partner already.",
         "Ask {name} to end the old partnership first.",
@@ -338,6 +380,8 @@ _SENTENCES = {
 def _refused(error: PermanentFetchError, host: ActorDocument) -> NodeError:
     """Turn the host's refusal into what our office has to know."""
     code = error.problem_code or ""
+    if code == UNSUPPORTED:
+        return _other_version(host.base_url, error)
     if code == "invitation-refused":
         return NotAuthorisedError(
             Sentence("{name} knows no open invitation with this code.", name=host.name),

@@ -1,11 +1,25 @@
 """Partners and invitations, as values."""
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, assert_never
 
+from federation.key_changes import SuspensionReason
+from federation.keys import PublicKey
+from federation.negotiation import (
+    CAPABILITIES,
+    OURS,
+    PROTOCOL_VERSION,
+    Agreed,
+    Capability,
+    Incompatible,
+    Offer,
+    negotiate,
+)
+from federation.peers import PinnedKey
 from federation.trust import TrustState
 
 
@@ -16,6 +30,65 @@ class HandshakeRole(StrEnum):
     GUEST = "guest"
 
 
+class KeyOrigin(StrEnum):
+    """How a key of a partner came to count."""
+
+    HANDSHAKE = "handshake"
+    """Both offices compared the check number."""
+    ANNOUNCED = "announced"
+    """A key that counted already signed the announcement."""
+    CONFIRMED = "confirmed"
+    """Our office compared the fingerprint."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartnerKey:
+    """A key of a partner, and what became of it.
+
+    Attributes:
+        id: Our own id of the row.
+        key_id: Its id on the wire.
+        multibase: The Ed25519 key (Multikey).
+        person_id: Who confirmed it, if our office did.
+        person_name: The name, where it was looked up.
+        expires: Retired: proofs made up to then stay valid.
+        revoked: Nothing signed by it counts any more.
+        replaced_at: When a new handshake or confirmation left it out.
+    """
+
+    id: str
+    key_id: str
+    multibase: str
+    origin: KeyOrigin
+    pinned_at: datetime
+    person_id: str | None = None
+    person_name: str | None = None
+    expires: datetime | None = None
+    revoked: datetime | None = None
+    replaced_at: datetime | None = None
+
+    @property
+    def fingerprint(self) -> str:
+        """The form that people compare."""
+        return self.pinned.public_key.fingerprint
+
+    @property
+    def pinned(self) -> PinnedKey:
+        """The key as the protocol knows it."""
+        return PinnedKey(
+            self.key_id,
+            public_key(self.multibase),
+            expires=self.expires,
+            revoked=self.revoked,
+        )
+
+
+@functools.lru_cache(maxsize=4096)
+def public_key(multibase: str) -> PublicKey:
+    """Read a stored key; the checks of its import are not repeated each time."""
+    return PublicKey.from_multibase(multibase)
+
+
 @dataclass(frozen=True, slots=True)
 class Partner:
     """A node that we trust, are about to trust, or trusted.
@@ -23,7 +96,16 @@ class Partner:
     Attributes:
         name: The partner's name as our office saw and confirmed it.
         role: Our role at the handshake.
-        key_multibase: The pinned Ed25519 key (Multikey).
+        keys: The keys that count for it, the one that signs now first; there is
+            always one, though it may be revoked.
+        protocol: Version that it speaks, `MAJOR.MINOR`.
+        capabilities: What it can do, in its own words.
+        actor_updated: How old its last accepted word about itself is.
+        suspended_from: The state before the suspension; None if it is not suspended.
+        suspended_because: Why its key has to be compared.
+        offered_multibase: The key seen instead of the pinned one; not trusted.
+        looked_at: When the keys at its address were last looked at.
+        told_key_number: Newest of our keys that the partner is known to hold.
         head_seq: Last position written to the partner's ledger.
         acked_seq: Last position that the partner's receipt confirmed.
         attempts: Failed attempts since the last success.
@@ -38,14 +120,21 @@ class Partner:
     card: Mapping[str, Any]
     state: TrustState
     role: HandshakeRole
-    key_id: str
-    key_multibase: str
+    keys: tuple[PartnerKey, ...]
     request_id: str
     check_number: str
     created_at: datetime
     compared_at: datetime | None = None
     active_since: datetime | None = None
     ended_at: datetime | None = None
+    protocol: str = PROTOCOL_VERSION
+    capabilities: tuple[str, ...] = CAPABILITIES
+    actor_updated: datetime | None = None
+    suspended_from: TrustState | None = None
+    suspended_because: SuspensionReason | None = None
+    offered_multibase: str | None = None
+    looked_at: datetime | None = None
+    told_key_number: int = 1
     head_seq: int = 0
     acked_seq: int = 0
     attempts: int = 0
@@ -61,6 +150,28 @@ class Partner:
     in_epoch: str | None = None
     in_position: int = 0
     last_received_at: datetime | None = None
+
+    @property
+    def key(self) -> PartnerKey:
+        """The key that signs now."""
+        return self.keys[0]
+
+    @property
+    def agreed(self) -> Agreed:
+        """What both sides speak; the handshake refuses another major version."""
+        found = negotiate(OURS, Offer(self.protocol, self.capabilities))
+        match found:
+            case Agreed():
+                return found
+            case Incompatible():
+                msg = f"partner {self.id}: {found.reason}"
+                raise ValueError(msg)
+            case _:
+                assert_never(found)
+
+    def has(self, capability: Capability) -> bool:
+        """Tell whether both sides can do something."""
+        return self.agreed.has(capability)
 
 
 @dataclass(frozen=True, slots=True)

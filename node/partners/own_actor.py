@@ -5,7 +5,6 @@ from dataclasses import asdict, fields
 from typing import Any
 
 from federation.documents.actor import ActorDocument, Card
-from federation.peers import PinnedKey
 from node.ports import NodeContext
 from node.storage.database import Transaction
 from node.storage.node_state import load_node_state
@@ -37,10 +36,10 @@ async def own_actor(tx: Transaction, context: NodeContext) -> ActorDocument:
     """Return our actor as it is now."""
     state = await load_node_state(tx)
     card = card_from_values({} if state is None else state.card)
-    key = PinnedKey(context.signer.key_id, context.signer.key.public_key)
     return ActorDocument(
         base_url=context.address.base_url,
         name=context.config.name,
-        keys=(key,),
+        keys=context.keys.published(),
         card=card,
+        updated=context.keys.changed_at,
     )

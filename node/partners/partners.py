@@ -5,16 +5,16 @@ from dataclasses import replace
 from datetime import datetime
 from typing import assert_never
 
+from federation.documents.actor_update import ActorUpdate
 from federation.documents.notice import Notice, NoticeType
 from federation.documents.partner_request import PartnerRequest
-from federation.errors import FetchError, NotPermittedError, PermanentFetchError
-from federation.ids import BaseUrl, random_id
+from federation.errors import NotPermittedError
+from federation.ids import random_id
 from federation.trust import TrustEvent, TrustState
 from node.errors import (
     ConflictError,
     NotAuthorisedError,
     NotFoundError,
-    UnavailableError,
 )
 from node.members.model import Person
 from node.partners.directory import fingerprint
@@ -29,6 +29,7 @@ from node.partners.history import (
 from node.partners.inviting import InvitationCreated, Inviting
 from node.partners.joining import Joining, PartnerPreview
 from node.partners.model import Invitation, Partner, PartnerEvent
+from node.partners.partner_keys import PartnerKeys
 from node.partners.ports import Disclosures, MailQueue, PeerClient, Waker
 from node.ports import NodeContext
 from node.sentence import Sentence
@@ -64,6 +65,7 @@ class Partners:
         self._waker = waker
         self._inviting = Inviting(context, mail=mail)
         self._joining = Joining(context, client=client)
+        self.keys = PartnerKeys(context, client=client, mail=mail, waker=waker)
 
     # -- becoming partners ------------------------------------------------------
 
@@ -141,16 +143,13 @@ class Partners:
             partner.check_number,
         ):
             raise _request_changed(partner)
-        await self._require_same_key(partner)
+        await self.keys.require_shown(partner)
 
         async def work(tx: Transaction) -> Partner:
             current = await self._locked(tx, partner.id)
             require_next(current, TrustEvent.WE_CONFIRMED)
             # Another request may have arrived while the key was compared.
-            if (current.request_id, current.key_multibase) != (
-                partner.request_id,
-                partner.key_multibase,
-            ):
+            if (current.request_id, current.key) != (partner.request_id, partner.key):
                 raise _request_changed(current)
             now = self._context.clock.now()
             active = await change_state(
@@ -173,6 +172,13 @@ class Partners:
             return active
 
         return await self._context.database.write(work)
+
+    async def confirm_key(
+        self, actor: Person | None, ref: str, *, fingerprint: str
+    ) -> Partner:
+        """Accept a suspended partner's new key; see `PartnerKeys.confirm`."""
+        _require_office(actor)
+        return await self.keys.confirm(actor, ref, fingerprint=fingerprint)
 
     async def refuse(
         self, actor: Person | None, ref: str, *, reason: str | None = None
@@ -334,6 +340,12 @@ class Partners:
                 return await self.partner_has_left(tx, partner, note=notice.reason)
             case _:
                 assert_never(notice.type)
+
+    async def receive_update(
+        self, tx: Transaction, partner: Partner, update: ActorUpdate
+    ) -> Partner:
+        """Apply what a partner says about itself; see `PartnerKeys`."""
+        return await self.keys.receive_update(tx, partner, update)
 
     async def partner_has_left(
         self, tx: Transaction, partner: Partner, *, note: str | None = None
@@ -514,49 +526,6 @@ class Partners:
             raise NotPermittedError(
                 "The notice is about another request than ours.",
                 code="unknown-request",
-            )
-
-    async def _require_same_key(self, partner: Partner) -> None:
-        """Compare the key at the partner's address with the one in its request.
-
-        The request proved who was invited, not whose address it names.
-        """
-        try:
-            document = await self._client.fetch_actor(BaseUrl(partner.base_url))
-        except PermanentFetchError as error:
-            raise ConflictError(
-                Sentence(
-                    "{base_url} does not answer as a node: {reason}.",
-                    base_url=partner.base_url,
-                    reason=str(error),
-                ),
-                code="partner-address-wrong",
-                hint="Ask the other office whether the address is right.",
-            ) from error
-        except FetchError as error:
-            raise UnavailableError(
-                Sentence(
-                    "{name} ({base_url}) cannot be reached now: {reason}.",
-                    name=partner.name,
-                    base_url=partner.base_url,
-                    reason=str(error),
-                ),
-                code="partner-unreachable",
-                hint=(
-                    "Try again later: nobody is confirmed whose key cannot be compared."
-                ),
-            ) from error
-        keys = {each.public_key.multibase for each in document.keys}
-        if partner.key_multibase not in keys:
-            raise ConflictError(
-                Sentence(
-                    "The node at {base_url} shows another key than the request "
-                    "of {name}.",
-                    base_url=partner.base_url,
-                    name=partner.name,
-                ),
-                code="partner-key-differs",
-                hint="Do not confirm. Call the other office.",
             )
 
     async def _locked(self, tx: Transaction, partner_id: str) -> Partner:

@@ -1,30 +1,41 @@
-"""Write down what a handshake agreed: address, key, check number, our role."""
+"""Write down what a handshake agreed: address, keys, check number, our role."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from federation.documents.actor import ActorDocument
 from federation.ids import random_id
+from federation.key_changes import keys_to_pin
+from federation.peers import PinnedKey
 from federation.trust import TrustState
-from node.partners.model import HandshakeRole, Partner
+from node.members.model import Person
+from node.partners.model import HandshakeRole, KeyOrigin, Partner, PartnerKey
 from node.partners.own_actor import card_values
 from node.ports import NodeContext
 from node.storage import outgoing
 from node.storage import partners as rows
 from node.storage.database import Transaction
+from node.storage.partner_keys import restore_keys, store_keys
 
 _COLUMNS = (
     "state",
     "name",
     "card",
     "role",
-    "key_id",
-    "key_multibase",
+    "protocol",
+    "capabilities",
+    "actor_updated",
+    "suspended_from",
+    "suspended_because",
+    "offered_multibase",
+    "looked_at",
     "request_id",
     "check_number",
     "compared_at",
     "last_error",
     "acked_seq",
+    "told_key_number",
 )
 
 
@@ -33,7 +44,8 @@ class Handshake:
     """One partner request, from either side.
 
     Attributes:
-        other: The other node's actor as it was seen now; its first key is pinned.
+        other: The other node's actor as it was seen now. Its first key is pinned,
+            and those that have retired, for what they signed.
         request_id: Id of the request on the wire.
         last_error: Why the request may not have arrived; None if it has.
     """
@@ -59,7 +71,7 @@ async def pin(
     counting where they were. Notices of it must not arrive in the new one, and
     nobody waits for what it left unconfirmed.
     """
-    other, key = handshake.other, handshake.other.keys[0]
+    other, now = handshake.other, context.clock.now()
     partner = Partner(
         id=random_id(context.random) if known is None else known.id,
         base_url=other.base_url,
@@ -68,13 +80,19 @@ async def pin(
         card=card_values(other.card),
         state=state,
         role=handshake.role,
-        key_id=key.key_id,
-        key_multibase=key.public_key.multibase,
+        keys=_keys(context, other, known=known),
+        protocol=other.protocol,
+        capabilities=other.capabilities,
+        actor_updated=other.updated,
+        looked_at=now,
         request_id=handshake.request_id,
         check_number=handshake.check_number,
-        created_at=context.clock.now() if known is None else known.created_at,
+        created_at=now if known is None else known.created_at,
         last_error=handshake.last_error,
         acked_seq=0 if known is None else known.head_seq,
+        # What both sides saw of us is the key that signs; the partner is told of
+        # a newer one that is announced meanwhile.
+        told_key_number=context.keys.active.number,
     )
     if known is None:
         await rows.insert_partner(tx, partner)
@@ -82,7 +100,8 @@ async def pin(
     await outgoing.drop_undelivered(tx, known.id)
     values = _handshake_of(partner)
     await rows.update_partner(tx, known.id, **values)
-    return replace(known, **values)
+    await store_keys(tx, known.id, partner.keys, at=now)
+    return replace(known, keys=partner.keys, **values)
 
 
 async def unpin(tx: Transaction, partner_id: str, *, before: Partner | None) -> None:
@@ -91,6 +110,63 @@ async def unpin(tx: Transaction, partner_id: str, *, before: Partner | None) -> 
         await rows.delete_partner(tx, partner_id)
     else:
         await rows.update_partner(tx, partner_id, **_handshake_of(before))
+        await restore_keys(tx, partner_id, before.keys)
+
+
+def comes_back(known: Partner | None, actor: ActorDocument) -> bool:
+    """Whether a node signs with a key that it retired or revoked before."""
+    return known is not None and any(
+        key.multibase == actor.keys[0].public_key.multibase
+        for key in known.keys
+        if not key.pinned.is_current
+    )
+
+
+def _keys(
+    context: NodeContext, other: ActorDocument, *, known: Partner | None
+) -> tuple[PartnerKey, ...]:
+    now = context.clock.now()
+    before = () if known is None else known.keys
+    return rows_of_keys(
+        context,
+        keys_to_pin(other.keys, now=now),
+        before=before,
+        origin=KeyOrigin.HANDSHAKE,
+    )
+
+
+def rows_of_keys(
+    context: NodeContext,
+    keys: Sequence[PinnedKey],
+    *,
+    before: Sequence[PartnerKey],
+    origin: KeyOrigin,
+    person: Person | None = None,
+) -> tuple[PartnerKey, ...]:
+    """Return keys as they are stored; those that were there keep their row.
+
+    Args:
+        context: For time and chance.
+        keys: What counts from now on.
+        before: What counted so far.
+        origin: How those came that are new.
+        person: Who confirmed those that are new.
+    """
+    known = {(key.key_id, key.multibase): key for key in before}
+    stored = []
+    for key in keys:
+        row = known.get((key.key_id, key.public_key.multibase))
+        if row is None:
+            row = PartnerKey(
+                id=random_id(context.random),
+                key_id=key.key_id,
+                multibase=key.public_key.multibase,
+                origin=origin,
+                pinned_at=context.clock.now(),
+                person_id=None if person is None else person.id,
+            )
+        stored.append(replace(row, expires=key.expires, revoked=key.revoked))
+    return tuple(stored)
 
 
 def _handshake_of(partner: Partner) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from sqlalchemy import (
     Row,
     Select,
     and_,
+    bindparam,
     exists,
     insert,
     not_,
@@ -95,21 +96,39 @@ def _conversation(row: Row[Any]) -> Conversation:
     )
 
 
+_BY_ID = _selection().where(conversations.c.id == bindparam("conversation_id"))
+_BY_THREAD = _selection().where(conversations.c.thread_uri == bindparam("thread"))
+_CHANGE = update_rows(conversations).where(
+    conversations.c.id == bindparam("changed_id")
+)
+_INSERT_MESSAGE = insert(messages)
+_LAST_ACTIVITY = (
+    select(messages.c.activity_id)
+    .where(messages.c.conversation_id == bindparam("of_conversation"))
+    .order_by(messages.c.sent_at.desc(), messages.c.id.desc())
+    .limit(1)
+)
+_OWN_DELETED = select(entries.c.id).where(
+    entries.c.id.in_(bindparam("ids", expanding=True)),
+    entries.c.state == EntryState.DELETED.value,
+)
+_RECEIVED_DELETED = select(received_entries.c.entry_uri).where(
+    received_entries.c.entry_uri.in_(bindparam("uris", expanding=True)),
+    received_entries.c.state == ReceivedState.DELETED.value,
+)
+
+
 async def load_conversation(
     tx: Transaction, conversation_id: str
 ) -> Conversation | None:
     """Load one conversation without its messages."""
-    row = await tx.one_or_none(
-        _selection().where(conversations.c.id == conversation_id)
-    )
+    row = await tx.one_or_none(_BY_ID, {"conversation_id": conversation_id})
     return None if row is None else _conversation(row)
 
 
 async def find_thread(tx: Transaction, thread_uri: str) -> Conversation | None:
     """Load the conversation that a thread on the wire belongs to."""
-    row = await tx.one_or_none(
-        _selection().where(conversations.c.thread_uri == thread_uri)
-    )
+    row = await tx.one_or_none(_BY_THREAD, {"thread": thread_uri})
     return None if row is None else _conversation(row)
 
 
@@ -195,29 +214,26 @@ async def update_conversation(
     **values: Any,
 ) -> None:
     """Change columns of one conversation."""
-    await tx.execute(
-        update_rows(conversations)
-        .where(conversations.c.id == conversation_id)
-        .values(**values)
-    )
+    await tx.execute(_CHANGE, {"changed_id": conversation_id, **values})
 
 
 async def insert_message(tx: Transaction, message: NewMessage) -> None:
     """Insert a new message."""
     await tx.execute(
-        insert(messages).values(
-            id=message.id,
-            conversation_id=message.conversation_id,
-            activity_id=message.activity_id,
-            in_reply_to=message.in_reply_to,
-            author_id=message.author_id,
-            author_name=message.author_name,
-            author_organisation=message.author_organisation,
-            from_owner=message.from_owner,
-            text=message.text,
-            sent_at=message.sent_at,
-            delivered_at=message.delivered_at,
-        )
+        _INSERT_MESSAGE,
+        {
+            "id": message.id,
+            "conversation_id": message.conversation_id,
+            "activity_id": message.activity_id,
+            "in_reply_to": message.in_reply_to,
+            "author_id": message.author_id,
+            "author_name": message.author_name,
+            "author_organisation": message.author_organisation,
+            "from_owner": message.from_owner,
+            "text": message.text,
+            "sent_at": message.sent_at,
+            "delivered_at": message.delivered_at,
+        },
     )
 
 
@@ -256,10 +272,7 @@ async def list_messages(
 async def last_activity_id(tx: Transaction, conversation_id: str) -> str | None:
     """Return the id of the latest message's activity."""
     found: str | None = await tx.scalar(
-        select(messages.c.activity_id)
-        .where(messages.c.conversation_id == conversation_id)
-        .order_by(messages.c.sent_at.desc(), messages.c.id.desc())
-        .limit(1)
+        _LAST_ACTIVITY, {"of_conversation": conversation_id}
     )
     return found
 
@@ -364,18 +377,9 @@ async def list_deleted(
     for start in range(0, len(uris), _URIS_AT_ONCE):
         chunk = uris[start : start + _URIS_AT_ONCE]
         own = {address.entry_local_id(uri): uri for uri in chunk}
-        ours = await tx.all(
-            select(entries.c.id).where(
-                entries.c.id.in_([each for each in own if each is not None]),
-                entries.c.state == EntryState.DELETED.value,
-            )
-        )
-        theirs = await tx.all(
-            select(received_entries.c.entry_uri).where(
-                received_entries.c.entry_uri.in_(chunk),
-                received_entries.c.state == ReceivedState.DELETED.value,
-            )
-        )
+        ids = [each for each in own if each is not None]
+        ours = await tx.all(_OWN_DELETED, {"ids": ids})
+        theirs = await tx.all(_RECEIVED_DELETED, {"uris": chunk})
         deleted.update(own[row.id] for row in ours)
         deleted.update(row.entry_uri for row in theirs)
     return deleted

@@ -16,33 +16,37 @@ import contextlib
 import contextvars
 import logging
 import sqlite3
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias, TypeVar
 
-from sqlalchemy import URL, Executable, Row, event
+from sqlalchemy import URL, Executable
 from sqlalchemy.engine import CursorResult
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import (
     AsyncConnection,
     AsyncEngine,
-    AsyncTransaction,
     create_async_engine,
 )
-from sqlalchemy.pool import AsyncAdaptedQueuePool, StaticPool
+from typing_extensions import override
 
 from node.errors import UnavailableError
 from node.sentence import Sentence
+from node.storage.sqlite_connection import (
+    SqliteConnection,
+    SqliteTransaction,
+    sqlite_engine,
+)
+from node.storage.transaction import AfterCommit, Transaction
 
 logger = logging.getLogger(__name__)
 
 SQLITE_FILE = "node.sqlite"
 SQLITE_READERS = 4  # connections; pages are short reads
-SQLITE_BUSY_TIMEOUT_MS = 10_000
 GROUP_COMMIT_MAX = 64  # pieces of work in one commit
-SQLITE_LOG_BYTES_MAX = 64 * 1024 * 1024  # the log shrinks back to it
 READ_WAIT_S = 10  # for a free connection
 POSTGRES_ATTEMPTS = 5  # after serialisation failures and deadlocks
 POSTGRES_RETRY_WAIT_S = 0.02  # times the number of the attempt
@@ -65,48 +69,31 @@ _SQLITE_OUTAGES = frozenset(
 )
 
 T = TypeVar("T")
-Work: TypeAlias = Callable[["Transaction"], Awaitable[T]]
-AfterCommit: TypeAlias = Callable[[], None]
+Work: TypeAlias = Callable[[Transaction], Awaitable[T]]
 
 
-class Transaction:
-    """What work may do: run statements, and ask for something after the commit."""
+class _PostgresTransaction(Transaction):
+    """A transaction on a PostgreSQL connection."""
 
-    __slots__ = ("_connection", "hooks")
+    __slots__ = ("_connection",)
 
     def __init__(self, connection: AsyncConnection) -> None:
+        super().__init__()
         self._connection = connection
-        self.hooks: list[AfterCommit] = []
 
     @property
+    @override
     def dialect_name(self) -> str:
-        """`sqlite` or `postgresql`."""
-        return self._connection.dialect.name
+        return "postgresql"
 
-    async def execute(
-        self, statement: Executable, parameters: Any = None
-    ) -> CursorResult[Any]:
-        """Run one statement."""
-        running = self._connection.execute(statement, parameters)
-        if self._connection.dialect.name == "sqlite":
-            return await _to_the_end(running)
-        return await running
-
-    async def one_or_none(self, statement: Executable) -> Row[Any] | None:
-        """Return the only row, or None; two rows are a bug."""
-        return (await self.execute(statement)).one_or_none()
-
-    async def all(self, statement: Executable) -> list[Row[Any]]:
-        """Return all rows."""
-        return list((await self.execute(statement)).all())
-
-    async def scalar(self, statement: Executable) -> Any:
-        """Return the first column of the first row, or None."""
-        return (await self.execute(statement)).scalar()
-
-    def after_commit(self, hook: AfterCommit) -> None:
-        """Call `hook` once the transaction is on disk; never if it is rolled back."""
-        self.hooks.append(hook)
+    @override
+    async def fetch(
+        self,
+        statement: Executable,
+        parameters: Any,
+        take: Callable[[CursorResult[Any]], T],
+    ) -> T:
+        return take(await self._connection.execute(statement, parameters))
 
 
 class Database(Protocol):
@@ -127,24 +114,6 @@ class Database(Protocol):
 
     async def close(self) -> None:
         """Finish what was accepted, then close every connection."""
-
-
-async def _to_the_end(statement: Coroutine[Any, Any, T]) -> T:
-    """Let a statement end before a cancellation takes effect.
-
-    The driver's thread cannot be interrupted: SQLAlchemy would drop the connection
-    while its transaction still holds the write lock.
-    """
-    task = asyncio.ensure_future(statement)
-    try:
-        return await asyncio.shield(task)
-    except asyncio.CancelledError:
-        while not task.done():
-            with contextlib.suppress(asyncio.CancelledError):
-                await asyncio.wait([task])
-        if not task.cancelled():
-            task.exception()  # the cancellation counts; do not report this one
-        raise
 
 
 def _run_hooks(hooks: list[AfterCommit]) -> None:
@@ -200,24 +169,18 @@ class SqliteDatabase:
 
     def __init__(self, path: Path) -> None:
         # Not a text to be parsed: a folder may be called "50%?".
-        url = URL.create("sqlite+aiosqlite", database=str(path))
-        self._write_engine = create_async_engine(
-            url, poolclass=StaticPool, hide_parameters=True
-        )
-        self._read_engine = create_async_engine(
-            url,
-            poolclass=AsyncAdaptedQueuePool,
-            pool_size=SQLITE_READERS,
-            max_overflow=0,
-            pool_timeout=READ_WAIT_S,
-            hide_parameters=True,
-        )
-        _configure_sqlite(self._write_engine, writer=True)
-        _configure_sqlite(self._read_engine, writer=False)
+        url = URL.create("sqlite", database=str(path))
+        self._write_engine = sqlite_engine(url, writes=True)
+        self._read_engine = sqlite_engine(url, writes=False)
+        # One for each connection: nobody waits for another's statement.
+        self._threads = ThreadPoolExecutor(SQLITE_READERS + 1, "sqlite")
+        self._readers: list[SqliteConnection] = []
+        self._seats = asyncio.Semaphore(SQLITE_READERS)
         self._queue: asyncio.Queue[_Job | None] = asyncio.Queue()
         self._writer: asyncio.Task[None] | None = None
         # The writer and `run_sync` share the only write connection.
-        self._write_connection = asyncio.Lock()
+        self._write_lock = asyncio.Lock()
+        self._write_connection: SqliteConnection | None = None
         self._closing = False
 
     async def write(self, work: Work[T]) -> T:
@@ -242,18 +205,36 @@ class SqliteDatabase:
     async def read(self) -> AsyncIterator[Transaction]:
         """Open a read-only snapshot; it ends with the block."""
         self._refuse_inside_work()
-        async with _connected(self._read_engine) as connection:
-            yield Transaction(connection)
+        await self._take_seat()
+        connection: SqliteConnection | None = None
+        try:
+            connection = self._reader()
+            yield SqliteTransaction(connection)
+        finally:
+            if connection is not None:
+                connection.roll_back()
+                if self._closing or not connection.is_usable:
+                    connection.close()
+                else:
+                    self._readers.append(connection)
+            self._seats.release()
 
     async def run_sync(self, function: Callable[[Any], T]) -> T:
         """Run `function(connection)` in a transaction of its own."""
         self._refuse_inside_work()
-        async with self._write_connection:
+        async with self._write_lock:
             try:
-                async with self._write_engine.begin() as connection:
-                    return await connection.run_sync(function)
+                writer = self._open_writer()
+                await writer.begin_writing()
+                try:
+                    connection = writer.connection
+                    result = await writer.on_thread(lambda: function(connection))
+                    await writer.commit()
+                finally:
+                    writer.roll_back()
             except DBAPIError as error:
                 raise _for_caller(error) from error
+            return result
 
     async def close(self) -> None:
         """Finish the queue, checkpoint the log, close."""
@@ -263,15 +244,40 @@ class SqliteDatabase:
             # wait() leaves the writer alone when the one who closes is cancelled.
             await asyncio.wait([self._writer])
         # Readers first: an open snapshot would hold the checkpoint up.
-        await self._read_engine.dispose()
-        with contextlib.suppress(DBAPIError):
-            async with self._write_engine.connect() as connection:
-                raw = await connection.get_raw_connection()
-                cursor = await raw.driver_connection.execute(  # type: ignore[union-attr]
-                    "PRAGMA wal_checkpoint(TRUNCATE)"
-                )
-                await cursor.close()
-        await self._write_engine.dispose()
+        while self._readers:
+            self._readers.pop().close()
+        if self._write_connection is not None:
+            await self._write_connection.on_thread(
+                self._write_connection.checkpoint_and_close
+            )
+            self._write_connection = None
+        self._threads.shutdown(wait=False)
+
+    async def _take_seat(self) -> None:
+        try:
+            async with asyncio.timeout(READ_WAIT_S):
+                await self._seats.acquire()
+        except TimeoutError as error:
+            raise _outage() from error
+
+    def _reader(self) -> SqliteConnection:
+        try:
+            reader = (
+                self._readers.pop()
+                if self._readers
+                else SqliteConnection(self._read_engine, self._threads)
+            )
+            reader.begin_reading()
+        except DBAPIError as error:
+            raise _for_caller(error) from error
+        return reader
+
+    def _open_writer(self) -> SqliteConnection:
+        writer = self._write_connection
+        if writer is None or not writer.is_usable:
+            writer = SqliteConnection(self._write_engine, self._threads)
+            self._write_connection = writer
+        return writer
 
     def _refuse_inside_work(self) -> None:
         if self._writer is not None and asyncio.current_task() is self._writer:
@@ -283,7 +289,7 @@ class SqliteDatabase:
             stop = False
             while not stop:
                 group, stop = await self._next_group()
-                async with self._write_connection:
+                async with self._write_lock:
                     await self._commit(group)
         finally:
             # After an orderly end nothing is left. If the writer was cancelled
@@ -327,58 +333,42 @@ class SqliteDatabase:
             return
 
     async def _run_group(self, group: list[_Job]) -> None:
-        async with self._write_engine.connect() as connection:
-            transaction = await connection.begin()
-            driver: Any = (await connection.get_raw_connection()).driver_connection
-            try:
-                for job in group:
-                    await _run_job(connection, job)
-                    # On a full disk SQLite ends the whole transaction. The next
-                    # savepoint would silently open another one, and the earlier
-                    # callers would be told that their work is stored.
-                    if connection.invalidated or not driver.in_transaction:
-                        raise _TransactionLostError(job)
-                await transaction.commit()
-            except BaseException:
-                await _roll_back(connection, transaction, driver)
-                raise
+        writer = self._open_writer()
+        await writer.begin_writing()
+        try:
+            for job in group:
+                await _run_job(writer, job)
+            await writer.commit()
+        finally:
+            writer.roll_back()
 
 
-async def _roll_back(
-    connection: AsyncConnection, transaction: AsyncTransaction, driver: Any
-) -> None:
-    """Leave the connection without a transaction, or without a connection."""
-    try:
-        await transaction.rollback()
-        # A COMMIT that fails leaves SQLite's transaction open, while SQLAlchemy
-        # takes it as ended.
-        if not connection.invalidated and driver.in_transaction:
-            await driver.rollback()
-    except (DBAPIError, sqlite3.Error):
-        await connection.invalidate()
-
-
-async def _run_job(connection: AsyncConnection, job: _Job) -> None:
+async def _run_job(connection: SqliteConnection, job: _Job) -> None:
     """Run one piece of work in a savepoint; keep what came of it in the job."""
-    transaction = Transaction(connection)
+    transaction = SqliteTransaction(connection)
     job.result, job.error, job.hooks = None, None, []
+    connection.set_savepoint()
     try:
-        async with connection.begin_nested():
-            try:
-                job.result = await job.work(transaction)
-            except BaseException as error:
-                # Kept here: leaving the savepoint may raise another one.
-                job.error = error
-                raise
+        job.result = await job.work(transaction)
     except asyncio.CancelledError as error:
         task = asyncio.current_task()
         if task is not None and task.cancelling():
             raise  # it is the writer that is cancelled
-        job.error = job.error or error
+        job.error = error
     except Exception as error:  # noqa: BLE001 - handed to the caller
-        job.error = _for_caller(job.error or error)
+        job.error = _for_caller(error)
     else:
         job.hooks = transaction.hooks
+    # On a full disk SQLite ends the whole transaction. The next savepoint would
+    # silently open another one, and the earlier callers would be told that their
+    # work is stored.
+    if not connection.in_transaction:
+        raise _TransactionLostError(job)
+    try:
+        connection.end_savepoint(keep=job.error is None)
+    except sqlite3.Error as error:
+        job.error = job.error or _outage(error)
+        raise _TransactionLostError(job) from error
 
 
 _NESTED = (
@@ -395,15 +385,17 @@ def _stopping() -> UnavailableError:
 
 def _for_caller(error: BaseException) -> BaseException:
     """Turn what the machine is to blame for into an error that people understand."""
-    if not _is_outage(error):
-        return error
+    return _outage(error) if _is_outage(error) else error
+
+
+def _outage(cause: BaseException | None = None) -> UnavailableError:
     failure = UnavailableError(
         "The database cannot be used at the moment.",
         code="storage-unavailable",
         hint="Check free space and permissions of the node's folder, or the "
         "database server.",
     )
-    failure.__cause__ = error
+    failure.__cause__ = cause
     return failure
 
 
@@ -430,36 +422,6 @@ async def _connected(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
         except (DBAPIError, PoolTimeoutError) as error:
             raise _for_caller(error) from error
         yield connection
-
-
-def _configure_sqlite(engine: AsyncEngine, *, writer: bool) -> None:
-    @event.listens_for(engine.sync_engine, "connect")
-    def _on_connect(connection: Any, _record: object) -> None:
-        # The driver's own BEGIN handling is switched off; see `_on_begin`.
-        connection.isolation_level = None
-        cursor = connection.cursor()
-        for pragma in (
-            "journal_mode=WAL",
-            "synchronous=FULL",
-            "foreign_keys=ON",
-            f"busy_timeout={SQLITE_BUSY_TIMEOUT_MS}",
-            "trusted_schema=OFF",
-            "cell_size_check=ON",
-            "secure_delete=ON",
-            "mmap_size=0",
-            f"journal_size_limit={SQLITE_LOG_BYTES_MAX}",
-        ):
-            cursor.execute(f"PRAGMA {pragma}")
-        if not writer:
-            # Only the writer checkpoints: SQLite before 3.51.3 may corrupt the
-            # file when two connections do (www.sqlite.org/wal.html, WAL reset).
-            cursor.execute("PRAGMA wal_autocheckpoint=0")
-            cursor.execute("PRAGMA query_only=ON")
-        cursor.close()
-
-    @event.listens_for(engine.sync_engine, "begin")
-    def _on_begin(connection: Any) -> None:
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writer else "BEGIN")
 
 
 class PostgresDatabase:
@@ -499,7 +461,7 @@ class PostgresDatabase:
         for attempt in range(1, POSTGRES_ATTEMPTS + 1):
             try:
                 async with self._engine.begin() as connection:
-                    transaction = Transaction(connection)
+                    transaction = _PostgresTransaction(connection)
                     result = await work(transaction)
             except (DBAPIError, PoolTimeoutError) as error:
                 if attempt < POSTGRES_ATTEMPTS and _is_retryable(error):
@@ -519,7 +481,7 @@ class PostgresDatabase:
             snapshot = await connection.execution_options(
                 isolation_level="REPEATABLE READ", postgresql_readonly=True
             )
-            yield Transaction(snapshot)
+            yield _PostgresTransaction(snapshot)
 
     async def run_sync(self, function: Callable[[Any], T]) -> T:
         """Run `function(connection)` in one transaction."""
@@ -574,3 +536,15 @@ def open_database(url: str, *, folder: Path) -> Database:
             path="database.url",
             hint="Install Spalier with the extra postgres: spalier[postgres]",
         ) from error
+
+
+__all__ = [
+    "SQLITE_FILE",
+    "AfterCommit",
+    "Database",
+    "PostgresDatabase",
+    "SqliteDatabase",
+    "Transaction",
+    "Work",
+    "open_database",
+]

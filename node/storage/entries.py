@@ -1,10 +1,20 @@
 """Our own entries in the database."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, delete, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Row,
+    Select,
+    bindparam,
+    delete,
+    func,
+    insert,
+    select,
+    update,
+)
 
 from federation.ids import NodeAddress
 from federation.version import Version
@@ -74,6 +84,7 @@ def _entry(row: Row[Any], named: frozenset[str], address: NodeAddress) -> Entry:
         author_id=row.author_id,
         content_hash=row.content_hash,
         document=row.document,
+        key_number=row.key_number,
     )
 
 
@@ -91,9 +102,17 @@ async def list_entries(
     statement = statement.order_by(*(order_by or (entries.c.id,)))
     if limit is not None:
         statement = statement.limit(limit).offset(offset)
-    rows = await tx.all(statement)
+    return await _read(tx, address, await tx.all(statement))
+
+
+async def _read(
+    tx: Transaction, address: NodeAddress, rows: Sequence[Row[Any]]
+) -> list[Entry]:
     named = await _named_partners(tx, rows)
     return [_entry(row, named.get(row.id, frozenset()), address) for row in rows]
+
+
+_BY_ID = _selection().where(entries.c.id == bindparam("entry_id"))
 
 
 async def load_entry(
@@ -110,7 +129,7 @@ async def load_entry(
         await tx.execute(
             select(entries.c.id).where(entries.c.id == entry_id).with_for_update()
         )
-    found = await list_entries(tx, address, where=entries.c.id == entry_id)
+    found = await _read(tx, address, await tx.all(_BY_ID, {"entry_id": entry_id}))
     return found[0] if found else None
 
 
@@ -142,6 +161,7 @@ def values_of(entry: Entry) -> dict[str, Any]:
         "valid_until": entry.valid_until,
         "document": entry.document,
         "content_hash": entry.content_hash,
+        "key_number": entry.key_number,
         "created_at": entry.created_at,
         "updated_at": entry.updated_at,
         "published_at": entry.published_at,
@@ -183,3 +203,19 @@ def ends_by(day: date) -> ColumnElement[bool]:
         & (entries.c.valid_until <= day)
         & entries.c.reminded_at.is_(None)
     )
+
+
+def published(*, signed_by: Collection[int] | None = None) -> ColumnElement[bool]:
+    """Published entries, all or those that some of our keys have signed."""
+    is_published = entries.c.state == EntryState.PUBLISHED
+    if signed_by is None:
+        return is_published
+    return is_published & entries.c.key_number.in_(sorted(signed_by))
+
+
+async def count_published(
+    tx: Transaction, *, signed_by: Collection[int] | None = None
+) -> int:
+    """Count published entries, all or those that some of our keys have signed."""
+    statement = select(func.count()).select_from(entries)
+    return int(await tx.scalar(statement.where(published(signed_by=signed_by))) or 0)

@@ -40,6 +40,9 @@ def _mail(row: Row[Any]) -> Mail:
     )
 
 
+_INSERT = insert(mail_outbox)
+
+
 def _open() -> ColumnElement[bool]:
     return mail_outbox.c.sent_at.is_(None) & mail_outbox.c.cancelled_at.is_(None)
 
@@ -47,7 +50,7 @@ def _open() -> ColumnElement[bool]:
 async def insert_mail(tx: Transaction, mail: Mail) -> None:
     """Insert a new mail."""
     values = {column.name: getattr(mail, column.name) for column in mail_outbox.c}
-    await tx.execute(insert(mail_outbox).values(**values))
+    await tx.execute(_INSERT, values)
 
 
 async def load_mail(tx: Transaction, mail_id: str) -> Mail | None:

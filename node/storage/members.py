@@ -4,7 +4,17 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, func, insert, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Row,
+    Select,
+    bindparam,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 
 from node.members.model import OFFICE_ROLES, Organisation, Person, Role
 from node.storage.database import Transaction
@@ -173,9 +183,12 @@ async def update_person(
     )
 
 
+_BY_ID = _selection().where(persons.c.id == bindparam("person_id"))
+
+
 async def load_person(tx: Transaction, person_id: str) -> Person | None:
     """Load a person by id, also one who has left."""
-    row = await tx.one_or_none(_selection().where(persons.c.id == person_id))
+    row = await tx.one_or_none(_BY_ID, {"person_id": person_id})
     return None if row is None else _person(row)
 
 

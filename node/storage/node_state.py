@@ -24,7 +24,6 @@ class NodeState:
         incarnation: First part of every version that this node makes; raised after
             a restore from backup.
         card: Facts about the cluster that the actor document shows.
-        key_number: Number of the key in use, from 1.
     """
 
     node_id: str
@@ -34,7 +33,6 @@ class NodeState:
     epoch: str
     incarnation: int
     card: Mapping[str, Any]
-    key_number: int
     created_at: datetime
 
 
@@ -51,7 +49,6 @@ async def load_node_state(tx: Transaction) -> NodeState | None:
         epoch=row.epoch,
         incarnation=row.incarnation,
         card=row.card,
-        key_number=row.key_number,
         created_at=row.created_at,
     )
 

@@ -6,21 +6,33 @@ that a request which fails leaves no trace and may be sent again.
 
 from datetime import datetime
 
-from sqlalchemy import delete, select
+from sqlalchemy import bindparam, delete, select
 from sqlalchemy.dialects.postgresql import insert as postgres_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from node.storage.database import Transaction
 from node.storage.tables import processed_activities, seen_nonces
 
+_NONCE = select(seen_nonces.c.nonce).where(
+    seen_nonces.c.key_id == bindparam("by_key"),
+    seen_nonces.c.nonce == bindparam("this_nonce"),
+)
+_PROCESSED = select(processed_activities.c.activity_id).where(
+    processed_activities.c.activity_id == bindparam("this_activity")
+)
+_ADD_NONCE = {
+    "postgresql": postgres_insert(seen_nonces).on_conflict_do_nothing(),
+    "sqlite": sqlite_insert(seen_nonces).on_conflict_do_nothing(),
+}
+_ADD_PROCESSED = {
+    "postgresql": postgres_insert(processed_activities).on_conflict_do_nothing(),
+    "sqlite": sqlite_insert(processed_activities).on_conflict_do_nothing(),
+}
+
 
 async def has_nonce(tx: Transaction, key_id: str, nonce: str) -> bool:
     """Tell whether a pair was seen within its window."""
-    found = await tx.scalar(
-        select(seen_nonces.c.nonce).where(
-            seen_nonces.c.key_id == key_id, seen_nonces.c.nonce == nonce
-        )
-    )
+    found = await tx.scalar(_NONCE, {"by_key": key_id, "this_nonce": nonce})
     return found is not None
 
 
@@ -32,11 +44,9 @@ async def add_nonce(
     Returns:
         False if it was there already; then nothing was written.
     """
-    make = postgres_insert if tx.dialect_name == "postgresql" else sqlite_insert
     result = await tx.execute(
-        make(seen_nonces)
-        .values(key_id=key_id, nonce=nonce, expires_at=expires_at)
-        .on_conflict_do_nothing()
+        _ADD_NONCE[tx.dialect_name],
+        {"key_id": key_id, "nonce": nonce, "expires_at": expires_at},
     )
     return int(result.rowcount) == 1
 
@@ -47,6 +57,12 @@ async def forget_expired(tx: Transaction, *, now: datetime) -> int:
     return int(result.rowcount)
 
 
+async def has_processed(tx: Transaction, activity_id: str) -> bool:
+    """Tell whether an activity took effect before."""
+    found = await tx.scalar(_PROCESSED, {"this_activity": activity_id})
+    return found is not None
+
+
 async def add_processed(
     tx: Transaction, activity_id: str, *, partner_id: str, at: datetime
 ) -> bool:
@@ -55,10 +71,8 @@ async def add_processed(
     Returns:
         False if it did so before: the caller answers as then, without effect.
     """
-    make = postgres_insert if tx.dialect_name == "postgresql" else sqlite_insert
     result = await tx.execute(
-        make(processed_activities)
-        .values(activity_id=activity_id, partner_id=partner_id, at=at)
-        .on_conflict_do_nothing()
+        _ADD_PROCESSED[tx.dialect_name],
+        {"activity_id": activity_id, "partner_id": partner_id, "at": at},
     )
     return int(result.rowcount) == 1

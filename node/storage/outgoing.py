@@ -10,7 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Row, func, insert, or_, select, update
+from sqlalchemy import Row, case, func, insert, or_, select, update
 
 from node.storage.database import Transaction
 from node.storage.tables import outgoing_activities, partners
@@ -23,6 +23,9 @@ class ActivityKind(StrEnum):
     ACCEPT = "accept"
     REJECT = "reject"
     LEAVE = "leave"
+    ACTOR = "actor"
+    """What has changed about ourselves; its subject is our actor, or the key that
+    signs its own revocation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +105,8 @@ async def queue_activity(
 async def next_undelivered(tx: Transaction, partner_id: str) -> OutgoingActivity | None:
     """Load the activity that has to be sent now, None if there is none.
 
-    A `leave` waits until the partner has confirmed every withdrawal: afterwards
+    What has changed about ourselves comes first: a partner may need a new key to
+    believe the rest. A `leave` waits until the partner has confirmed every withdrawal: afterwards
     it takes nothing from us any more.
     """
     queued = outgoing_activities.c
@@ -117,11 +121,29 @@ async def next_undelivered(tx: Transaction, partner_id: str) -> OutgoingActivity
             queued.refused_reason.is_(None),
             or_(queued.kind != ActivityKind.LEAVE.value, everything_confirmed.exists()),
         )
+        .order_by(case((queued.kind == ActivityKind.ACTOR.value, 0), else_=1))
         .order_by(queued.seq)
         .limit(1)
     )
     row = await tx.one_or_none(statement)
     return None if row is None else _outgoing(row)
+
+
+async def undelivered_of_kind(
+    tx: Transaction, kind: ActivityKind
+) -> list[OutgoingActivity]:
+    """List what no partner has confirmed yet, of one kind, in the order of sending."""
+    queued = outgoing_activities.c
+    rows = await tx.all(
+        select(outgoing_activities)
+        .where(
+            queued.kind == kind.value,
+            queued.delivered_at.is_(None),
+            queued.refused_reason.is_(None),
+        )
+        .order_by(queued.partner_id, queued.seq)
+    )
+    return [_outgoing(row) for row in rows]
 
 
 async def count_undelivered(tx: Transaction, partner_id: str) -> int:

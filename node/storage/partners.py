@@ -1,47 +1,96 @@
 """Partners, their history and invitations in the database."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
+from enum import Enum
 from typing import Any
 
-from sqlalchemy import Row, insert, select, update
+from sqlalchemy import Row, Select, bindparam, insert, select, update
 
+from federation.key_changes import SuspensionReason
 from federation.trust import TrustState
-from node.partners.model import HandshakeRole, Invitation, Partner, PartnerEvent
+from node.partners.model import (
+    HandshakeRole,
+    Invitation,
+    Partner,
+    PartnerEvent,
+    PartnerKey,
+)
 from node.storage.database import Transaction
+from node.storage.partner_keys import keys_in_force, store_keys
 from node.storage.tables import (
     invitations,
     partner_events,
+    partner_keys,
     partners,
     persons,
 )
 
 _MICROSECOND = timedelta(microseconds=1)
+_CONVERTED = frozenset(
+    {"state", "role", "capabilities", "suspended_from", "suspended_because"}
+)
 # Columns of `partners` that have the name of an attribute and need no conversion.
 _PLAIN = tuple(
     column.name
     for column in partners.c
-    if column.name not in {"state", "role", "activity_seq"}
+    if column.name not in {*_CONVERTED, "activity_seq"}
 )
 
+_BY_ID = select(partners).where(partners.c.id == bindparam("partner_id"))
+_BY_ID_LOCKED = _BY_ID.with_for_update()
+_BY_KEY_ID = (
+    select(partners)
+    .join(partner_keys, partner_keys.c.partner_id == partners.c.id)
+    .where(
+        partner_keys.c.key_id == bindparam("key_id"),
+        partner_keys.c.replaced_at.is_(None),
+    )
+)
+_CHANGE = update(partners).where(partners.c.id == bindparam("changed_id"))
 
-def _partner(row: Row[Any]) -> Partner:
+
+async def _partners(tx: Transaction, found: Sequence[Row[Any]]) -> list[Partner]:
+    """Read rows, each with the keys that count for it."""
+    keys = await keys_in_force(tx, [row.id for row in found])
+    return [_partner(row, keys[row.id]) for row in found]
+
+
+async def _one(
+    tx: Transaction, statement: Select[Any], **parameters: str
+) -> Partner | None:
+    row = await tx.one_or_none(statement, parameters)
+    return None if row is None else (await _partners(tx, [row]))[0]
+
+
+def _partner(row: Row[Any], keys: tuple[PartnerKey, ...]) -> Partner:
     values = {name: getattr(row, name) for name in _PLAIN}
-    return Partner(state=TrustState(row.state), role=HandshakeRole(row.role), **values)
+    before, because = row.suspended_from, row.suspended_because
+    return Partner(
+        state=TrustState(row.state),
+        role=HandshakeRole(row.role),
+        keys=keys,
+        capabilities=tuple(row.capabilities),
+        suspended_from=None if before is None else TrustState(before),
+        suspended_because=None if because is None else SuspensionReason(because),
+        **values,
+    )
 
 
 def _columns(values: Mapping[str, Any]) -> dict[str, Any]:
     columns = dict(values)
-    for name in ("state", "role"):
-        if name in columns:
-            columns[name] = columns[name].value
+    for name in columns.keys() & _CONVERTED:
+        value = columns[name]
+        if isinstance(value, Enum):
+            columns[name] = value.value
+        elif isinstance(value, tuple):
+            columns[name] = list(value)
     return columns
 
 
 async def load_partner(tx: Transaction, partner_id: str) -> Partner | None:
     """Load one partner by our own id of it."""
-    row = await tx.one_or_none(select(partners).where(partners.c.id == partner_id))
-    return None if row is None else _partner(row)
+    return await _one(tx, _BY_ID, partner_id=partner_id)
 
 
 async def lock_partner(tx: Transaction, partner_id: str) -> Partner | None:
@@ -49,11 +98,8 @@ async def lock_partner(tx: Transaction, partner_id: str) -> Partner | None:
 
     SQLite has a single writer and needs no lock.
     """
-    statement = select(partners).where(partners.c.id == partner_id)
-    if tx.dialect_name == "postgresql":
-        statement = statement.with_for_update()
-    row = await tx.one_or_none(statement)
-    return None if row is None else _partner(row)
+    statement = _BY_ID_LOCKED if tx.dialect_name == "postgresql" else _BY_ID
+    return await _one(tx, statement, partner_id=partner_id)
 
 
 async def lock_partners(
@@ -71,19 +117,17 @@ async def lock_partners(
     )
     if tx.dialect_name == "postgresql":
         statement = statement.with_for_update()
-    return [_partner(row) for row in await tx.all(statement)]
+    return await _partners(tx, await tx.all(statement))
 
 
 async def find_by_base_url(tx: Transaction, base_url: str) -> Partner | None:
     """Load the partner with this address, whatever its state."""
-    row = await tx.one_or_none(select(partners).where(partners.c.base_url == base_url))
-    return None if row is None else _partner(row)
+    return await _one(tx, select(partners).where(partners.c.base_url == base_url))
 
 
 async def find_by_key_id(tx: Transaction, key_id: str) -> Partner | None:
-    """Load the partner for which this key is pinned, whatever its state."""
-    row = await tx.one_or_none(select(partners).where(partners.c.key_id == key_id))
-    return None if row is None else _partner(row)
+    """Load the partner for which this key counts or counted, whatever its state."""
+    return await _one(tx, _BY_KEY_ID, key_id=key_id)
 
 
 async def list_partners(
@@ -95,20 +139,14 @@ async def list_partners(
         statement = statement.where(
             partners.c.state.in_(sorted(state.value for state in states))
         )
-    return [_partner(row) for row in await tx.all(statement)]
+    return await _partners(tx, await tx.all(statement))
 
 
 async def insert_partner(tx: Transaction, partner: Partner) -> None:
-    """Insert a new partner with everything it has."""
-    values = {name: getattr(partner, name) for name in _PLAIN}
-    await tx.execute(
-        insert(partners).values(
-            **values,
-            state=partner.state.value,
-            role=partner.role.value,
-            activity_seq=0,
-        )
-    )
+    """Insert a new partner with everything it has, its keys included."""
+    values = {name: getattr(partner, name) for name in (*_PLAIN, *sorted(_CONVERTED))}
+    await tx.execute(insert(partners).values(**_columns(values), activity_seq=0))
+    await store_keys(tx, partner.id, partner.keys, at=partner.created_at)
 
 
 async def update_partner(
@@ -116,10 +154,8 @@ async def update_partner(
     partner_id: str,
     **values: Any,
 ) -> None:
-    """Change columns of one partner; states and roles as their enums."""
-    await tx.execute(
-        update(partners).where(partners.c.id == partner_id).values(**_columns(values))
-    )
+    """Change columns of one partner, given as attributes of `Partner`."""
+    await tx.execute(_CHANGE, {"changed_id": partner_id, **_columns(values)})
 
 
 async def close_position(tx: Transaction, partner_id: str) -> None:
@@ -136,6 +172,9 @@ async def close_position(tx: Transaction, partner_id: str) -> None:
 
 async def delete_partner(tx: Transaction, partner_id: str) -> None:
     """Forget a partner that never was one: its history goes with it."""
+    await tx.execute(
+        partner_keys.delete().where(partner_keys.c.partner_id == partner_id)
+    )
     await tx.execute(
         partner_events.delete().where(partner_events.c.partner_id == partner_id)
     )

@@ -1,24 +1,33 @@
 """Partners' entries in the database: copies, tombstones and quarantine."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
     Row,
     Select,
+    bindparam,
     delete,
     func,
-    insert,
     select,
-    update,
 )
+from sqlalchemy.dialects.postgresql import insert as postgres_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from federation.exchange import HeldState, HeldVersion
 from federation.version import Version
 from node.catalogue.model import ReceivedEntry, ReceivedState
 from node.storage.database import Transaction
 from node.storage.tables import partners, received_entries
+
+# Others have their turn in between.
+_ROWS_AT_ONCE = 40
+_REPLACED = tuple(
+    column.name
+    for column in received_entries.c
+    if column.name not in {"id", "partner_id", "entry_uri", "first_received_at"}
+)
 
 
 def _selection() -> Select[Any]:
@@ -66,22 +75,35 @@ async def list_received(
     return [_received(row) for row in await tx.all(statement)]
 
 
+_VERSIONS = select(
+    received_entries.c.entry_uri,
+    received_entries.c.state,
+    received_entries.c.incarnation,
+    received_entries.c.counter,
+    received_entries.c.content_hash,
+    received_entries.c.reason,
+).where(
+    received_entries.c.partner_id == bindparam("of_partner"),
+    received_entries.c.entry_uri.in_(bindparam("uris", expanding=True)),
+)
+_KEPT_OUT = _VERSIONS.where(
+    received_entries.c.state == ReceivedState.QUARANTINED.value
+).order_by(received_entries.c.entry_uri)
+_COUNT = (
+    select(func.count())
+    .select_from(received_entries)
+    .where(
+        received_entries.c.partner_id == bindparam("of_partner"),
+        received_entries.c.state == bindparam("in_state"),
+    )
+)
+
+
 async def held_versions(
     tx: Transaction, partner_id: str, entry_uris: Sequence[str]
 ) -> dict[str, HeldVersion]:
     """What we applied last of each of these entries; absent means never heard."""
-    rows = await tx.all(
-        select(
-            received_entries.c.entry_uri,
-            received_entries.c.state,
-            received_entries.c.incarnation,
-            received_entries.c.counter,
-            received_entries.c.content_hash,
-        ).where(
-            received_entries.c.partner_id == partner_id,
-            received_entries.c.entry_uri.in_(entry_uris),
-        )
-    )
+    rows = await tx.all(_VERSIONS, {"of_partner": partner_id, "uris": list(entry_uris)})
     return {
         row.entry_uri: HeldVersion(
             version=Version(row.incarnation, row.counter),
@@ -96,52 +118,46 @@ async def quarantined(
     tx: Transaction, partner_id: str, entry_uris: Sequence[str]
 ) -> list[tuple[str, Version, str]]:
     """Which of these entries are kept out: id, version and reason."""
-    rows = await tx.all(
-        select(received_entries)
-        .where(
-            received_entries.c.partner_id == partner_id,
-            received_entries.c.entry_uri.in_(entry_uris),
-            received_entries.c.state == ReceivedState.QUARANTINED.value,
-        )
-        .order_by(received_entries.c.entry_uri)
-    )
+    rows = await tx.all(_KEPT_OUT, {"of_partner": partner_id, "uris": list(entry_uris)})
     return [
         (row.entry_uri, Version(row.incarnation, row.counter), row.reason or "")
         for row in rows
     ]
 
 
-async def put_received(
-    tx: Transaction,
-    *,
-    partner_id: str,
-    entry_uri: str,
-    new_id: str,
-    values: dict[str, Any],
-) -> None:
-    """Insert or replace what we hold of one entry.
-
-    A new one gets `new_id` for its page, a known one keeps its own; `values` are
-    all other columns.
-    """
-    result = await tx.execute(
-        update(received_entries)
-        .where(
-            received_entries.c.partner_id == partner_id,
-            received_entries.c.entry_uri == entry_uri,
-        )
-        .values(**values)
+def _upsert(make: Any) -> Any:
+    """Return the statement that inserts or replaces, in one engine's dialect."""
+    statement = make(received_entries)
+    return statement.on_conflict_do_update(
+        index_elements=[received_entries.c.partner_id, received_entries.c.entry_uri],
+        set_={name: statement.excluded[name] for name in _REPLACED},
     )
-    if result.rowcount == 0:
-        await tx.execute(
-            insert(received_entries).values(
-                id=new_id,
-                partner_id=partner_id,
-                entry_uri=entry_uri,
-                first_received_at=values["changed_at"],
-                **values,
-            )
-        )
+
+
+_UPSERT = {
+    "postgresql": _upsert(postgres_insert),
+    "sqlite": _upsert(sqlite_insert),
+}
+
+
+async def put_received(
+    tx: Transaction, partner_id: str, values: Sequence[Mapping[str, Any]]
+) -> None:
+    """Insert or replace what we hold of some entries of a partner.
+
+    Args:
+        tx: The caller's transaction.
+        partner_id: Whose entries they are.
+        values: For each entry, once: `id` for its page if it is new, `entry_uri`,
+            and all other columns. A known one keeps its id and the time at which
+            it first came.
+    """
+    rows = [
+        {"partner_id": partner_id, "first_received_at": row["changed_at"], **row}
+        for row in values
+    ]
+    for start in range(0, len(rows), _ROWS_AT_ONCE):
+        await tx.execute(_UPSERT[tx.dialect_name], rows[start : start + _ROWS_AT_ONCE])
 
 
 async def forget_partner(tx: Transaction, partner_id: str) -> int:
@@ -167,11 +183,6 @@ async def forget_partner(tx: Transaction, partner_id: str) -> int:
 async def count_received(tx: Transaction, partner_id: str, state: ReceivedState) -> int:
     """Count what we hold of a partner in one state."""
     number = await tx.scalar(
-        select(func.count())
-        .select_from(received_entries)
-        .where(
-            received_entries.c.partner_id == partner_id,
-            received_entries.c.state == state.value,
-        )
+        _COUNT, {"of_partner": partner_id, "in_state": state.value}
     )
     return int(number or 0)

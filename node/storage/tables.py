@@ -20,6 +20,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
 
 from node.storage.columns import UtcDateTime
@@ -48,9 +49,25 @@ node_state = Table(
     Column("epoch", String(32), nullable=False),
     Column("incarnation", BigInteger, nullable=False),
     Column("card", JSON, nullable=False),
-    Column("key_number", Integer, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
     CheckConstraint("id = 1", name="single"),
+)
+
+# Public halves and stages of our own keys; the secrets are files in the folder.
+node_keys = Table(
+    "node_keys",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("multibase", String(120), nullable=False, unique=True),
+    Column("state", String(12), nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("created_by", ForeignKey("persons.id")),
+    Column("activated_at", UtcDateTime),
+    Column("retired_at", UtcDateTime),
+    Column("revoked_at", UtcDateTime),
+    Column("ended_by", ForeignKey("persons.id")),
+    Column("reason", String(300)),
+    Column("backed_up_at", UtcDateTime),
 )
 
 organisations = Table(
@@ -132,6 +149,7 @@ entries = Table(
     Column("valid_until", Date),
     Column("document", LargeBinary),
     Column("content_hash", String(64)),
+    Column("key_number", Integer),  # of the key that signed the document
     Column("created_at", UtcDateTime, nullable=False),
     Column("updated_at", UtcDateTime, nullable=False),
     Column("published_at", UtcDateTime),
@@ -175,15 +193,23 @@ partners = Table(
     Column("card", JSON, nullable=False),
     Column("state", String(16), nullable=False),
     Column("role", String(8), nullable=False),
-    Column("key_id", URI, nullable=False),
-    Column("key_multibase", String(120), nullable=False),
     Column("request_id", URI, nullable=False),
     Column("check_number", String(12), nullable=False),
     Column("compared_at", UtcDateTime),
     Column("created_at", UtcDateTime, nullable=False),
     Column("active_since", UtcDateTime),
     Column("ended_at", UtcDateTime),
+    # what both speak, and what it last said about itself
+    Column("protocol", String(12), nullable=False),
+    Column("capabilities", JSON, nullable=False),
+    Column("actor_updated", UtcDateTime),
+    # why nothing flows, and the key that was seen instead of the pinned one
+    Column("suspended_from", String(16)),
+    Column("suspended_because", String(24)),
+    Column("offered_multibase", String(120)),
+    Column("looked_at", UtcDateTime),
     # what we send
+    Column("told_key_number", Integer, nullable=False),
     Column("head_seq", BigInteger, nullable=False),
     Column("acked_seq", BigInteger, nullable=False),
     Column("activity_seq", BigInteger, nullable=False),
@@ -201,6 +227,31 @@ partners = Table(
     Column("in_epoch", String(32)),
     Column("in_position", BigInteger, nullable=False),
     Column("last_received_at", UtcDateTime),
+)
+
+# Keys of partners, also those that count no more: they explain old receipts.
+partner_keys = Table(
+    "partner_keys",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("partner_id", ForeignKey("partners.id"), nullable=False),
+    Column("key_id", URI, nullable=False),
+    Column("multibase", String(120), nullable=False),
+    Column("position", Integer, nullable=False),  # 0 signs now
+    Column("origin", String(12), nullable=False),
+    Column("person_id", ForeignKey("persons.id")),
+    Column("pinned_at", UtcDateTime, nullable=False),
+    Column("expires", UtcDateTime),
+    Column("revoked", UtcDateTime),
+    Column("replaced_at", UtcDateTime),
+    Index("ix_partner_keys_partner_id", "partner_id"),
+    Index(
+        "ix_partner_keys_key_id",
+        "key_id",
+        unique=True,
+        sqlite_where=text("replaced_at IS NULL"),
+        postgresql_where=text("replaced_at IS NULL"),
+    ),
 )
 
 partner_events = Table(
@@ -261,8 +312,9 @@ received_entries = Table(
     Column("known_kind", Boolean, nullable=False),
     Column("incarnation", BigInteger, nullable=False),
     Column("counter", BigInteger, nullable=False),
-    Column("content", JSON),
-    Column("owner", JSON),
+    # An absent one is NULL, not the JSON text "null".
+    Column("content", JSON(none_as_null=True)),
+    Column("owner", JSON(none_as_null=True)),
     Column("is_public", Boolean, nullable=False),
     Column("search_text", Text, nullable=False),
     Column("valid_until", Date),
@@ -275,6 +327,7 @@ received_entries = Table(
     Column("changed_at", UtcDateTime, nullable=False),
     UniqueConstraint("partner_id", "entry_uri"),
     Index("ix_received_entries_state_kind", "state", "kind"),
+    Index("ix_received_entries_partner_id_state", "partner_id", "state"),
 )
 
 # Digest buckets (federation.exchange.ViewDigest) of what a partner holds of us
@@ -302,6 +355,7 @@ processed_activities = Table(
     Column("activity_id", URI, primary_key=True),
     Column("partner_id", ForeignKey("partners.id"), nullable=False),
     Column("at", UtcDateTime, nullable=False),
+    Index("ix_processed_activities_partner_id_at", "partner_id", "at"),
 )
 
 outgoing_activities = Table(

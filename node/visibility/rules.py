@@ -9,7 +9,7 @@ from datetime import date
 from enum import StrEnum
 from typing import TypeAlias, assert_never
 
-from federation.trust import TrustState
+from federation.trust import ESTABLISHED, TrustState
 from node.catalogue.model import (
     AudienceLevel,
     Entry,
@@ -48,9 +48,9 @@ class PartnerViewer:
 
 Viewer: TypeAlias = Person | PartnerViewer | PublicViewer
 
-# States of a partner in which our entries may be with it: while paused nothing
-# moves, but nothing is taken back either.
-ENTITLED_STATES = frozenset({TrustState.ACTIVE, TrustState.PAUSED})
+# States of a partner in which our entries may be with it: while it is paused or
+# suspended nothing moves, but nothing is taken back either.
+ENTITLED_STATES = ESTABLISHED
 
 
 @dataclass(frozen=True, slots=True)

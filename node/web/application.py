@@ -8,6 +8,7 @@ from typing import TypeAlias
 from aiohttp import web
 
 from federation.ports import Clock, RandomSource
+from node.limits import FORM_BYTES_MAX
 from node.web import language_choice, security
 from node.web.assets import Assets
 from node.web.errors import show_errors
@@ -22,6 +23,7 @@ from node.web.keys import (
 )
 from node.web.language_choice import choose_language
 from node.web.navigation import Navigation
+from node.web.page_limits import limit_pages
 from node.web.rendering import add_templates, set_up_templates
 from node.web.showcase import register as register_showcase
 from node.web.site import SiteSettings
@@ -30,9 +32,6 @@ from node.web.visitors import find_person
 Registrar: TypeAlias = Callable[[web.Application], None]
 
 PAGES_GROUP = "spalier.pages"
-# Largest form: the import of a members' list. The doors between nodes have their
-# own, stricter limits.
-_LARGEST_BODY = 8 * 1024 * 1024  # bytes
 
 
 def build_application(
@@ -55,13 +54,14 @@ def build_application(
         An application that can be served, or completed with further routes.
     """
     app = web.Application(
-        client_max_size=_LARGEST_BODY,
+        client_max_size=FORM_BYTES_MAX,
         # From outside to inside. Errors are shown in a language, so it is chosen
         # before; the person is looked up last, because that may fail.
         middlewares=[
             security.name_request,
             choose_language,
             show_errors,
+            limit_pages,
             security.check_host,
             security.check_form_origin,
             find_person,

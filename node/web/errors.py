@@ -4,8 +4,10 @@ What a person reads never holds internals: unexpected errors go to the log, and
 the page shows the number under which they stand there.
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 
 import structlog
 from aiohttp import web
@@ -13,12 +15,15 @@ from aiohttp import web
 from federation.errors import PeerError
 from node.errors import InputFault, InvalidInputError, NodeError
 from node.sentence import in_words
+from node.web.client_address import PROXIES
+from node.web.door_guard import log_refusal
+from node.web.door_paths import door_of
 from node.web.i18n import SOURCE, speaking
 from node.web.i18n import gettext as _
 from node.web.keys import REQUEST_ID
 from node.web.language_choice import language_of
 from node.web.rendering import render
-from node.web.security import FEDERATION_DOORS, Handler
+from node.web.security import Handler
 
 PROBLEM_NAMESPACE = "https://w3id.org/spalier/problems#"
 _PROBLEM_TYPE = "application/problem+json"
@@ -65,7 +70,23 @@ async def show_errors(request: web.Request, handler: Handler) -> web.StreamRespo
     except Exception:  # noqa: BLE001 - the last door: nobody sees a traceback
         _log.exception("request failed", method=request.method, path=request.path)
         failure = Failure(status=_SERVER_FAULT, code="internal-error")
+    _tell_of_door(request, failure)
     return failure_response(request, failure)
+
+
+def _tell_of_door(request: web.Request, failure: Failure) -> None:
+    """Write the line of a refusal that no door has written: 404, 413, 421 and so on."""
+    door = door_of(request.path)
+    if door is None or failure.status == _SERVER_FAULT:
+        return
+    proxies = request.config_dict.get(PROXIES)
+    client = None if proxies is None else proxies.client_of(request)
+    log_refusal(
+        failure.status,
+        failure.code,
+        door=door,
+        address=(request.remote or "") if client is None else client.text,
+    )
 
 
 def _from_http(error: web.HTTPException) -> Failure:
@@ -81,12 +102,18 @@ def _from_node(error: NodeError) -> Failure:
         _log.error("request failed", error=str(error), code=error.code)
         return Failure(status=_SERVER_FAULT, code="internal-error")
     faults = error.faults if isinstance(error, InvalidInputError) else ()
+    retry_after = getattr(error, "retry_after", None)
+    headers = {}
+    if isinstance(retry_after, timedelta):
+        seconds = max(1, -(-retry_after // timedelta(seconds=1)))
+        headers["Retry-After"] = str(seconds)
     return Failure(
         status=error.status,
         code=error.code,
         message=error.message,
         hint=error.hint,
         faults=faults,
+        headers=headers,
     )
 
 
@@ -121,7 +148,7 @@ def failure_response(request: web.Request, failure: Failure) -> web.Response:
 
 def wants_page(request: web.Request) -> bool:
     """Whether the client asked for HTML by name and at least as much as for JSON."""
-    if request.path in FEDERATION_DOORS:
+    if door_of(request.path) is not None:
         return False
     page = program = 0.0
     for part in request.headers.get("Accept", "").split(","):
@@ -161,7 +188,11 @@ def _problem(failure: Failure) -> web.Response:
             {"path": fault.path, "message": fault.message, "row": fault.row}
             for fault in failure.faults
         ]
-    return web.json_response(problem, status=failure.status, content_type=_PROBLEM_TYPE)
+    return web.Response(
+        body=json.dumps(problem, ensure_ascii=False).encode(),
+        status=failure.status,
+        headers={"Content-Type": _PROBLEM_TYPE},
+    )
 
 
 def _page(request: web.Request, failure: Failure) -> web.Response:

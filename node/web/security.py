@@ -13,17 +13,17 @@ from aiohttp import web
 
 from node.errors import NodeError, NotAuthorisedError
 from node.sentence import Sentence
+from node.web.door_paths import door_of
 from node.web.keys import PERSON, RANDOM, REQUEST_ID, SITE
 from node.web.site import SiteSettings
 
 Handler: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
-# Partners send no cookies and sign what they send; browsers have no business there.
-FEDERATION_DOORS = frozenset({"/inbox", "/partner-requests"})
 # A supervisor asks at the loopback address, and learns nothing but a word.
 _PROBES = frozenset({"/livez", "/readyz"})
 _REQUEST_ID_BYTES = 8
+_NOT_FOUND = 404
 _HSTS = "max-age=31536000"  # one year
 
 _HEADERS = {
@@ -65,7 +65,9 @@ async def add_headers(request: web.Request, response: web.StreamResponse) -> Non
     response.headers["Server"] = "spalier"  # versions help only attackers
     if request.config_dict[SITE].https:
         response.headers.setdefault("Strict-Transport-Security", _HSTS)
-    if REQUEST_ID in request:
+    # Answers of a door that there is nothing are alike to the byte.
+    is_nothing = response.status == _NOT_FOUND and door_of(request.path) is not None
+    if REQUEST_ID in request and not is_nothing:
         response.headers["X-Request-Id"] = request[REQUEST_ID]
     if "Cache-Control" not in response.headers:
         public = response.content_type == "text/html" and not request.get(PERSON)
@@ -120,7 +122,8 @@ async def check_form_origin(
     request: web.Request, handler: Handler
 ) -> web.StreamResponse:
     """Refuse what another site's page makes a browser send (CSRF)."""
-    exempt = request.method in _SAFE_METHODS or request.path in FEDERATION_DOORS
+    # Partners send no cookies, and sign what they send.
+    exempt = request.method in _SAFE_METHODS or door_of(request.path) is not None
     if not exempt and not sent_by_own_page(request):
         raise ForeignFormError(
             "This form was not sent from a page of this cluster.",

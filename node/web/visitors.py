@@ -2,6 +2,7 @@
 
 from aiohttp import web
 
+from node.web.door_paths import door_of
 from node.web.i18n import speaking
 from node.web.keys import (
     COUNTER_LOADER,
@@ -10,7 +11,7 @@ from node.web.keys import (
     PERSON_LOADER,
 )
 from node.web.language_choice import language_of
-from node.web.security import FEDERATION_DOORS, Handler
+from node.web.security import Handler
 
 
 @web.middleware
@@ -31,4 +32,4 @@ async def find_person(request: web.Request, handler: Handler) -> web.StreamRespo
 
 
 def _impersonal(path: str) -> bool:
-    return path.startswith("/static/") or path in FEDERATION_DOORS
+    return path.startswith("/static/") or door_of(path) is not None

@@ -9,11 +9,12 @@ from typing import Any
 import argon2
 
 from federation.ids import NodeAddress, parse_base_url
-from federation.keys import Signer, SigningKey
+from federation.keys import SigningKey
 from node.catalogue.catalogue import Catalogue
 from node.catalogue.entry_import import EntryImport
 from node.config import NodeConfig
 from node.exchange.wakeup import WakeUp
+from node.keys.ring import KeyRing
 from node.ledger import Ledger
 from node.mail.entry_mail import EntryMailer
 from node.mail.outbox import MailOutbox
@@ -24,6 +25,7 @@ from node.signin.passwords import Passwords
 from node.signin.sign_in import SignIn
 from node.storage.database import Database, Transaction
 from node.storage.members import insert_organisation, insert_person
+from node.storage.node_keys import insert_key
 from node.storage.node_state import NodeState, store_node_state
 
 BASE_URL = "https://spalier.optence.example"
@@ -92,7 +94,7 @@ async def make_world(database: Database, **settings: Any) -> World:
         random=random,
         database=database,
         address=address,
-        signer=Signer(address, key, 1),
+        keys=KeyRing.of_one(address, key, created_at=NOW),
         node_id="test",
     )
     office = Organisation(id="office", name="Geschäftsstelle", is_office=True)
@@ -117,12 +119,12 @@ async def make_world(database: Database, **settings: Any) -> World:
                 epoch="0" * 32,
                 incarnation=1,
                 card={},
-                key_number=1,
                 created_at=NOW,
             ),
         )
         await insert_organisation(tx, office, now=NOW)
         await insert_person(tx, admin, now=NOW)
+        await insert_key(tx, context.keys.active)
 
     await database.write(work)
     mail = MailOutbox(context)

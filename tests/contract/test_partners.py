@@ -17,6 +17,7 @@ from node.storage.database import Database, Transaction
 from node.storage.outgoing import ActivityKind, OutgoingActivity
 from node.storage.partners import update_partner
 from node.storage.tables import outgoing_activities
+from tests.partner_key import first_key
 
 
 def a_partner(now: datetime, name: str = "sued") -> Partner:
@@ -29,8 +30,7 @@ def a_partner(now: datetime, name: str = "sued") -> Partner:
         card={"members": 84, "regions": ["DE-BY"]},
         state=TrustState.WAITING,
         role=HandshakeRole.GUEST,
-        key_id=f"{base_url}/actor#key-1",
-        key_multibase="z6Mk",
+        keys=(first_key(base_url),),
         request_id="https://nord.example/activities/1",
         check_number="4711 0815",
         created_at=now,
@@ -63,7 +63,7 @@ async def test_partner_comes_back_as_it_was_stored(
     async with database.read() as tx:
         assert await rows.load_partner(tx, "sued") == partner
         assert await rows.find_by_base_url(tx, partner.base_url) == partner
-        assert await rows.find_by_key_id(tx, partner.key_id) == partner
+        assert await rows.find_by_key_id(tx, partner.key.key_id) == partner
         assert await rows.load_partner(tx, "nobody") is None
         assert await rows.find_by_key_id(tx, partner.actor_id) is None
 

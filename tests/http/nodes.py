@@ -8,7 +8,7 @@ import hashlib
 import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,6 @@ from aiohttp import web
 from sqlalchemy import select
 
 from federation.ids import NodeAddress, parse_base_url, random_id
-from federation.keys import Signer
 from federation.transport.client import FederationClient
 from node.catalogue.catalogue import Catalogue
 from node.config import load_config
@@ -28,11 +27,11 @@ from node.exchange.receiving import Receiving
 from node.exchange.sending import Sending
 from node.exchange.wakeup import WakeUp
 from node.initialise import initialise
+from node.keys.opening import open_ring
 from node.ledger import Ledger
 from node.mail.entry_mail import EntryMailer
 from node.mail.outbox import MailOutbox
 from node.members.model import Organisation, Person, Role
-from node.node_key import load_key
 from node.partners.model import Partner
 from node.partners.partners import Partners
 from node.ports import NodeContext
@@ -43,9 +42,15 @@ from node.storage.members import (
     load_person,
     office_persons,
 )
+from node.storage.node_keys import list_keys
 from node.storage.node_state import require_node_state
 from node.storage.tables import metadata
+from node.web.application import build_application
+from node.web.client_address import PROXIES, TrustedProxies
+from node.web.connections import Bounds, ConnectionGate, open_port
 from node.web.doors import register_doors
+from node.web.partner_addresses import PartnerAddresses
+from node.web.site import SiteSettings
 
 START = datetime(2026, 11, 21, 10, 0, tzinfo=UTC)
 
@@ -75,13 +80,25 @@ class SeededRandom:
         return hashlib.shake_256(f"{self.seed}/{self.drawn}".encode()).digest(count)
 
 
+class RecordingClient(FederationClient):
+    """Writes down every request that leaves, before it leaves."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.sent: list[str] = []
+
+    async def _send(self, method: str, target: str, **settings: Any) -> Any:
+        self.sent.append(f"{method} {target}")
+        return await super()._send(method, target, **settings)
+
+
 @dataclass
 class RunningNode:
     """A node with the services that its doors use."""
 
     name: str
     context: NodeContext
-    client: FederationClient
+    client: RecordingClient
     mail: MailOutbox
     ledger: Ledger
     catalogue: Catalogue
@@ -90,9 +107,11 @@ class RunningNode:
     sending: Sending
     receiving: Receiving
     delivery: DeliveryWorker
-    runner: web.AppRunner
     office: Person
     reached: list[str]
+    partner_addresses: PartnerAddresses = field(default_factory=PartnerAddresses)
+    gate: ConnectionGate = field(init=False)
+    port: AsyncExitStack = field(default_factory=AsyncExitStack)
 
     @property
     def base_url(self) -> str:
@@ -131,6 +150,10 @@ class RunningNode:
         """Our record of another node."""
         return await self.partners.find(other.base_url)
 
+    async def stop(self) -> None:
+        """Close the doors; whoever knocks finds nobody."""
+        await self.port.aclose()
+
     async def settle(self) -> None:
         """Deliver what waits for every partner, as the worker would."""
         for partner in await self.partners.list():
@@ -155,7 +178,7 @@ class RunningNode:
 
 @asynccontextmanager
 async def running_node(
-    folder: Path, name: str, *, clock: MovableClock
+    folder: Path, name: str, *, clock: MovableClock, bounds: Bounds = Bounds()
 ) -> AsyncIterator[RunningNode]:
     """Set up a node in a folder and open its doors on a free port."""
     random = SeededRandom(name)
@@ -180,6 +203,7 @@ async def running_node(
         stack.push_async_callback(database.close)
         async with database.read() as tx:
             state = await require_node_state(tx)
+            keys = await list_keys(tx)
             office = (await office_persons(tx))[0]
         address = NodeAddress(parse_base_url(base_url, allow_loopback_http=True))
         context = NodeContext(
@@ -188,11 +212,11 @@ async def running_node(
             random=random,
             database=database,
             address=address,
-            signer=Signer(address, load_key(folder), state.key_number),
+            keys=open_ring(folder, keys, address),
             node_id=state.node_id,
         )
         client = await stack.enter_async_context(
-            FederationClient(clock=clock, random=random, allow_loopback_http=True)
+            RecordingClient(clock=clock, random=random, allow_loopback_http=True)
         )
         node = _assembled(name, context, client, office)
 
@@ -202,17 +226,38 @@ async def running_node(
             answer: web.StreamResponse = await handler(request)
             return answer
 
-        app = web.Application(middlewares=[count])
-        register_doors(app, node)  # type: ignore[arg-type]
-        node.runner = web.AppRunner(app, access_log=None)
-        await node.runner.setup()
-        stack.push_async_callback(node.runner.cleanup)
-        await web.SockSite(node.runner, door).start()
+        def add_doors(app: web.Application) -> None:
+            app.middlewares.append(count)
+            register_doors(app, node, addresses=node.partner_addresses)  # type: ignore[arg-type]
+
+        app = build_application(
+            site=SiteSettings(
+                base_url=base_url,
+                cluster_name=name,
+                node_id=state.node_id,
+                demo=False,
+                default_language="de",
+            ),
+            clock=clock,
+            random=random,
+            registrars=[add_doors],
+        )
+        app[PROXIES] = TrustedProxies.of(config)
+        node.gate = ConnectionGate(
+            bounds,
+            clock,
+            proxies=TrustedProxies.of(config),
+            partners=node.partner_addresses,
+        )
+        await node.port.enter_async_context(
+            open_port(app, node.gate, stop_seconds=1.0, sock=door)
+        )
+        stack.push_async_callback(node.stop)
         yield node
 
 
 def _assembled(
-    name: str, context: NodeContext, client: FederationClient, office: Person
+    name: str, context: NodeContext, client: RecordingClient, office: Person
 ) -> RunningNode:
     wakeup = WakeUp()
     mail = MailOutbox(context)
@@ -238,7 +283,6 @@ def _assembled(
             client=client,
             wakeup=wakeup,
         ),
-        runner=web.AppRunner(web.Application()),
         office=office,
         reached=[],
     )

@@ -135,7 +135,11 @@ def as_bytes(document: Any) -> bytes:
 
 
 class Untouched:
-    """Shows that a node stored nothing, and nobody sent anything."""
+    """Shows that a node stored nothing, and nobody sent anything.
+
+    Compared are every row of every table, the queue of mails among them, every
+    request that the nodes sent, and every request that reached the others.
+    """
 
     def __init__(self, node: RunningNode, *others: RunningNode) -> None:
         self.node = node
@@ -144,9 +148,12 @@ class Untouched:
     async def __aenter__(self) -> None:
         self.before = await self.node.tables()
         self.reached = [list(other.reached) for other in self.others]
+        self.sent = [list(each.client.sent) for each in (self.node, *self.others)]
 
     async def __aexit__(self, *_: object) -> None:
         after = await self.node.tables()
         for name, rows in self.before.items():
             assert after[name] == rows, name
         assert [list(other.reached) for other in self.others] == self.reached
+        sent = [list(each.client.sent) for each in (self.node, *self.others)]
+        assert sent == self.sent

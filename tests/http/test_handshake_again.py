@@ -27,6 +27,7 @@ OF_PARTNERSHIPS = (
     "outgoing_activities",
     "disclosures",
     "receipts",
+    "partner_keys",
     "processed_activities",
 )
 

@@ -1,10 +1,15 @@
 """Two offices become partners, exchange entries and part, over real HTTP."""
 
+from dataclasses import replace
+
 import pytest
 
 from federation.trust import TrustState
 from node.errors import ConflictError, InvalidInputError, NodeError, NotAuthorisedError
+from node.storage.database import Transaction
 from node.storage.outgoing import count_undelivered
+from node.storage.partner_keys import store_keys
+from node.storage.partners import update_partner
 from node.storage.received import list_received
 from node.storage.tables import received_entries
 from tests.http.nodes import OFFER, MovableClock, RunningNode, become_partners
@@ -101,7 +106,7 @@ async def test_leave_waits_until_the_withdrawals_are_confirmed(
     await nord.settle()
     await nord.partners.end(nord.office, "sued")
     steps: list[str] = []
-    await sued.runner.cleanup()
+    await sued.stop()
     await nord.settle()
     partner = await nord.partner(sued)
     steps.append(partner.state.value)
@@ -167,10 +172,8 @@ async def test_lost_answer_to_the_request_is_repaired_by_accepting_again(
     created = await nord.partners.invite(nord.office)
     waiting = await sued.partners.accept(sued.office, created.code)
 
-    async def forget(tx: object) -> None:
-        from node.storage.partners import update_partner
-
-        await update_partner(tx, waiting.id, last_error="no answer")  # type: ignore[arg-type]
+    async def forget(tx: Transaction) -> None:
+        await update_partner(tx, waiting.id, last_error="no answer")
 
     await sued.database.write(forget)
     again = await sued.partners.accept(sued.office, created.code)
@@ -288,7 +291,7 @@ async def test_code_with_another_secret_is_not_told_from_an_unknown_one(
 
 async def test_host_that_is_down(nord: RunningNode, sued: RunningNode) -> None:
     created = await nord.partners.invite(nord.office)
-    await nord.runner.cleanup()
+    await nord.stop()
     error = await refused(nord, sued, created.code)
     assert error.code == "partner-unreachable"
 
@@ -303,15 +306,14 @@ async def test_request_whose_address_shows_another_key_is_not_confirmed(
     nord: RunningNode, sued: RunningNode, ost: RunningNode
 ) -> None:
     """An invited node that names somebody else's address stays unconfirmed."""
-    from node.storage.partners import update_partner
-
     created = await nord.partners.invite(nord.office)
     await sued.partners.accept(sued.office, created.code)
     partner = await nord.partner(sued)
     other_key = ost.context.signer.key.public_key.multibase
+    changed = replace(partner.key, id="changed", multibase=other_key)
 
-    async def exchange_key(tx: object) -> None:
-        await update_partner(tx, partner.id, key_multibase=other_key)  # type: ignore[arg-type]
+    async def exchange_key(tx: Transaction) -> None:
+        await store_keys(tx, partner.id, [changed], at=partner.created_at)
 
     await nord.database.write(exchange_key)
     before = await nord.tables()

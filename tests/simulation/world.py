@@ -21,7 +21,7 @@ from federation.documents import (
 )
 from federation.errors import ConflictError
 from federation.ids import BaseUrl, NodeAddress
-from federation.keys import Signer, SigningKey
+from federation.keys import SigningKey
 from federation.trust import TrustState
 from node.catalogue.catalogue import Catalogue
 from node.catalogue.model import Entry
@@ -29,6 +29,7 @@ from node.config import NodeConfig
 from node.exchange.receiving import Receiving
 from node.exchange.sending import OutgoingPage, Sending
 from node.exchange.wakeup import WakeUp
+from node.keys.ring import KeyRing
 from node.ledger import Ledger
 from node.mail.entry_mail import EntryMailer
 from node.mail.outbox import MailOutbox
@@ -47,6 +48,7 @@ from node.storage.partners import (
     update_partner,
 )
 from node.visibility import PartnerViewer, decide_entry
+from tests.partner_key import first_key
 
 START = datetime(2026, 11, 21, 8, tzinfo=UTC)
 
@@ -251,7 +253,9 @@ async def _make_node(
         random=source,
         database=database,
         address=address,
-        signer=Signer(address, SigningKey.generate(source), 1),
+        keys=KeyRing.of_one(
+            address, SigningKey.generate(source), created_at=clock.now()
+        ),
         node_id=name,
     )
     organisation = Organisation(id=f"{name}-office", name=f"Office {name}")
@@ -276,7 +280,6 @@ async def _make_node(
                 epoch=source.bytes(16).hex(),
                 incarnation=1,
                 card={},
-                key_number=1,
                 created_at=clock.now(),
             ),
         )
@@ -311,8 +314,13 @@ async def _make_partner(node: SimNode, other: SimNode) -> None:
         card={},
         state=TrustState.ACTIVE,
         role=HandshakeRole.HOST,
-        key_id=signer.key_id,
-        key_multibase=signer.key.public_key.multibase,
+        keys=(
+            first_key(
+                other.context.address.base_url,
+                signer.key.public_key,
+                row=f"{node.name}-{other.name}",
+            ),
+        ),
         request_id=f"{other.context.address.base_url}/activities/request",
         check_number="0000 0000",
         created_at=node.context.clock.now(),

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from federation.trust import TrustState
+from federation.trust import ESTABLISHED, TrustState
 from node.catalogue.model import AudienceLevel, Entry, EntryState
 from node.feed.feed import FeedItem
 from node.ledger.ledger import LedgerLine
@@ -18,7 +18,7 @@ from node.web.i18n import ngettext
 from node.web.pages.serving import formats_of, node_of
 from node.web.views import AudienceView, Status
 
-_ENTITLED = (TrustState.ACTIVE, TrustState.PAUSED)
+_ENTITLED = ESTABLISHED
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +138,8 @@ def _answer(line: LedgerLine, partner: Partner | None, formats: Formats) -> Stat
         return Status(_("confirmed %(when)s", when=when), "ok")
     if partner is not None and partner.state is TrustState.PAUSED:
         return Status(_("waiting: the partnership is paused"), "warning")
+    if partner is not None and partner.state is TrustState.SUSPENDED:
+        return Status(_("waiting: the partner cluster's key is in question"), "warning")
     if partner is not None and partner.attempts:
         words = _("waiting: the partner cluster does not answer at the moment")
         return Status(words, "warning")

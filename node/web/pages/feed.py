@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 from aiohttp import web
 
-from federation.trust import TrustState
+from federation.trust import ESTABLISHED, TrustState
 from node.catalogue.model import Entry, EntryState
 from node.catalogue.publication import may_be_confirmed
 from node.feed.feed import FeedPage, FeedQuery
@@ -31,7 +31,7 @@ _PARTNERS: Final = "partner"
 _QUERY_MAX: Final = 200  # characters
 _ENDS_SOON: Final = timedelta(days=14)
 _ENDING_SHOWN: Final = 5
-_LIVE: Final = frozenset({TrustState.ACTIVE, TrustState.PAUSED})
+_LIVE: Final = ESTABLISHED
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +195,8 @@ def partner_state(partner: Partner, formats: Formats) -> PartnerState:
     last = max((each for each in contacts if each is not None), default=None)
     if partner.state is TrustState.PAUSED:
         status = Status(_("paused"), "neutral")
+    elif partner.state is TrustState.SUSPENDED:
+        status = Status(_("suspended: the office is checking its key"), "warning")
     elif last is None and partner.attempts:
         status = Status(_("not reachable yet"), "warning")
     elif last is None:

@@ -8,7 +8,7 @@ from typing import Any, Final
 from aiohttp import web
 from multidict import MultiMapping
 
-from federation.trust import TrustState
+from federation.trust import ESTABLISHED
 from node.catalogue.catalogue import AudiencePreview
 from node.catalogue.model import AudienceLevel, Entry, EntryState
 from node.errors import (
@@ -47,7 +47,7 @@ from node.web.pages.wording import in_words, kind_label, kind_tone, refusal
 from node.web.rendering import render
 from schemas import KINDS
 
-_LIVE: Final = frozenset({TrustState.ACTIVE, TrustState.PAUSED})
+_LIVE: Final = ESTABLISHED
 _ACTION: Final = "action"
 _VERSION: Final = "shape.version"
 _MORE_LANGUAGES: Final = ("fr", "it", "nl", "pl", "cs", "da", "es")

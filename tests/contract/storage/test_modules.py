@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
+from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
 from federation.exchange import ViewDigest
@@ -26,6 +27,8 @@ from node.storage import (
 )
 from node.storage.database import Database, Transaction
 from node.storage.outgoing import ActivityKind
+from node.storage.tables import received_entries
+from tests.partner_key import first_key
 
 AT_ONCE = 8
 
@@ -62,8 +65,7 @@ def partner(now: datetime) -> Partner:
         card={"regions": ["CH-ZH"], "members": 60},
         state=TrustState.WAITING,
         role=HandshakeRole.GUEST,
-        key_id=f"{base}/actor#key-1",
-        key_multibase="z6Mk",
+        keys=(first_key(base),),
         request_id=f"{base}/activities/1",
         check_number="4711 0815",
         created_at=now,
@@ -221,7 +223,7 @@ async def test_partners_and_invitations_come_back(
     )
     async with filled.read() as tx:
         assert await partners.load_partner(tx, "r1") == active
-        assert await partners.find_by_key_id(tx, made.key_id) == active
+        assert await partners.find_by_key_id(tx, made.key.key_id) == active
         assert await partners.list_partners(tx, [TrustState.WAITING]) == []
         assert await partners.find_invitation(tx, "h1") == replace(
             invitation, used_at=now, partner_id="r1"
@@ -299,34 +301,58 @@ async def test_activities_leave_in_order_and_the_farewell_last(
 
 
 async def test_received_copies(filled: Database, now: datetime) -> None:
-    uri = "https://spalier.swissmem.example/entries/1"
-    values = {
-        "state": "present",
-        "kind": "capacity_offer",
-        "known_kind": True,
-        "incarnation": 1,
-        "counter": 2,
-        "content": {"title": {"de": "Größe"}, "summary": {}},
-        "owner": None,
-        "is_public": False,
-        "search_text": "groesse",
-        "changed_at": now,
-        "content_hash": "c" * 64,
+    base = "https://spalier.swissmem.example/entries/"
+    uris = [f"{base}{number}" for number in range(100)]
+
+    def values(uri: str, *, counter: int, at: datetime) -> dict[str, object]:
+        return {
+            "id": f"{uri.rpartition('/')[2]}/{counter}",
+            "entry_uri": uri,
+            "state": "present",
+            "kind": "capacity_offer",
+            "known_kind": True,
+            "incarnation": 1,
+            "counter": counter,
+            "content": {"title": {"de": "Größe"}, "summary": {}},
+            "owner": None,
+            "is_public": False,
+            "search_text": "groesse",
+            "changed_at": at,
+            "content_hash": "c" * 64,
+        }
+
+    async def put(rows: list[dict[str, object]]) -> None:
+        await filled.write(lambda tx: received.put_received(tx, "r1", rows))
+
+    later = now + timedelta(hours=1)
+    await put([values(uri, counter=2, at=now) for uri in uris[:60]])
+    # Known and new ones in one statement.
+    await put([values(uri, counter=3, at=later) for uri in uris[30:]])
+    emptied = {
+        **values(uris[0], counter=4, at=later),
+        "state": "withdrawn",
+        "content": None,
     }
-
-    async def put(tx: Transaction) -> None:
-        await received.put_received(
-            tx, partner_id="r1", entry_uri=uri, new_id="x1", values=values
-        )
-
-    await filled.write(put)
-    values["counter"] = 3
-    await filled.write(put)
+    await put([emptied])
     async with filled.read() as tx:
-        held = await received.held_versions(tx, "r1", [uri, "unknown"])
-    assert list(held) == [uri]
-    assert held[uri].version == Version(1, 3)
-    assert await filled.write(lambda tx: received.forget_partner(tx, "r1")) == 1
+        held = await received.held_versions(tx, "r1", [*uris, "unknown"])
+        stored = await tx.all(select(received_entries))
+    assert len(held) == 100
+    assert held[uris[29]].version == Version(1, 2)
+    assert held[uris[30]].version == Version(1, 3)
+    by_uri = {row.entry_uri: row for row in stored}
+    # A known one keeps its own id and its first time.
+    assert by_uri[uris[30]].id == "30/2"
+    assert by_uri[uris[30]].first_received_at == now
+    assert by_uri[uris[30]].changed_at == later
+    assert by_uri[uris[99]].id == "99/3"
+    assert by_uri[uris[99]].first_received_at == later
+    async with filled.read() as tx:
+        empty = await tx.all(
+            select(received_entries.c.id).where(received_entries.c.content.is_(None))
+        )
+    assert [row.id for row in empty] == ["0/2"]
+    assert await filled.write(lambda tx: received.forget_partner(tx, "r1")) == 99
 
 
 async def test_digest_comes_back(filled: Database) -> None:

@@ -25,7 +25,6 @@ def _state(now) -> NodeState:  # type: ignore[no-untyped-def]
         epoch="0" * 32,
         incarnation=1,
         card=MappingProxyType({"field": "Photonik", "regions": ["DE-HE"]}),
-        key_number=1,
         created_at=now,
     )
 

@@ -62,7 +62,7 @@ def statements_of(database: SqliteDatabase) -> list[str]:
     def note(_connection, _cursor, statement, *_rest) -> None:  # type: ignore[no-untyped-def]
         seen.append(statement)
 
-    event.listen(database._write_engine.sync_engine, "before_cursor_execute", note)
+    event.listen(database._write_engine, "before_cursor_execute", note)
     return seen
 
 

@@ -23,6 +23,7 @@ from node.storage.partners import insert_partner
 from node.web.server import build_node_application
 from tests.http.nodes import START, MovableClock, SeededRandom
 from tests.http.pages.sites import Site, site_of
+from tests.partner_key import first_key
 
 PASSWORD = "vier Wörter und eine Laube"
 SAME_ORIGIN = {"Sec-Fetch-Site": "same-origin", "Accept": "text/html"}
@@ -147,8 +148,7 @@ class NodeSite:
             card={"members": facts.pop("members", 57)},
             state=TrustState.ACTIVE,
             role=HandshakeRole.HOST,
-            key_id=f"{base_url}/actor#key-1",
-            key_multibase=key.multibase,
+            keys=(first_key(base_url, key),),
             request_id=f"{base_url}/activities/{random_id(random)}",
             check_number="4711 0815",
             created_at=self.clock.now(),

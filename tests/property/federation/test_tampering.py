@@ -21,7 +21,14 @@ from federation.documents import (
     parse_page,
 )
 from federation.errors import PeerError
-from federation.inbox import authenticate, parse_inbox
+from federation.inbox import (
+    admit_partner,
+    authenticate,
+    permit,
+    prove,
+    read_activity,
+)
+from federation.rates import DoorRates
 from federation.strict_json import loads_object
 from tests.unit.federation.nodes import NOW, Node, Nonces, Peers
 
@@ -46,7 +53,9 @@ def deliver(request: Any) -> None:
     async def run() -> None:
         peers = Peers({SENDER.signer.key_id: SENDER.known()})
         authenticated = await authenticate(request, peers=peers, nonces=Nonces())
-        parse_inbox(authenticated, address=RECEIVER.address)
+        rates = DoorRates()
+        read = read_activity(admit_partner(authenticated, rates=rates))
+        prove(permit(read, rates=rates, now=NOW), address=RECEIVER.address)
 
     asyncio.run(run())
 

@@ -18,14 +18,25 @@ from federation.documents import (
     build_partner_request,
     build_withdrawal,
 )
-from federation.errors import PeerError
+from federation.errors import NotPermittedError, PeerError, RateLimitError
 from federation.inbox import (
+    Activity,
+    PermittedPull,
     ReceivedRequest,
+    RequestHead,
+    admit,
+    admit_partner,
     authenticate,
-    authenticate_get,
-    parse_inbox,
-    receive_partner_request,
+    claim,
+    name_invitation,
+    permit,
+    prove,
+    prove_guest,
+    read_activity,
+    read_pull,
 )
+from federation.limits import ADDRESS_FAILURE_RATE, ADDRESS_RATE, PARTNER_RATE
+from federation.rates import DoorRates
 from federation.trust import TrustState
 from tests.unit.federation.nodes import NOW, Bytes, Node, Nonces, Peers
 
@@ -36,9 +47,20 @@ def data(document: Any) -> bytes:
 
 async def deliver(
     request: ReceivedRequest, receiver: Node, peers: Peers, nonces: Nonces
-) -> Page | Message | Notice:
+) -> Activity:
+    rates = DoorRates()
     authenticated = await authenticate(request, peers=peers, nonces=nonces)
-    return parse_inbox(authenticated, address=receiver.address)
+    read = read_activity(admit_partner(authenticated, rates=rates))
+    permitted = permit(read, rates=rates, now=request.received_at)
+    return prove(permitted, address=receiver.address).content
+
+
+async def pulled(
+    request: ReceivedRequest, receiver: Node, peers: Peers, nonces: Nonces
+) -> PermittedPull:
+    known = await authenticate(request, peers=peers, nonces=nonces)
+    admitted = admit_partner(known, rates=DoorRates())
+    return read_pull(admitted, address=receiver.address)
 
 
 async def refusal(
@@ -254,9 +276,7 @@ class TestPull:
         self, optence: Node, swissmem: Node, peers: Peers, nonces: Nonces
     ) -> None:
         request = optence.request(swissmem, None, path="/outbox?after=17")
-        pull = await authenticate_get(
-            request, peers=peers, nonces=nonces, address=swissmem.address
-        )
+        pull = await pulled(request, swissmem, peers, nonces)
         assert pull.after == 17
         assert pull.peer.actor_id == optence.address.actor
 
@@ -280,11 +300,8 @@ class TestPull:
         self, optence: Node, swissmem: Node, peers: Peers, nonces: Nonces, path: str
     ) -> None:
         with pytest.raises(PeerError) as caught:
-            await authenticate_get(
-                optence.request(swissmem, None, path=path),
-                peers=peers,
-                nonces=nonces,
-                address=swissmem.address,
+            await pulled(
+                optence.request(swissmem, None, path=path), swissmem, peers, nonces
             )
         assert caught.value.status == 400
 
@@ -293,11 +310,11 @@ class TestPull:
     ) -> None:
         peers = Peers({optence.signer.key_id: optence.known(TrustState.ENDED)})
         with pytest.raises(PeerError) as caught:
-            await authenticate_get(
+            await pulled(
                 optence.request(swissmem, None, path="/outbox?after=0"),
-                peers=peers,
-                nonces=nonces,
-                address=swissmem.address,
+                swissmem,
+                peers,
+                nonces,
             )
         assert caught.value.status == 403
 
@@ -324,8 +341,10 @@ class TestPartnerRequest:
         ).raw
 
     def receive(self, request: ReceivedRequest, host: Node) -> Any:
-        return receive_partner_request(
-            request, address=host.address, allow_loopback_http=False
+        return prove_guest(
+            name_invitation(claim(request)),
+            address=host.address,
+            allow_loopback_http=False,
         )
 
     def test_it_brings_its_own_key(self, laser: Node, optence: Node) -> None:
@@ -362,3 +381,70 @@ def test_requests_do_not_show_their_content(optence: Node, swissmem: Node) -> No
     request = optence.request(swissmem, b'{"secret":1}')
     assert "secret" not in repr(request)
     assert "sig1" not in repr(request)
+
+
+class TestRates:
+    def head(self, sender: str = "192.0.2.1", *, after: float = 0.0) -> RequestHead:
+        return RequestHead(
+            "POST",
+            "https://a.example/inbox",
+            (),
+            sender,
+            NOW + timedelta(seconds=after),
+        )
+
+    def test_an_address_is_stopped_after_its_burst_and_others_are_not(self) -> None:
+        rates = DoorRates()
+        for _ in range(int(ADDRESS_RATE.burst)):
+            admit(self.head(), rates=rates)
+        with pytest.raises(RateLimitError) as caught:
+            admit(self.head(), rates=rates)
+        assert (caught.value.status, caught.value.code) == (429, "rate-limit-exceeded")
+        assert caught.value.members == {"retry_after": 1}
+        admit(self.head("192.0.2.2"), rates=rates)
+        admit(self.head(after=1.0), rates=rates)
+
+    def test_wrong_signatures_are_counted_apart(self) -> None:
+        rates = DoorRates()
+        for _ in range(int(ADDRESS_FAILURE_RATE.burst)):
+            rates.note_failure("192.0.2.1", now=NOW)
+        with pytest.raises(RateLimitError):
+            admit(self.head(), rates=rates)
+        admit(self.head("192.0.2.2"), rates=rates)
+
+    async def test_a_partner_is_stopped_before_its_body_is_read(
+        self, optence: Node, swissmem: Node, peers: Peers, nonces: Nonces
+    ) -> None:
+        rates = DoorRates()
+        request = optence.request(swissmem, b"no json")
+        known = await authenticate(request, peers=peers, nonces=nonces)
+        for _ in range(int(PARTNER_RATE.burst)):
+            admit_partner(known, rates=rates)
+        with pytest.raises(RateLimitError):
+            admit_partner(known, rates=rates)
+
+    async def test_a_page_costs_as_much_as_it_carries(
+        self, optence: Node, swissmem: Node, peers: Peers, nonces: Nonces
+    ) -> None:
+        entry = optence.signed_entry()
+        request = optence.request(swissmem, data(optence.page(*[entry] * 3)))
+        rates = DoorRates()
+        known = await authenticate(request, peers=peers, nonces=nonces)
+        read = read_activity(admit_partner(known, rates=rates))
+        assert read.items == 3
+        rates.admit_items(read.peer.partner_id, 3_998, now=NOW)
+        with pytest.raises(RateLimitError):
+            permit(read, rates=rates, now=NOW)
+        permit(read, rates=rates, now=NOW + timedelta(seconds=1))
+
+    async def test_who_may_not_is_told_so_and_not_counted(
+        self, optence: Node, swissmem: Node, nonces: Nonces
+    ) -> None:
+        peers = Peers({optence.signer.key_id: optence.known(TrustState.PAUSED)})
+        request = optence.request(swissmem, data(optence.page(optence.signed_entry())))
+        rates = DoorRates()
+        known = await authenticate(request, peers=peers, nonces=nonces)
+        read = read_activity(admit_partner(known, rates=rates))
+        rates.admit_items(read.peer.partner_id, 4_000, now=NOW)
+        with pytest.raises(NotPermittedError):
+            permit(read, rates=rates, now=NOW)

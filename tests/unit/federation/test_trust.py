@@ -19,6 +19,7 @@ from federation.trust import (
 
 A, S, E = TrustAction, TrustState, TrustEvent
 STATES = [None, *TrustState]
+SUSP = TrustState.SUSPENDED
 
 
 def test_every_pair_of_state_and_event_is_settled() -> None:
@@ -48,10 +49,37 @@ def test_entries_flow_only_while_active() -> None:
         ]
 
 
+def permitting(action: TrustAction) -> set[TrustState | None]:
+    return {s for s in STATES if isinstance(decide_trust(s, action), Allow)}
+
+
 def test_withdrawals_pass_until_the_end() -> None:
-    for action in (A.PUSH_WITHDRAWALS, A.BE_TOLD_WITHDRAWALS, A.PULL_PAGE):
-        allowed = {s for s in STATES if isinstance(decide_trust(s, action), Allow)}
-        assert allowed == {S.ACTIVE, S.PAUSED, S.ENDING}
+    for action in (A.BE_TOLD_WITHDRAWALS, A.PULL_PAGE):
+        assert permitting(action) == {S.ACTIVE, S.PAUSED, S.ENDING}
+    taken = {S.ACTIVE, S.PAUSED, S.SUSPENDED, S.ENDING}
+    assert permitting(A.PUSH_WITHDRAWALS) == taken
+
+
+def test_nothing_goes_to_a_partner_whose_key_is_in_question() -> None:
+    for action in (A.BE_TOLD, A.BE_TOLD_WITHDRAWALS, A.BE_NOTIFIED, A.PULL_PAGE):
+        assert S.SUSPENDED not in permitting(action)
+    taken = {a for a in A if S.SUSPENDED in permitting(a)}
+    assert taken == {A.PUSH_WITHDRAWALS, A.NOTICE_LEAVE, A.UPDATE_ACTOR}
+
+
+def test_a_suspension_ends_by_the_office_by_proof_or_with_the_partnership() -> None:
+    for state in (S.ACTIVE, S.PAUSED, S.SUSPENDED):
+        assert next_state(state, E.KEY_CHANGED) is S.SUSPENDED
+    ways = {event: to for (state, event), to in TRANSITIONS.items() if state is SUSP}
+    assert ways == {
+        E.KEY_CHANGED: S.SUSPENDED,
+        E.KEY_CONFIRMED: S.ACTIVE,
+        E.KEYS_PROVEN: S.ACTIVE,
+        E.WE_ENDED: S.ENDING,
+        E.THEY_LEFT: S.ENDING,
+    }
+    assert {s for s, e in TRANSITIONS if e is E.KEY_CONFIRMED} == {S.SUSPENDED}
+    assert {s for s, e in TRANSITIONS if e is E.KEYS_PROVEN} == {S.SUSPENDED}
 
 
 def test_only_both_offices_together_make_a_partnership() -> None:
@@ -63,6 +91,8 @@ def test_only_both_offices_together_make_a_partnership() -> None:
         (S.WAITING, E.THEY_CONFIRMED),
         (S.ACTIVE, E.THEY_CONFIRMED),
         (S.PAUSED, E.WE_RESUMED),
+        (S.SUSPENDED, E.KEY_CONFIRMED),
+        (S.SUSPENDED, E.KEYS_PROVEN),
     }
 
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 import structlog
 
-from node.config import LogConfig
+from node.config_sections import LogConfig
 from node.logs import configure_logs
 
 TOKEN = "HVCU8BTe9PDF_me7cTIrYCtUWPl6ON0wUYAlI3pRWNU"

@@ -23,7 +23,9 @@ def upgrade() -> None:
     _create_conversations()
     _create_entries()
     _create_invitations()
+    _create_node_keys()
     _create_partner_events()
+    _create_partner_keys()
     _create_sessions()
     _create_sign_in_links()
     _create_disclosures()
@@ -43,7 +45,6 @@ def _create_node_state() -> None:
         sa.Column("epoch", sa.String(length=32), nullable=False),
         sa.Column("incarnation", sa.BigInteger(), nullable=False),
         sa.Column("card", sa.JSON(), nullable=False),
-        sa.Column("key_number", sa.Integer(), nullable=False),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.CheckConstraint("id = 1", name=op.f("ck_node_state_single")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_node_state")),
@@ -81,14 +82,20 @@ def _create_partners() -> None:
         sa.Column("card", sa.JSON(), nullable=False),
         sa.Column("state", sa.String(length=16), nullable=False),
         sa.Column("role", sa.String(length=8), nullable=False),
-        sa.Column("key_id", sa.String(length=512), nullable=False),
-        sa.Column("key_multibase", sa.String(length=120), nullable=False),
         sa.Column("request_id", sa.String(length=512), nullable=False),
         sa.Column("check_number", sa.String(length=12), nullable=False),
         sa.Column("compared_at", sa.BigInteger(), nullable=True),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.Column("active_since", sa.BigInteger(), nullable=True),
         sa.Column("ended_at", sa.BigInteger(), nullable=True),
+        sa.Column("protocol", sa.String(length=12), nullable=False),
+        sa.Column("capabilities", sa.JSON(), nullable=False),
+        sa.Column("actor_updated", sa.BigInteger(), nullable=True),
+        sa.Column("suspended_from", sa.String(length=16), nullable=True),
+        sa.Column("suspended_because", sa.String(length=24), nullable=True),
+        sa.Column("offered_multibase", sa.String(length=120), nullable=True),
+        sa.Column("looked_at", sa.BigInteger(), nullable=True),
+        sa.Column("told_key_number", sa.Integer(), nullable=False),
         sa.Column("head_seq", sa.BigInteger(), nullable=False),
         sa.Column("acked_seq", sa.BigInteger(), nullable=False),
         sa.Column("activity_seq", sa.BigInteger(), nullable=False),
@@ -206,6 +213,12 @@ def _create_processed_activities() -> None:
         ),
         sa.PrimaryKeyConstraint("activity_id", name=op.f("pk_processed_activities")),
     )
+    op.create_index(
+        "ix_processed_activities_partner_id_at",
+        "processed_activities",
+        ["partner_id", "at"],
+        unique=False,
+    )
 
 
 def _create_receipts() -> None:
@@ -240,8 +253,8 @@ def _create_received_entries() -> None:
         sa.Column("known_kind", sa.Boolean(), nullable=False),
         sa.Column("incarnation", sa.BigInteger(), nullable=False),
         sa.Column("counter", sa.BigInteger(), nullable=False),
-        sa.Column("content", sa.JSON(), nullable=True),
-        sa.Column("owner", sa.JSON(), nullable=True),
+        sa.Column("content", sa.JSON(none_as_null=True), nullable=True),
+        sa.Column("owner", sa.JSON(none_as_null=True), nullable=True),
         sa.Column("is_public", sa.Boolean(), nullable=False),
         sa.Column("search_text", sa.Text(), nullable=False),
         sa.Column("valid_until", sa.Date(), nullable=True),
@@ -261,6 +274,12 @@ def _create_received_entries() -> None:
             "entry_uri",
             name=op.f("uq_received_entries_partner_id_entry_uri"),
         ),
+    )
+    op.create_index(
+        "ix_received_entries_partner_id_state",
+        "received_entries",
+        ["partner_id", "state"],
+        unique=False,
     )
     op.create_index(
         "ix_received_entries_state_kind",
@@ -324,6 +343,7 @@ def _create_entries() -> None:
         sa.Column("valid_until", sa.Date(), nullable=True),
         sa.Column("document", sa.LargeBinary(), nullable=True),
         sa.Column("content_hash", sa.String(length=64), nullable=True),
+        sa.Column("key_number", sa.Integer(), nullable=True),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.Column("updated_at", sa.BigInteger(), nullable=False),
         sa.Column("published_at", sa.BigInteger(), nullable=True),
@@ -381,6 +401,31 @@ def _create_invitations() -> None:
     )
 
 
+def _create_node_keys() -> None:
+    op.create_table(
+        "node_keys",
+        sa.Column("number", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("multibase", sa.String(length=120), nullable=False),
+        sa.Column("state", sa.String(length=12), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("created_by", sa.String(length=64), nullable=True),
+        sa.Column("activated_at", sa.BigInteger(), nullable=True),
+        sa.Column("retired_at", sa.BigInteger(), nullable=True),
+        sa.Column("revoked_at", sa.BigInteger(), nullable=True),
+        sa.Column("ended_by", sa.String(length=64), nullable=True),
+        sa.Column("reason", sa.String(length=300), nullable=True),
+        sa.Column("backed_up_at", sa.BigInteger(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["created_by"], ["persons.id"], name=op.f("fk_node_keys_created_by")
+        ),
+        sa.ForeignKeyConstraint(
+            ["ended_by"], ["persons.id"], name=op.f("fk_node_keys_ended_by")
+        ),
+        sa.PrimaryKeyConstraint("number", name=op.f("pk_node_keys")),
+        sa.UniqueConstraint("multibase", name=op.f("uq_node_keys_multibase")),
+    )
+
+
 def _create_partner_events() -> None:
     op.create_table(
         "partner_events",
@@ -403,6 +448,41 @@ def _create_partner_events() -> None:
         "partner_events",
         ["partner_id", "at"],
         unique=False,
+    )
+
+
+def _create_partner_keys() -> None:
+    op.create_table(
+        "partner_keys",
+        sa.Column("id", sa.String(length=64), nullable=False),
+        sa.Column("partner_id", sa.String(length=64), nullable=False),
+        sa.Column("key_id", sa.String(length=512), nullable=False),
+        sa.Column("multibase", sa.String(length=120), nullable=False),
+        sa.Column("position", sa.Integer(), nullable=False),
+        sa.Column("origin", sa.String(length=12), nullable=False),
+        sa.Column("person_id", sa.String(length=64), nullable=True),
+        sa.Column("pinned_at", sa.BigInteger(), nullable=False),
+        sa.Column("expires", sa.BigInteger(), nullable=True),
+        sa.Column("revoked", sa.BigInteger(), nullable=True),
+        sa.Column("replaced_at", sa.BigInteger(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["partner_id"], ["partners.id"], name=op.f("fk_partner_keys_partner_id")
+        ),
+        sa.ForeignKeyConstraint(
+            ["person_id"], ["persons.id"], name=op.f("fk_partner_keys_person_id")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_partner_keys")),
+    )
+    op.create_index(
+        "ix_partner_keys_key_id",
+        "partner_keys",
+        ["key_id"],
+        unique=True,
+        sqlite_where=sa.text("replaced_at IS NULL"),
+        postgresql_where=sa.text("replaced_at IS NULL"),
+    )
+    op.create_index(
+        "ix_partner_keys_partner_id", "partner_keys", ["partner_id"], unique=False
     )
 
 

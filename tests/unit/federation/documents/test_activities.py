@@ -223,7 +223,7 @@ class TestMessage:
     def test_it_is_the_senders_and_for_us(
         self, optence: Node, swissmem: Node, laser: Node, document: Any
     ) -> None:
-        with pytest.raises(SchemaInvalidError):
+        with pytest.raises(OriginMismatchError):
             self.read(document, optence, laser)
         with pytest.raises(OriginMismatchError):
             self.read(document, laser, swissmem)

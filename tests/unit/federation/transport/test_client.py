@@ -26,13 +26,21 @@ from federation.errors import (
     TemporaryFetchError,
 )
 from federation.ids import BaseUrl
-from federation.inbox import ReceivedRequest, authenticate, authenticate_get
+from federation.inbox import (
+    AdmittedHead,
+    ReceivedRequest,
+    admit_partner,
+    authenticate,
+    read_pull,
+)
+from federation.rates import DoorRates
 from federation.transport import client as client_module
 from federation.transport.client import FederationClient
 from federation.transport.server import (
     document_response,
     problem_response,
-    received_request,
+    read_request,
+    request_head,
     signed_response,
 )
 from tests.unit.federation.nodes import (
@@ -68,8 +76,17 @@ class Host:
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         try:
-            received = await received_request(
-                request, base_url=self.node.base_url, clock=self.clock
+            head = request_head(
+                request,
+                base_url=self.node.base_url,
+                sender="127.0.0.1",
+                clock=self.clock,
+            )
+            received = await read_request(
+                AdmittedHead(head),
+                request,
+                base_url=self.node.base_url,
+                clock=self.clock,
             )
             self.received.append(received)
             if self.answer is not None:
@@ -82,12 +99,9 @@ class Host:
         if received.target_uri == self.node.address.actor:
             return document_response(build_actor(self.node.actor))
         if received.method == "GET":
-            pull = await authenticate_get(
-                received,
-                peers=self.peers,
-                nonces=self.nonces,
-                address=self.node.address,
-            )
+            known = await authenticate(received, peers=self.peers, nonces=self.nonces)
+            admitted = admit_partner(known, rates=DoorRates())
+            pull = read_pull(admitted, address=self.node.address)
             return signed_response(
                 self.page(pull.after),
                 request=received,

@@ -13,12 +13,13 @@ from aiohttp.test_utils import TestServer
 
 from federation.errors import PeerError, RateLimitError, SignatureInvalidError
 from federation.ids import BaseUrl
-from federation.inbox import ReceivedRequest
+from federation.inbox import AdmittedHead, ReceivedRequest
 from federation.transport import server as server_module
 from federation.transport.server import (
     document_response,
     problem_response,
-    received_request,
+    read_request,
+    request_head,
 )
 from tests.unit.federation.nodes import NOW, FixedClock
 
@@ -40,10 +41,16 @@ class Door:
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         try:
-            received = await received_request(
+            base_url = BaseUrl(f"http://{self.authority}")
+            clock = FixedClock()
+            head = request_head(
+                request, base_url=base_url, sender="127.0.0.1", clock=clock
+            )
+            received = await read_request(
+                AdmittedHead(head),
                 request,
-                base_url=BaseUrl(f"http://{self.authority}"),
-                clock=FixedClock(),
+                base_url=base_url,
+                clock=clock,
                 bytes_max=LIMIT,
             )
         except PeerError as error:

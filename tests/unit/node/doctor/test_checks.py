@@ -31,17 +31,21 @@ from node.doctor.folder_checks import (
     DISK_ERROR_BYTES,
     DISK_WARNING_BYTES,
     DiskCheck,
-    KeyCheck,
     LoopbackCheck,
     ReachabilityCheck,
     ServingCheck,
 )
+from node.doctor.key_checks import KeyBackupCheck, KeyChangeCheck, KeyCheck
 from node.initialise import initialise
+from node.keys.model import KeyState
+from node.keys.rules import WAITING_DAYS
+from node.node_key import create_key
 from node.partners.model import HandshakeRole, Partner
 from node.storage.ledger import LedgerCounts
 from node.storage.mail import MailCounts
 from node.storage.schema import SchemaState, SchemaStatus
 from node.storage.tables import mail_outbox, node_state
+from tests.partner_key import first_key
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 
@@ -87,8 +91,7 @@ def partner(**changes: Any) -> Partner:
         card={},
         state=TrustState.ACTIVE,
         role=HandshakeRole.HOST,
-        key_id="https://sued.example/actor#key-1",
-        key_multibase="z6Mk",
+        keys=(first_key("https://sued.example"),),
         request_id="https://sued.example/activities/x",
         check_number="4711 0815",
         created_at=NOW - timedelta(days=30),
@@ -209,6 +212,93 @@ def test_key_readable_by_others(subject: Subject) -> None:
     assert "chmod 600" in found.message
     (subject.folder / "node.key").unlink()
     assert only(KeyCheck(), subject).is_error
+
+
+def test_key_file_that_is_not_the_one_of_the_database(subject: Subject) -> None:
+    (subject.folder / "node.key").unlink()
+    create_key(subject.folder, SystemRandom())
+    found = only(KeyCheck(), subject)
+    assert found.is_error
+    assert "keys restore" in found.message
+
+
+def test_key_file_that_the_database_does_not_know(subject: Subject) -> None:
+    create_key(subject.folder, SystemRandom(), number=2)
+    note, sound = KeyCheck().findings(subject)
+    assert (note.severity, sound.severity) == (Severity.NOTE, Severity.OK)
+    assert "node-2.key" in note.message
+
+
+def test_key_without_a_database(subject: Subject) -> None:
+    assert only(KeyCheck(), replace(subject, facts=None)).severity is Severity.OK
+    assert list(KeyBackupCheck().findings(replace(subject, facts=None))) == []
+    assert list(KeyChangeCheck().findings(replace(subject, facts=None))) == []
+    (subject.folder / "node.key").unlink()
+    assert only(KeyCheck(), replace(subject, facts=None)).is_error
+
+
+def with_keys(subject: Subject, *changes: dict[str, Any]) -> Subject:
+    """The key of the node, then a copy of it with each of the changes."""
+    assert subject.facts is not None
+    (first,) = subject.facts.keys
+    keys = (first, *(replace(first, **each) for each in changes))
+    return with_facts(subject, keys=keys)
+
+
+def test_backup_of_every_key_in_use(subject: Subject) -> None:
+    found = only(KeyBackupCheck(), subject)
+    assert found.severity is Severity.WARNING
+    assert "key 1" in found.message
+    assert "keys backup" in found.fix
+    assert subject.facts is not None
+    (first,) = subject.facts.keys
+    kept = with_facts(subject, keys=(replace(first, backed_up_at=NOW),))
+    assert only(KeyBackupCheck(), kept).severity is Severity.OK
+    newer = with_keys(kept, {"number": 2, "backed_up_at": None})
+    assert "key 2" in only(KeyBackupCheck(), newer).message
+    gone = with_keys(
+        kept, {"number": 2, "backed_up_at": None, "state": KeyState.REVOKED}
+    )
+    assert only(KeyBackupCheck(), gone).severity is Severity.OK
+
+
+def test_who_has_not_taken_the_new_key(subject: Subject) -> None:
+    assert only(KeyChangeCheck(), subject).severity is Severity.OK
+    announced = with_keys(
+        with_partner(subject),
+        {"number": 2, "state": KeyState.ANNOUNCED, "created_at": NOW},
+    )
+    found = only(KeyChangeCheck(), announced)
+    assert (found.severity, "Cluster Süd" in found.message) == (Severity.NOTE, True)
+    late = replace(announced, now=NOW + timedelta(days=WAITING_DAYS))
+    assert only(KeyChangeCheck(), late).severity is Severity.WARNING
+    taken = with_keys(
+        with_partner(subject, told_key_number=2),
+        {"number": 2, "state": KeyState.ANNOUNCED},
+    )
+    assert only(KeyChangeCheck(), taken).severity is Severity.OK
+    ended = with_keys(
+        with_partner(subject, state=TrustState.ENDED),
+        {"number": 2, "state": KeyState.ANNOUNCED},
+    )
+    assert only(KeyChangeCheck(), ended).severity is Severity.OK
+
+
+def test_who_has_to_compare_the_new_key(subject: Subject) -> None:
+    told = with_partner(subject)
+    assert told.facts is not None
+    (first,) = told.facts.keys
+    revoked = with_facts(
+        told,
+        keys=(
+            replace(first, state=KeyState.REVOKED),
+            replace(first, number=2),
+        ),
+    )
+    found = only(KeyChangeCheck(), revoked)
+    assert found.severity is Severity.WARNING
+    assert first.fingerprint in found.fix
+    assert "Cluster Süd" in found.message
 
 
 @pytest.mark.parametrize(

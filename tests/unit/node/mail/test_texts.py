@@ -23,6 +23,9 @@ VALUES = {
     "partner": "Swissmem Photonics",
     "base_url": "https://swissmem.example",
     "check_number": "4711 0815",
+    "pinned": "3BA2 8CBD DB7C 2559",
+    "offered": "B6CB 0E5C 1B6B 376D",
+    "revoked": False,
 }
 SUBJECTS = {
     MailKind.SIGN_IN_LINK: "Ihre Anmeldung bei Optence e. V.",
@@ -33,6 +36,9 @@ SUBJECTS = {
     MailKind.ENTRY_EXPIRED: "Abgelaufen: „Messplatz & <b>mehr</b>“",
     MailKind.PARTNER_REQUEST: "Swissmem Photonics möchte Partner werden",
     MailKind.PARTNER_ACTIVE: "Verbunden mit Swissmem Photonics",
+    MailKind.PARTNER_KEY_CHANGED: (
+        "Swissmem Photonics: Schlüssel bitte am Telefon vergleichen"
+    ),
 }
 
 

@@ -12,6 +12,7 @@ from node.partners.finding import find_partner
 from node.storage.database import Database, SqliteDatabase, Transaction
 from node.storage.partners import insert_partner
 from node.storage.schema import migrate
+from tests.partner_key import first_key
 from tests.unit.node.partners.test_history import partner
 
 
@@ -33,6 +34,7 @@ async def database(tmp_path: Path) -> AsyncIterator[Database]:
                     id=name,
                     name=name,
                     base_url=f"https://{host}",
+                    keys=(first_key(f"https://{host}"),),
                 ),
             )
 

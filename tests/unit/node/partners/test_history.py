@@ -9,6 +9,7 @@ from federation.trust import TRANSITIONS, TrustEvent, TrustState
 from node.errors import ConflictError
 from node.partners.history import describe_state, require_next
 from node.partners.model import HandshakeRole, Partner
+from tests.partner_key import first_key
 
 
 def partner(state: TrustState) -> Partner:
@@ -20,8 +21,7 @@ def partner(state: TrustState) -> Partner:
         card={},
         state=state,
         role=HandshakeRole.HOST,
-        key_id="https://sued.example/actor#key-1",
-        key_multibase="z6Mk",
+        keys=(first_key("https://sued.example"),),
         request_id="https://sued.example/activities/1",
         check_number="4711 0815",
         created_at=datetime(2026, 11, 21, tzinfo=UTC),

@@ -1,0 +1,316 @@
+"""`make bench`: what a node stores per second, beside what its steps cost bare.
+
+Each round measures the bare steps, then the node, on the same documents; the
+median of the rounds is compared with the goals. Figures of different hours are
+not comparable, ratios within one run are.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import sys
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from bench import bare_steps
+from bench.cluster_pair import Partner, make_partners
+from bench.figures import Goal, Section, Spread, machine_facts, percentile
+from bench.load import Prepared, prepare, send
+from bench.node_process import (
+    LIMITS_FACTOR,
+    BenchError,
+    NodeFolder,
+    WatchedProcess,
+    free_port,
+    serve,
+)
+from federation import strict_json
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+PAGE_SIZES: Final = (1, 20, 200)
+_THREADS: Final = 5  # conversations of each partner
+_AT_ONCE: Final = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How much is measured.
+
+    Attributes:
+        rounds: Repetitions of everything.
+        messages: Messages in a round; fresh partners share them, because a
+            partner's messages have a daily quota.
+        pages: Pages in a round, by their size.
+    """
+
+    rounds: int
+    messages: int
+    pages: dict[int, int]
+
+
+FULL: Final = Plan(5, 4000, {1: 300, 20: 40, 200: 8})
+QUICK: Final = Plan(2, 1600, {1: 120, 20: 16, 200: 3})
+
+
+@dataclass(slots=True)
+class Run:
+    """A node under measurement, with its yardstick beside it."""
+
+    plan: Plan
+    folder: Path
+    partners: list[Partner]
+    node: WatchedProcess
+    echo: WatchedProcess
+    echo_url: str
+    singles: Section
+    pages: dict[int, Section]
+    fresh: list[Partner]
+
+    @property
+    def partner(self) -> Partner:
+        """The one that sends the pages."""
+        return self.partners[0]
+
+    @property
+    def base_url(self) -> str:
+        """The measured node's address."""
+        return self.partner.target.base_url
+
+    async def round(self) -> None:
+        """Measure everything once."""
+        await self._singles()
+        for size in PAGE_SIZES:
+            await self._pages(size)
+
+    async def _singles(self) -> None:
+        senders = [self.fresh.pop() for _ in range(_AT_ONCE)]
+        await self._open_threads(senders)
+        each = self.plan.messages // _AT_ONCE
+        bodies = [sender.messages(each) for sender in senders]
+        sample = _sample("message", bodies[0][:50])
+        bare = bare_steps.measure(
+            sample, signer=self.partner.signer, folder=self.folder, signatures=2
+        )
+        bare["HTTP echo"] = await self._echo(bodies[0])
+        self.singles.add_bare(bare)
+        self.singles.add_own(bare_steps.measure_own(sample))
+        queues = [
+            prepare(queue, url=f"{self.base_url}/inbox", signer=sender.signer)
+            for sender, queue in zip(senders, bodies, strict=True)
+        ]
+        await self._load(self.singles, queues, units=1, status=202)
+
+    async def _open_threads(self, senders: Sequence[Partner]) -> None:
+        """Begin the conversations in which the messages go on."""
+        url = f"{self.base_url}/inbox"
+        queues = [
+            prepare(
+                [sender.new_thread() for _ in range(_THREADS)],
+                url=url,
+                signer=sender.signer,
+            )
+            for sender in senders
+        ]
+        await send(queues, base_url=self.base_url, server=self.node, status=202)
+
+    async def _pages(self, size: int) -> None:
+        section, count = self.pages[size], self.plan.pages[size]
+        bodies = self.partner.pages(count, size=size)
+        entries = self.partner.entries(70)
+        sample = bare_steps.Sample(
+            "entry", [e.document for e in entries], [e.raw for e in entries]
+        )
+        bare = bare_steps.measure(
+            sample, signer=self.partner.signer, folder=self.folder, signatures=1
+        )
+        # The page's own signature and transfer, shared by its entries.
+        bare["Ed25519 verify"] *= 1 + 1 / size
+        bare["HTTP echo"] = await self._echo(bodies) / size
+        section.add_bare(bare)
+        section.add_own(bare_steps.measure_own(sample))
+        queue = prepare(
+            bodies, url=f"{self.base_url}/inbox", signer=self.partner.signer
+        )
+        await self._load(section, [queue], units=size, status=200)
+
+    async def _load(
+        self,
+        section: Section,
+        queues: Sequence[Sequence[Prepared]],
+        *,
+        units: int,
+        status: int,
+    ) -> None:
+        burst = await send(
+            queues, base_url=self.base_url, server=self.node, status=status
+        )
+        stored = burst.requests * units
+        section.rates.append(stored / burst.cpu_seconds)
+        section.wall_rates.append(stored / burst.wall_seconds)
+        section.latencies_ms += [1000 * seconds for seconds in burst.latencies]
+
+    async def _echo(self, bodies: Sequence[bytes]) -> float:
+        """Return µs of processor time for one body on a bare server."""
+        target = f"{self.echo_url}/inbox"
+        requests = prepare(bodies, url=target, signer=self.partner.signer)
+        requests *= max(1, 1600 // len(requests))
+        burst = await send(
+            [requests[start::_AT_ONCE] for start in range(_AT_ONCE)],
+            base_url=self.echo_url,
+            server=self.echo,
+            status=200,
+        )
+        return 1e6 * burst.cpu_seconds / burst.requests
+
+    async def lag(self) -> None:
+        """Measure how long others wait while pages of 200 are taken."""
+        bodies = self.partner.pages(4, size=200)
+        queue = prepare(
+            bodies, url=f"{self.base_url}/inbox", signer=self.partner.signer
+        )
+        burst = await send(
+            [queue],
+            base_url=self.base_url,
+            server=self.node,
+            status=200,
+            with_probe=True,
+        )
+        self.pages[200].lags_ms += [1000 * seconds for seconds in burst.lags]
+
+
+def _sample(wire: str, bodies: Sequence[bytes]) -> bare_steps.Sample:
+    documents = [strict_json.loads_object(body) for body in bodies]
+    return bare_steps.Sample(wire, documents, list(bodies))
+
+
+def measure(plan: Plan, folder: Path, *, profile: Path | None) -> dict[str, object]:
+    """Measure a node; print what was found as it comes.
+
+    Returns:
+        The document for `--json`.
+    """
+    measured, partners = make_partners(folder, count=1 + plan.rounds * _AT_ONCE)
+    node, echo, echo_url = _start(measured, folder, profile=profile)
+    idle = node.resident_mib
+    run = Run(
+        plan=plan,
+        folder=folder,
+        partners=partners,
+        node=node,
+        echo=echo,
+        echo_url=echo_url,
+        singles=Section("single activity (message)", "message"),
+        pages={
+            size: Section(f"page of {size}", "entry" if size > 1 else "page")
+            for size in PAGE_SIZES
+        },
+        fresh=partners[1:],
+    )
+    try:
+        asyncio.run(_rounds(run))
+        loaded = node.resident_mib
+    finally:
+        echo.stop()
+        node.stop()
+    goals = _goals(run, idle=idle, loaded=loaded)
+    for section in (run.singles, *run.pages.values()):
+        _print("\n".join(section.lines()))
+        _print("")
+    _print(
+        f"resident memory {idle:.0f} MiB idle, {loaded:.0f} MiB loaded; "
+        f"first answer after {node.seconds_to_first_answer:.2f} s"
+    )
+    for goal in goals:
+        _print(goal.line())
+    return {
+        "machine": machine_facts(),
+        "sections": [s.document() for s in (run.singles, *run.pages.values())],
+        "resident_mib": {"idle": idle, "loaded": loaded},
+        "first_answer_s": node.seconds_to_first_answer,
+        "goals": [{**asdict(goal), "met": goal.met} for goal in goals],
+    }
+
+
+def _start(
+    measured: NodeFolder, folder: Path, *, profile: Path | None
+) -> tuple[WatchedProcess, WatchedProcess, str]:
+    node = serve(measured, profile=profile)
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    echo = WatchedProcess(
+        ["-m", "bench.echo_server", str(port)],
+        url=f"{url}/livez",
+        log=folder / "echo.log",
+    )
+    return node, echo, url
+
+
+async def _rounds(run: Run) -> None:
+    for number in range(run.plan.rounds):
+        _print(f"round {number + 1} of {run.plan.rounds}", error=True)
+        await run.round()
+    await run.lag()
+
+
+def _goals(run: Run, *, idle: float, loaded: float) -> list[Goal]:
+    singles, pages = run.singles, run.pages[200]
+    return [
+        Goal(
+            "single activity, part of 1/sum of its bare steps",
+            Spread.of(singles.ratios).median,
+            0.6,
+        ),
+        Goal(
+            "page entry, part of 1/sum of its bare steps",
+            Spread.of(pages.ratios).median,
+            0.7,
+        ),
+        Goal("singles stored/s and core", Spread.of(singles.rates).median, 1000),
+        Goal("page entries stored/s and core", Spread.of(pages.rates).median, 1500),
+        Goal("resident memory idle, MiB", idle, 120, at_least=False),
+        Goal("resident memory loaded, MiB", loaded, 200, at_least=False),
+        Goal("first answer, s", run.node.seconds_to_first_answer, 2, at_least=False),
+        Goal(
+            "other requests beside pages of 200, p95 ms",
+            percentile(pages.lags_ms, 0.95),
+            50,
+            at_least=False,
+        ),
+    ]
+
+
+def _print(text: str, *, error: bool = False) -> None:
+    print(text, file=sys.stderr if error or "--json" in sys.argv else sys.stdout)
+
+
+def _run() -> None:
+    parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="under a minute")
+    parser.add_argument("--json", action="store_true", help="one document at the end")
+    parser.add_argument("--profile", type=Path, help="write a profile of the node")
+    arguments = parser.parse_args()
+    for name, value in machine_facts().items():
+        _print(f"{name}: {value}")
+    _print(
+        f"the node's rates are raised by the setting limits.factor = {LIMITS_FACTOR}"
+    )
+    _print("")
+    plan = QUICK if arguments.quick else FULL
+    with tempfile.TemporaryDirectory(prefix="spalier-bench-") as folder:
+        try:
+            found = measure(plan, Path(folder), profile=arguments.profile)
+        except BenchError as error:
+            _print(f"not measured: {error}", error=True)
+            sys.exit(1)
+    if arguments.json:
+        print(json.dumps(found, ensure_ascii=False, indent=1))
+
+
+if __name__ == "__main__":
+    _run()

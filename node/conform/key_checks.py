@@ -1,0 +1,231 @@
+"""A partner changes its key, announced by the one that is pinned."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
+
+from federation.documents import ActorUpdate, build_actor_update
+from federation.negotiation import Capability
+from federation.peers import PinnedKey
+from node.conform.checks import Check, Door, Finding, Severity, SkipError
+from node.conform.partner_requests import (
+    INBOX,
+    delivered,
+    post_activity,
+    send_page,
+    written_page,
+)
+from node.conform.visit import refused_as
+from node.sentence import Sentence
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from datetime import datetime
+
+    from federation.documents.signed import SignedDocument
+    from federation.keys import Signer
+    from node.conform.guest import Guest
+    from node.conform.visit import Visit
+
+_ACCEPTED: Final = 202
+_OK: Final = 200
+
+
+def _able(visit: Visit) -> Guest:
+    guest = visit.partner()
+    if Capability.ACTOR_UPDATES.value not in visit.host().capabilities:
+        raise SkipError(Sentence("The other node takes no updates of actors."))
+    return guest
+
+
+def _update(
+    visit: Visit,
+    guest: Guest,
+    keys: tuple[PinnedKey, ...],
+    *,
+    updated: datetime,
+    signer: Signer,
+) -> SignedDocument:
+    return build_actor_update(
+        ActorUpdate(
+            id=guest.activity_id(),
+            actor=replace(guest.actor, keys=keys, updated=updated),
+            recipient=visit.address.actor,
+            published=guest.now(),
+        ),
+        signer=signer,
+        created=guest.now(),
+    )
+
+
+def _pinned(signer: Signer) -> PinnedKey:
+    return PinnedKey(signer.key_id, signer.key.public_key)
+
+
+async def _unannounced(visit: Visit) -> Finding:
+    guest = visit.partner()
+    page = written_page(guest, [])
+    answer = await send_page(visit, guest, page, signer=guest.second_key())
+    return refused_as(
+        f"POST {INBOX}: signed by key-2, never announced",
+        answer,
+        status=401,
+        codes=("unknown-key",),
+    )
+
+
+async def _announced_by_itself(visit: Visit) -> Finding:
+    guest = _able(visit)
+    new = guest.second_key()
+    update = _update(
+        visit,
+        guest,
+        (*guest.keys, _pinned(new)),
+        updated=guest.now(),
+        signer=new,
+    )
+    answer = await post_activity(visit, guest, update, sent="Update proven by key-2")
+    return refused_as(
+        f"POST {INBOX}: Update with key-2, proven by key-2",
+        answer,
+        status=401,
+        codes=("unknown-key", "proof-invalid"),
+    )
+
+
+async def _announced(visit: Visit) -> Finding:
+    guest = _able(visit)
+    new = guest.second_key()
+    keys = (*guest.keys, _pinned(new))
+    updated = guest.now()
+    update = _update(visit, guest, keys, updated=updated, signer=guest.signer)
+    # The address shows what the announcement says, before it is sent.
+    guest.keys, guest.updated = keys, updated
+    answer = await post_activity(visit, guest, update, sent="Update with key-2")
+    if answer.status == _ACCEPTED:
+        guest.next_signer = new
+    return refused_as(
+        f"POST {INBOX}: Update with key-2, proven by key-1",
+        answer,
+        status=_ACCEPTED,
+        codes=(),
+    )
+
+
+def _next(guest: Guest) -> Signer:
+    if guest.next_signer is None:
+        raise SkipError(Sentence("The new key was not taken."))
+    return guest.next_signer
+
+
+async def _new_key_signs(visit: Visit) -> Finding:
+    guest = visit.partner()
+    new = _next(guest)
+    old, guest.signer = guest.signer, new
+    try:
+        entry = guest.entry()
+        return await delivered(
+            visit, [entry], sent="signed and proven by key-2", holds=[entry]
+        )
+    finally:
+        guest.signer = old
+
+
+async def _old_key_retires(visit: Visit) -> Finding:
+    guest = visit.partner()
+    new = _next(guest)
+    old = guest.signer
+    updated = guest.now() + timedelta(seconds=1)
+    retired = replace(_pinned(old), expires=guest.now())
+    keys = (_pinned(new), retired)
+    update = _update(visit, guest, keys, updated=updated, signer=new)
+    guest.keys, guest.updated, guest.signer = keys, updated, new
+    answer = await post_activity(visit, guest, update, sent="Update by key-2")
+    if answer.status == _ACCEPTED:
+        guest.retired_signer = old
+    else:
+        guest.signer = old
+    return refused_as(
+        f"POST {INBOX}: Update by key-2, key-1 has expired",
+        answer,
+        status=_ACCEPTED,
+        codes=(),
+    )
+
+
+async def _retired_key_signs_nothing(visit: Visit) -> Finding:
+    guest = visit.partner()
+    if guest.retired_signer is None:
+        raise SkipError(Sentence("The old key could not be retired."))
+    page = written_page(guest, [])
+    answer = await send_page(visit, guest, page, signer=guest.retired_signer)
+    return refused_as(
+        f"POST {INBOX}: signed by key-1, which has expired",
+        answer,
+        status=401,
+        codes=("unknown-key",),
+    )
+
+
+async def _old_entries_stay(visit: Visit) -> Finding:
+    guest = visit.partner()
+    if guest.retired_signer is None:
+        raise SkipError(Sentence("The old key could not be retired."))
+    return await delivered(visit, [], sent="an empty page, signed by key-2")
+
+
+def _check(
+    name: str,
+    clause: str,
+    title: Sentence,
+    run: Callable[[Visit], Awaitable[Finding]],
+) -> Check:
+    return Check(name, Door.KEYS, clause, Severity.MUST, title, run)
+
+
+CHECKS: Final = (
+    _check(
+        "key-unannounced",
+        "FED-034, FED-100",
+        Sentence("A new key that nobody announced is refused."),
+        _unannounced,
+    ),
+    _check(
+        "key-by-itself",
+        "FED-102, FED-103",
+        Sentence("A new key cannot announce itself."),
+        _announced_by_itself,
+    ),
+    _check(
+        "key-announced",
+        "FED-102, PRT-034",
+        Sentence("The pinned key announces a new one."),
+        _announced,
+    ),
+    _check(
+        "key-new-signs",
+        "FED-101, FED-102",
+        Sentence("The announced key signs requests and entries."),
+        _new_key_signs,
+    ),
+    _check(
+        "key-retires",
+        "FED-101, FED-102",
+        Sentence("The new key retires the old one."),
+        _old_key_retires,
+    ),
+    _check(
+        "key-retired",
+        "FED-101",
+        Sentence("A retired key signs no request any more."),
+        _retired_key_signs_nothing,
+    ),
+    _check(
+        "key-old-proofs",
+        "FED-101",
+        Sentence("Entries that the old key has proven stay."),
+        _old_entries_stay,
+    ),
+)

@@ -1,0 +1,85 @@
+"""All checks, in the order in which they run, and the list of them for people."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from node.conform import (
+    behaviour_checks,
+    discovery_checks,
+    end_checks,
+    handshake_checks,
+    json_checks,
+    key_checks,
+    message_checks,
+    ownership_checks,
+    page_checks,
+    pull_checks,
+    signature_checks,
+    stranger_checks,
+)
+
+if TYPE_CHECKING:
+    from node.conform.checks import Check
+
+AS_STRANGER: Final[tuple[Check, ...]] = (
+    *discovery_checks.CHECKS,
+    *stranger_checks.READING_CHECKS,
+    *stranger_checks.INBOX_CHECKS,
+    *json_checks.CHECKS,
+)
+"""What can be asked without an invitation."""
+
+AS_PARTNER: Final[tuple[Check, ...]] = (
+    *handshake_checks.CHECKS,
+    *page_checks.CHECKS,
+    *signature_checks.CHECKS,
+    *ownership_checks.CHECKS,
+    *pull_checks.CHECKS,
+    *message_checks.CHECKS,
+    *key_checks.CHECKS,
+    *end_checks.CHECKS,
+)
+"""What needs an invitation; without one each is skipped."""
+
+OVERALL: Final[tuple[Check, ...]] = (
+    *stranger_checks.SLOW_CHECKS,
+    *behaviour_checks.CHECKS,
+)
+"""What is known at the end."""
+
+CHECKS: Final[tuple[Check, ...]] = (*AS_STRANGER, *AS_PARTNER, *OVERALL)
+"""Everything."""
+
+_HEAD: Final = """\
+# What `spalier conform` checks
+
+Written by `python -m deploy.setup.conformance_list` from `node/conform`; do not edit.
+
+`spalier conform URL` asks another node from outside whether it keeps `SPEC.md`.
+With `--code INVITATION` it becomes a temporary partner and checks what only partners
+see. *must*: a node that fails does not speak the protocol. *should*: it speaks it, and
+something about it is poor.
+
+"""
+
+
+def as_markdown() -> str:
+    """Return the list of all checks for docs/conformance.md."""
+    parts = [_HEAD]
+    for heading, checks in (
+        ("As a stranger", AS_STRANGER),
+        ("As a partner (`--code`)", AS_PARTNER),
+        ("Over the whole visit", OVERALL),
+    ):
+        parts.append(
+            f"## {heading}\n\n| id | door | clause | severity | what should be so |\n"
+            "|---|---|---|---|---|\n"
+        )
+        parts.extend(
+            f"| `{check.id}` | {check.door.value} | {check.clause} "
+            f"| {check.severity.value} | {check.title} |\n"
+            for check in checks
+        )
+        parts.append("\n")
+    return "".join(parts).rstrip("\n") + "\n"

@@ -1,0 +1,189 @@
+"""Apply what `federation.decisions` says of a proven activity, in one transaction.
+
+The nonce of the request, the effect and the note that the partner reached us are
+committed together; the answer is made from what was committed and leaves after.
+"""
+
+from datetime import timedelta
+from typing import Protocol, assert_never
+
+from federation.decisions import (
+    AnsweredBefore,
+    ApplyPage,
+    ChangeKeys,
+    ChangeTrust,
+    Decision,
+    KeepMessage,
+    Standing,
+    decide,
+    needs_known_entries,
+)
+from federation.documents.actor_update import ActorUpdate
+from federation.documents.message import Message
+from federation.documents.notice import Notice
+from federation.documents.page import Page
+from federation.documents.signed import SignedDocument
+from federation.errors import SignatureInvalidError
+from federation.exchange import HeldState
+from federation.inbox import Activity, ProvenActivity
+from node.partners.directory import known_peer
+from node.partners.model import Partner
+from node.partners.nonces import PendingNonce
+from node.ports import NodeContext
+from node.storage.database import Transaction
+from node.storage.nonces import add_processed, has_processed
+from node.storage.partners import lock_partner
+from node.storage.quotas import count_activities, count_remembered
+from node.storage.received import held_versions
+
+_DAY = timedelta(days=1)
+
+
+class PageTaker(Protocol):
+    """Applies pages (node.exchange.receiving)."""
+
+    async def receive_page(
+        self, tx: Transaction, partner_id: str, page: Page
+    ) -> SignedDocument:
+        """Apply a page; return the signed receipt."""
+        ...
+
+    async def note_contact(self, tx: Transaction, partner: Partner) -> None:
+        """Note that the partner just reached us."""
+        ...
+
+
+class NoticeTaker(Protocol):
+    """Changes partnerships (node.partners)."""
+
+    async def receive_notice(
+        self, tx: Transaction, partner: Partner, notice: Notice
+    ) -> Partner:
+        """Apply a notice."""
+        ...
+
+    async def receive_update(
+        self, tx: Transaction, partner: Partner, update: ActorUpdate
+    ) -> object:
+        """Apply what a partner says of its keys and card."""
+        ...
+
+
+class MessageTaker(Protocol):
+    """Keeps messages (node.conversations)."""
+
+    async def receive_message(
+        self, tx: Transaction, partner: Partner, message: Message
+    ) -> object:
+        """Store a message."""
+        ...
+
+
+class InboxDesk:
+    """Takes what passed every step of the door."""
+
+    def __init__(
+        self,
+        context: NodeContext,
+        *,
+        pages: PageTaker,
+        notices: NoticeTaker,
+        messages: MessageTaker,
+    ) -> None:
+        self._context = context
+        self._pages = pages
+        self._notices = notices
+        self._messages = messages
+
+    async def take(
+        self, tx: Transaction, nonce: PendingNonce, proven: ProvenActivity
+    ) -> SignedDocument | None:
+        """Decide and apply inside the caller's transaction.
+
+        Returns:
+            The receipt of a page, to be sent after the commit; None for a single
+            activity.
+
+        Raises:
+            PeerError: As `decide`; 401 if the request came twice at once, 404 or
+                409 if the effect is impossible.
+        """
+        await nonce.store(tx)
+        partner = await lock_partner(tx, proven.peer.partner_id)
+        if partner is None:
+            raise SignatureInvalidError(
+                "The key is not known here.", code="unknown-key"
+            )
+        standing = await self._standing(tx, partner, proven.content)
+        decision = decide(proven, standing)
+        if not isinstance(decision, ApplyPage | AnsweredBefore):
+            await add_processed(
+                tx,
+                _activity_id(decision),
+                partner_id=partner.id,
+                at=self._context.clock.now(),
+            )
+        receipt = await self._apply(tx, partner, decision)
+        if receipt is None:
+            await self._pages.note_contact(tx, partner)
+        return receipt
+
+    async def _apply(
+        self, tx: Transaction, partner: Partner, decision: Decision
+    ) -> SignedDocument | None:
+        match decision:
+            case ApplyPage(page=page):
+                return await self._pages.receive_page(tx, partner.id, page)
+            case KeepMessage(message=message):
+                await self._messages.receive_message(tx, partner, message)
+            case ChangeTrust(notice=notice):
+                await self._notices.receive_notice(tx, partner, notice)
+            case ChangeKeys(update=update):
+                await self._notices.receive_update(tx, partner, update)
+            case AnsweredBefore():
+                pass
+            case _:
+                assert_never(decision)
+        return None
+
+    async def _standing(
+        self, tx: Transaction, partner: Partner, content: Activity
+    ) -> Standing:
+        peer = known_peer(partner)
+        if not isinstance(content, Page):
+            return Standing(
+                peer=peer,
+                request_id=partner.request_id,
+                answered_before=await has_processed(tx, content.id),
+                activities_today=await count_activities(
+                    tx, partner.id, since=self._context.clock.now() - _DAY
+                ),
+            )
+        remembered = await count_remembered(tx, partner.id)
+        if not needs_known_entries(content, remembered=remembered):
+            return Standing(peer=peer, entries_remembered=remembered)
+        held = await held_versions(
+            tx, partner.id, [item.entry_id for item in content.items]
+        )
+        return Standing(
+            peer=peer,
+            entries_remembered=remembered,
+            known_entries=frozenset(held),
+            kept_out=frozenset(
+                uri
+                for uri, version in held.items()
+                if version.state is HeldState.QUARANTINED
+            ),
+        )
+
+
+def _activity_id(decision: KeepMessage | ChangeTrust | ChangeKeys) -> str:
+    match decision:
+        case KeepMessage(message=message):
+            return message.id
+        case ChangeTrust(notice=notice):
+            return notice.id
+        case ChangeKeys(update=update):
+            return update.id
+        case _:
+            assert_never(decision)

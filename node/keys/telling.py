@@ -1,0 +1,124 @@
+"""Tell partners what has changed about our keys, and know who has taken it.
+
+Each change is one activity for each partner, built when it is sent. A partner that
+is away gets it first of all when it comes back, signed by a key that it knows.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from federation.ids import random_id
+from federation.trust import TrustState
+from node.keys.model import NodeKey
+from node.partners.model import Partner
+from node.partners.ports import Waker
+from node.ports import NodeContext
+from node.storage.database import Transaction
+from node.storage.outgoing import (
+    ActivityKind,
+    queue_activity,
+    undelivered_of_kind,
+)
+from node.storage.partners import list_partners
+
+TOLD_STATES: Final = frozenset(TrustState) - {TrustState.REFUSED, TrustState.ENDED}
+"""Who is told of our keys, and waited for: everybody with whom it is not over."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Which partners have confirmed to hold a key.
+
+    Attributes:
+        taken: Those that have, in the order of their names.
+        waiting: Those that have not.
+    """
+
+    taken: Sequence[Partner] = ()
+    waiting: Sequence[Partner] = ()
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether nobody is waited for."""
+        return not self.waiting
+
+
+async def progress_of(tx: Transaction, key: NodeKey) -> Progress:
+    """Say which partners hold a key of ours."""
+    partners = await list_partners(tx, TOLD_STATES)
+    return Progress(
+        taken=[each for each in partners if each.told_key_number >= key.number],
+        waiting=[each for each in partners if each.told_key_number < key.number],
+    )
+
+
+async def tell_everybody(tx: Transaction, context: NodeContext, waker: Waker) -> int:
+    """Queue our actor, as it will be when it is sent, for every partner."""
+    partners = await list_partners(tx, TOLD_STATES)
+    for partner in partners:
+        await _queue(tx, context, partner, waker, subject=context.address.actor)
+    return len(partners)
+
+
+async def tell_the_rest(
+    tx: Transaction, context: NodeContext, newest: NodeKey, waker: Waker
+) -> int:
+    """Queue our actor for partners that lack a key and have nothing queued.
+
+    A partnership may have begun while a key was announced already.
+    """
+    queued = {
+        activity.partner_id
+        for activity in await undelivered_of_kind(tx, ActivityKind.ACTOR)
+        if activity.subject == context.address.actor
+    }
+    progress = await progress_of(tx, newest)
+    lacking = [each for each in progress.waiting if each.id not in queued]
+    for partner in lacking:
+        await _queue(tx, context, partner, waker, subject=context.address.actor)
+    return len(lacking)
+
+
+async def let_keys_revoke_themselves(
+    tx: Transaction,
+    context: NodeContext,
+    revoked: Iterable[NodeKey],
+    waker: Waker,
+) -> int:
+    """Queue, for each partner, that the newest key it holds says it is revoked.
+
+    Args:
+        tx: The transaction of the revocation.
+        context: The node.
+        revoked: Keys that were revoked now, and whose secrets are still there.
+        waker: Starts the delivery after the commit.
+    """
+    numbers = {key.number for key in revoked}
+    told = 0
+    for partner in await list_partners(tx, TOLD_STATES):
+        held = [number for number in numbers if number <= partner.told_key_number]
+        if held:
+            subject = context.address.key(max(held))
+            await _queue(tx, context, partner, waker, subject=subject)
+            told += 1
+    return told
+
+
+async def _queue(
+    tx: Transaction,
+    context: NodeContext,
+    partner: Partner,
+    waker: Waker,
+    *,
+    subject: str,
+) -> None:
+    await queue_activity(
+        tx,
+        partner.id,
+        kind=ActivityKind.ACTOR,
+        subject=subject,
+        activity_id=context.address.activity(random_id(context.random)),
+        at=context.clock.now(),
+    )
+    tx.after_commit(lambda: waker.poke(partner.id))

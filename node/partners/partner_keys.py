@@ -1,0 +1,576 @@
+"""Keys of partners: announced, looked at, confirmed by the office.
+
+What is believed is decided by `federation.key_changes`; here it is applied, in one
+transaction with the state of the partnership, its history and the mail to the
+office. Why nothing flows while a key is unexplained: SPEC FED-108.
+"""
+
+import asyncio
+import hashlib
+import logging
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any, assert_never
+
+from federation.documents.actor import ActorDocument
+from federation.documents.actor_update import ActorUpdate
+from federation.errors import ConflictError as PeerConflictError
+from federation.errors import FetchError, PermanentFetchError
+from federation.ids import BaseUrl
+from federation.key_changes import (
+    KeyChangeIgnored,
+    KeyChangeRefused,
+    KeysAccepted,
+    KeysUnchanged,
+    KeySuspended,
+    SuspensionReason,
+    confirmed_keys,
+    decide_key_change,
+)
+from federation.peers import PinnedKey
+from federation.trust import ESTABLISHED, TrustEvent, TrustState
+from node.errors import ConflictError, InvalidInputError, UnavailableError
+from node.members.model import Person
+from node.partners.finding import find_partner
+from node.partners.history import add_step, change_state, require_next
+from node.partners.model import KeyOrigin, Partner, PartnerKey, public_key
+from node.partners.own_actor import card_values
+from node.partners.pinning import rows_of_keys
+from node.partners.ports import MailQueue, PeerClient, Waker
+from node.ports import NodeContext
+from node.sentence import Sentence
+from node.storage import partners as rows
+from node.storage.database import Transaction
+from node.storage.members import office_persons
+from node.storage.partner_keys import list_keys, store_keys
+
+logger = logging.getLogger(__name__)
+
+LOOK_AFTER = timedelta(hours=20)
+"""How long a look at a partner's address is good for; see `_look_due`."""
+LOOK_SPREAD = timedelta(hours=8)
+"""Over how much time the looks at all partners are spread."""
+LOOK_AGAIN = timedelta(hours=1)
+"""How often a partner is looked at out of turn at most."""
+LOOKS_AT_ONCE = 4
+LOOKS_IN_BATCH = 20
+_FINGERPRINT_DIGITS = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Suspension:
+    """Why nothing flows with a partner, for people.
+
+    Attributes:
+        pinned: Fingerprint of the key that our office has accepted.
+        offered: Fingerprint of the key that its address showed last; None if it
+            shows the accepted one again.
+    """
+
+    because: SuspensionReason
+    pinned: str
+    offered: str | None
+
+
+class PartnerKeys:
+    """What partners tell of their keys, and what our office says to it."""
+
+    def __init__(
+        self,
+        context: NodeContext,
+        *,
+        client: PeerClient,
+        mail: MailQueue,
+        waker: Waker,
+    ) -> None:
+        self._context = context
+        self._client = client
+        self._mail = mail
+        self._waker = waker
+
+    # -- what the partner says ---------------------------------------------------
+
+    async def receive_update(
+        self, tx: Transaction, partner: Partner, update: ActorUpdate
+    ) -> Partner:
+        """Apply what a partner says about itself, signed by a pinned key.
+
+        Args:
+            tx: The partner is locked in it, and permitted to say this.
+            partner: The partner.
+            update: Proven to be by `update.signed_by`.
+
+        Raises:
+            PeerError: 409 `key-conflict`: it breaks a rule, nothing is taken.
+        """
+        actor = update.actor
+        decision = decide_key_change(
+            _pinned(partner),
+            actor.keys,
+            signed_by=update.signed_by,
+            updated=actor.updated,
+            last_updated=partner.actor_updated,
+            now=self._now(),
+        )
+        match decision:
+            case KeyChangeIgnored():
+                return partner
+            case KeyChangeRefused(reason=reason):
+                raise PeerConflictError(
+                    reason.value, code="key-conflict", members={"rule": reason.name}
+                )
+            case KeySuspended():
+                return await self._suspend(tx, partner, decision)
+            case KeysUnchanged():
+                return await self._told(tx, partner, actor)
+            case KeysAccepted():
+                changed = await self._store(
+                    tx, partner, decision.keys, origin=KeyOrigin.ANNOUNCED
+                )
+                await self._write_steps(tx, partner.id, decision)
+                return await self._told(tx, changed, actor)
+            case _:
+                assert_never(decision)
+
+    # -- what its address shows --------------------------------------------------
+
+    async def look_at_due(self) -> int:
+        """Look at the address of every partner whose last look is long ago.
+
+        Returns:
+            How many were looked at; to be called again while it is not 0.
+        """
+        async with self._context.database.read() as tx:
+            watched = await rows.list_partners(tx, ESTABLISHED)
+        now = self._now()
+        due = [each for each in watched if _look_due(each) <= now][:LOOKS_IN_BATCH]
+        slots = asyncio.Semaphore(LOOKS_AT_ONCE)
+
+        async def look(partner: Partner) -> None:
+            async with slots:
+                await self.look(partner)
+
+        async with asyncio.TaskGroup() as group:
+            for partner in due:
+                group.create_task(look(partner))
+        return len(due)
+
+    async def foreign_key_seen(self, partner: Partner) -> None:
+        """Look at once: an answer of the partner was signed by an unknown key.
+
+        Only for answers to requests of ours. A request to us by an unknown key
+        causes nothing (FED-073).
+        """
+        last = partner.looked_at
+        if partner.state not in ESTABLISHED or (
+            last is not None and self._now() < last + LOOK_AGAIN
+        ):
+            return
+        await self.look(partner)
+
+    async def look(self, partner: Partner) -> None:
+        """Compare the keys at a partner's address with those that are pinned."""
+        document: ActorDocument | None = None
+        try:
+            document = await self._client.fetch_actor(BaseUrl(partner.base_url))
+        except FetchError as error:
+            logger.info("no look at %s: %s", partner.id, error)
+
+        async def work(tx: Transaction) -> None:
+            current = await rows.lock_partner(tx, partner.id)
+            if current is None or current.state not in ESTABLISHED:
+                return
+            await rows.update_partner(tx, current.id, looked_at=self._now())
+            if document is not None:
+                await self._compare(tx, current, document)
+
+        await self._context.database.write(work)
+
+    async def _compare(
+        self, tx: Transaction, partner: Partner, document: ActorDocument
+    ) -> None:
+        decision = decide_key_change(
+            _pinned(partner),
+            document.keys,
+            signed_by=None,
+            updated=document.updated,
+            last_updated=partner.actor_updated,
+            now=self._now(),
+        )
+        if isinstance(decision, KeySuspended):
+            await self._suspend(tx, partner, decision)
+        elif (
+            isinstance(decision, KeysUnchanged)
+            and partner.offered_multibase is not None
+        ):
+            # The known key is there again. That is for our office to judge too:
+            # somebody else may have had the address for a while.
+            await rows.update_partner(tx, partner.id, offered_multibase=None)
+
+    # -- what our office says ----------------------------------------------------
+
+    async def confirm(
+        self, actor: Person | None, ref: str, *, fingerprint: str
+    ) -> Partner:
+        """Accept the key that the partner's address shows, as our office compared it.
+
+        Args:
+            actor: Who confirms; permitted to.
+            ref: Address, host or name.
+            fingerprint: What the other office read out; spaces and case do not
+                matter.
+
+        Raises:
+            InvalidInputError: The text is no fingerprint.
+            ConflictError: The partner is not suspended, its address shows another
+                key, or one that was retired or revoked before.
+            UnavailableError: The address cannot be reached now.
+        """
+        wanted = _digits(fingerprint)
+        async with self._context.database.read() as tx:
+            partner = await find_partner(tx, ref)
+        require_next(partner, TrustEvent.KEY_CONFIRMED)
+        document = await self._shown(partner)
+        signing = document.keys[0].public_key
+        if _digits(signing.fingerprint) != wanted:
+            raise ConflictError(
+                Sentence(
+                    "The key at {base_url} has the fingerprint {shown}, not {typed}.",
+                    base_url=partner.base_url,
+                    shown=signing.fingerprint,
+                    typed=fingerprint,
+                ),
+                code="fingerprint-differs",
+                path="fingerprint",
+                hint="Do not confirm. Telephone the other office again.",
+            )
+
+        async def work(tx: Transaction) -> Partner:
+            current = await rows.lock_partner(tx, partner.id)
+            if current is None:
+                raise ConflictError("This partner no longer exists.")
+            require_next(current, TrustEvent.KEY_CONFIRMED)
+            decision = confirmed_keys(
+                _pinned(current), document.keys, confirmed=signing, now=self._now()
+            )
+            if isinstance(decision, KeyChangeRefused):
+                raise _ended_key(current)
+            changed = await self._store(
+                tx,
+                current,
+                decision.keys,
+                origin=KeyOrigin.CONFIRMED,
+                person=actor,
+                protocol=document.protocol,
+                capabilities=document.capabilities,
+                actor_updated=document.updated,
+            )
+            return await self._lift(
+                tx,
+                changed,
+                TrustEvent.KEY_CONFIRMED,
+                person=actor,
+                note=signing.fingerprint,
+            )
+
+        return await self._context.database.write(work)
+
+    async def require_shown(self, partner: Partner) -> None:
+        """Require that a partner's address shows the key that signs for it now.
+
+        A partner request proved who was invited, not whose address it names.
+
+        Raises:
+            ConflictError: Another key, or no node at all, is at the address.
+            UnavailableError: The address cannot be reached now.
+        """
+        document = await self._shown(partner)
+        keys = {each.public_key for each in document.keys if each.is_current}
+        pinned = partner.key.pinned
+        if not pinned.is_current or pinned.public_key not in keys:
+            raise ConflictError(
+                Sentence(
+                    "The node at {base_url} shows another key than the request "
+                    "of {name}.",
+                    base_url=partner.base_url,
+                    name=partner.name,
+                ),
+                code="partner-key-differs",
+                hint="Do not confirm. Call the other office.",
+            )
+
+    async def history(self, partner: Partner) -> list[PartnerKey]:
+        """Return every key that the partner ever had, those that count first."""
+        async with self._context.database.read() as tx:
+            return await list_keys(tx, partner.id)
+
+    @staticmethod
+    def suspension(partner: Partner) -> Suspension | None:
+        """Say why nothing flows with a partner, None if its key is in order."""
+        if partner.suspended_because is None:
+            return None
+        offered = partner.offered_multibase
+        return Suspension(
+            partner.suspended_because,
+            partner.key.fingerprint,
+            None if offered is None else public_key(offered).fingerprint,
+        )
+
+    # -- steps -------------------------------------------------------------------
+
+    async def _told(
+        self, tx: Transaction, partner: Partner, actor: ActorDocument
+    ) -> Partner:
+        """Take over what a signed update says beside the keys."""
+        values: dict[str, Any] = {
+            "name": actor.name,
+            "card": card_values(actor.card),
+            "protocol": actor.protocol,
+            "capabilities": actor.capabilities,
+            "actor_updated": actor.updated,
+        }
+        await rows.update_partner(tx, partner.id, **values)
+        if actor.name != partner.name:
+            await add_step(
+                tx,
+                self._context,
+                partner.id,
+                event="renamed",
+                person=None,
+                note=f"{partner.name} → {actor.name}",
+            )
+        told = replace(partner, **values)
+        if not _explains(told):
+            return told
+        return await self._lift(tx, told, TrustEvent.KEYS_PROVEN)
+
+    async def _store(
+        self,
+        tx: Transaction,
+        partner: Partner,
+        keys: tuple[PinnedKey, ...],
+        *,
+        origin: KeyOrigin,
+        person: Person | None = None,
+        **values: Any,
+    ) -> Partner:
+        stored = rows_of_keys(
+            self._context, keys, before=partner.keys, origin=origin, person=person
+        )
+        await store_keys(tx, partner.id, stored, at=self._now())
+        if values:
+            await rows.update_partner(tx, partner.id, **values)
+        return replace(partner, keys=stored, **values)
+
+    async def _suspend(
+        self, tx: Transaction, partner: Partner, decision: KeySuspended
+    ) -> Partner:
+        """Stop the flow, and ask our office; once for each key that is seen."""
+        changed = partner
+        if decision.keys != _pinned(partner):
+            changed = await self._store(
+                tx, partner, decision.keys, origin=KeyOrigin.ANNOUNCED
+            )
+        offered = decision.offered
+        multibase = None if offered is None else offered.public_key.multibase
+        if partner.state not in ESTABLISHED:
+            # Nothing flows yet, or no more; what is revoked is revoked.
+            await self._write_revoked(tx, partner, changed)
+            return changed
+        is_known = (
+            partner.state is TrustState.SUSPENDED
+            and partner.offered_multibase == multibase
+            and changed is partner
+        )
+        if is_known:
+            return partner
+        await self._write_revoked(tx, partner, changed)
+        because = (
+            SuspensionReason.REVOKED_ITSELF
+            if partner.suspended_because is SuspensionReason.REVOKED_ITSELF
+            else decision.reason
+        )
+        suspended = await change_state(
+            tx,
+            self._context,
+            changed,
+            event=TrustEvent.KEY_CHANGED,
+            note=None if offered is None else offered.public_key.fingerprint,
+            suspended_from=partner.suspended_from or partner.state,
+            suspended_because=because,
+            offered_multibase=multibase,
+        )
+        await self._tell_office(tx, suspended)
+        logger.warning("suspended %s: %s", partner.id, because.value)
+        return suspended
+
+    async def _lift(
+        self,
+        tx: Transaction,
+        partner: Partner,
+        event: TrustEvent,
+        *,
+        person: Person | None = None,
+        note: str | None = None,
+    ) -> Partner:
+        """End a suspension: back to where the partnership stood before."""
+        before = partner.suspended_from
+        lifted = await change_state(
+            tx,
+            self._context,
+            partner,
+            event=event,
+            person=person,
+            note=note,
+            suspended_from=None,
+            suspended_because=None,
+            offered_multibase=None,
+            attempts=0,
+            next_attempt_at=None,
+            last_error=None,
+        )
+        if before is TrustState.PAUSED:
+            return await change_state(
+                tx, self._context, lifted, event=TrustEvent.WE_PAUSED, person=person
+            )
+        tx.after_commit(lambda: self._waker.poke(lifted.id))
+        return lifted
+
+    async def _write_steps(
+        self, tx: Transaction, partner_id: str, decision: KeysAccepted
+    ) -> None:
+        for event, keys in (
+            ("key_announced", decision.added),
+            ("key_retired", decision.retired),
+            ("key_revoked", decision.revoked),
+        ):
+            for key in keys:
+                await add_step(
+                    tx,
+                    self._context,
+                    partner_id,
+                    event=event,
+                    person=None,
+                    note=key.public_key.fingerprint,
+                )
+
+    async def _write_revoked(
+        self, tx: Transaction, before: Partner, after: Partner
+    ) -> None:
+        ended = {key.id for key in before.keys if key.revoked is not None}
+        revoked = tuple(
+            key.pinned
+            for key in after.keys
+            if key.revoked is not None and key.id not in ended
+        )
+        await self._write_steps(tx, after.id, KeysAccepted((), revoked=revoked))
+
+    async def _tell_office(self, tx: Transaction, partner: Partner) -> None:
+        suspension = self.suspension(partner)
+        if suspension is None:
+            return
+        for person in await office_persons(tx):
+            await self._mail.queue(
+                tx,
+                recipient=person,
+                kind="partner-key-changed",
+                language=person.language,
+                partner=partner.name,
+                partner_id=partner.id,
+                base_url=partner.base_url,
+                pinned=suspension.pinned,
+                offered=suspension.offered or "",
+                revoked=suspension.because is SuspensionReason.REVOKED_ITSELF,
+            )
+
+    async def _shown(self, partner: Partner) -> ActorDocument:
+        try:
+            return await self._client.fetch_actor(BaseUrl(partner.base_url))
+        except PermanentFetchError as error:
+            raise ConflictError(
+                Sentence(
+                    "{base_url} does not answer as a node: {reason}.",
+                    base_url=partner.base_url,
+                    reason=str(error),
+                ),
+                code="partner-address-wrong",
+                hint="Ask the other office whether the address is right.",
+            ) from error
+        except FetchError as error:
+            raise UnavailableError(
+                Sentence(
+                    "{name} ({base_url}) cannot be reached now: {reason}.",
+                    name=partner.name,
+                    base_url=partner.base_url,
+                    reason=str(error),
+                ),
+                code="partner-unreachable",
+                hint=(
+                    "Try again later: nobody is confirmed whose key cannot be compared."
+                ),
+            ) from error
+
+    def _now(self) -> datetime:
+        return self._context.clock.now()
+
+
+def _pinned(partner: Partner) -> tuple[PinnedKey, ...]:
+    return tuple(key.pinned for key in partner.keys)
+
+
+def _explains(partner: Partner) -> bool:
+    """Whether the signed keys contain the one that led to the suspension.
+
+    Not after a key has revoked itself: whoever held it could have announced a
+    key of their own before.
+    """
+    return (
+        partner.state is TrustState.SUSPENDED
+        and partner.suspended_because is SuspensionReason.NOT_LISTED
+        and any(
+            key.multibase == partner.offered_multibase and key.pinned.is_current
+            for key in partner.keys
+        )
+    )
+
+
+def _look_due(partner: Partner) -> datetime:
+    """Return when a partner is looked at next: once in 20 to 28 hours.
+
+    The partner's own place in that time is always the same, so that many partners
+    are not asked at one moment.
+    """
+    last = partner.looked_at or partner.created_at
+    place = hashlib.sha256(partner.id.encode()).digest()[0] / 255
+    return last + LOOK_AFTER + LOOK_SPREAD * place
+
+
+def _digits(fingerprint: str) -> str:
+    """Return the sixteen hex digits of a fingerprint that somebody typed.
+
+    Raises:
+        InvalidInputError: The text is something else.
+    """
+    digits = "".join(fingerprint.split()).replace("-", "").upper()
+    if len(digits) != _FINGERPRINT_DIGITS or set(digits) - set("0123456789ABCDEF"):
+        raise InvalidInputError(
+            "A fingerprint has sixteen digits and letters from A to F.",
+            code="fingerprint-mistyped",
+            path="fingerprint",
+            hint="Let the other office read it out again.",
+        )
+    return digits
+
+
+def _ended_key(partner: Partner) -> ConflictError:
+    return ConflictError(
+        Sentence(
+            "{name} signs with a key that it has retired or revoked before.",
+            name=partner.name,
+        ),
+        code="partner-key-ended",
+        hint=(
+            "The other cluster's administrator has to make a new key; or end the "
+            "partnership and begin anew."
+        ),
+    )

@@ -1,0 +1,182 @@
+"""What stands before every door: rates, deadline, the answer and line of a refusal.
+
+Source: SPEC.md PRT-012, PRT-046, NOD-009.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+import structlog
+from aiohttp import web
+
+from federation.errors import (
+    BusyError,
+    FaultError,
+    MethodNotAllowedError,
+    PeerError,
+)
+from federation.ids import BaseUrl
+from federation.inbox import AdmittedHead, admit
+from federation.ports import Clock
+from federation.rates import DoorRates
+from federation.transport.server import problem_response, request_head
+from node.errors import NodeError
+from node.limits import DOOR_TIMEOUT
+from node.web.client_address import TrustedProxies
+
+_UNAUTHORISED: Final = 401
+_SERVER_FAULT: Final = 500
+_UNAVAILABLE: Final = 503
+_RETRY_SECONDS: Final = 60
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class Visit:
+    """Who stands at a door, as far as it is known.
+
+    Attributes:
+        door: The door's path.
+        address: The client's network address, for the log.
+        key: What shares a rate with it.
+        is_direct: Whether the client itself is connected.
+        peer: Our id of the partner, once it has proven who it is.
+    """
+
+    door: str
+    address: str
+    key: str
+    is_direct: bool
+    peer: str | None = None
+
+
+VISIT = web.RequestKey("VISIT", Visit)
+
+DoorHandler: TypeAlias = Callable[
+    [web.Request, AdmittedHead], Awaitable[web.StreamResponse]
+]
+Handler: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class DoorGuard:
+    """Leads requests to the handlers of the doors, and refusals back.
+
+    Args:
+        base_url: Our own address.
+        clock: The time.
+        rates: How much may come.
+        proxies: Our reverse proxies.
+    """
+
+    def __init__(
+        self,
+        base_url: BaseUrl,
+        clock: Clock,
+        *,
+        rates: DoorRates,
+        proxies: TrustedProxies,
+    ) -> None:
+        self._base_url = base_url
+        self._clock = clock
+        self._rates = rates
+        self._proxies = proxies
+
+    def add(self, app: web.Application, path: str, **handlers: DoorHandler) -> None:
+        """Open a door.
+
+        Args:
+            app: The application.
+            path: The door's path, with the placeholders of aiohttp.
+            handlers: The handler of each method that the door knows; every other
+                method gets one and the same 405.
+        """
+        door = path.partition("/{")[0]
+        resource = app.router.add_resource(path)
+        for method, handler in handlers.items():
+            resource.add_route(method, self.watched(handler, door=door))
+        allowed = tuple(sorted(handlers))
+
+        async def refuse(
+            _request: web.Request, _admitted: AdmittedHead
+        ) -> web.StreamResponse:
+            raise MethodNotAllowedError(allowed)
+
+        resource.add_route("*", self.watched(refuse, door=door))
+
+    def watched(self, handler: DoorHandler, *, door: str) -> Handler:
+        """Return a handler for aiohttp that never raises."""
+
+        async def answer(request: web.Request) -> web.StreamResponse:
+            client = self._proxies.client_of(request)
+            visit = Visit(door, client.text, client.key, client.is_direct)
+            request[VISIT] = visit
+            head = request_head(
+                request,
+                base_url=self._base_url,
+                sender=visit.key,
+                clock=self._clock,
+            )
+            try:
+                async with asyncio.timeout(DOOR_TIMEOUT.total_seconds()):
+                    return await handler(request, admit(head, rates=self._rates))
+            except PeerError as error:
+                if error.status == _UNAUTHORISED and visit.peer is None:
+                    self._rates.note_failure(visit.key, now=self._clock.now())
+                return self._refused(error, visit)
+            except (NodeError, TimeoutError) as error:
+                return self._refused(_as_refusal(error), visit)
+            except Exception:  # noqa: BLE001 - nobody sees a traceback
+                _log.exception(
+                    "request failed",
+                    status=_SERVER_FAULT,
+                    code=FaultError.default_code,
+                    door=door,
+                    address=visit.address,
+                    peer=visit.peer,
+                )
+                return problem_response(_fault())
+
+        return answer
+
+    def _refused(self, error: PeerError, visit: Visit) -> web.Response:
+        log_refusal(
+            error.status,
+            error.code,
+            door=visit.door,
+            peer=visit.peer,
+            address=visit.address,
+        )
+        return problem_response(error)
+
+
+def log_refusal(
+    status: int, code: str, *, door: str, address: str, peer: str | None = None
+) -> None:
+    """Write the one line of a refusal; never body, title or signature."""
+    who = {"address": address} if peer is None else {"peer": peer}
+    write = _log.error if status == _SERVER_FAULT else _log.info
+    write("refused", status=status, code=code, door=door, **who)
+
+
+def _as_refusal(error: NodeError | TimeoutError) -> PeerError:
+    """Turn what went wrong on our side into an answer that says no more."""
+    if isinstance(error, TimeoutError):
+        return BusyError(
+            "The answer took too long.",
+            code="timeout",
+            members={"retry_after": _RETRY_SECONDS},
+        )
+    if error.status == _UNAVAILABLE:
+        return BusyError(
+            "This node cannot answer now.",
+            code=error.code,
+            members={"retry_after": _RETRY_SECONDS},
+        )
+    return _fault()
+
+
+def _fault() -> FaultError:
+    return FaultError("Something went wrong here; it is not your fault.")

@@ -1,0 +1,111 @@
+"""Which partner asks, at any door, and whether it has asked too much."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TypeVar
+
+from aiohttp import web
+
+from federation.errors import SignatureInvalidError
+from federation.inbox import (
+    AdmittedHead,
+    AdmittedRequest,
+    ReceivedRequest,
+    admit_partner,
+    authenticate_claim,
+    claim,
+    require_known_key,
+)
+from federation.rates import DoorRates, too_many
+from federation.signatures.http import accept_signature
+from node.limits import PARTNER_REQUESTS_AT_ONCE_MAX, RETRY_SOON
+from node.partners.directory import PinnedPeers
+from node.partners.nonces import PendingNonce
+from node.ports import NodeContext
+from node.storage.database import Work
+from node.web.door_guard import VISIT
+from node.web.partner_addresses import PartnerAddresses
+
+T = TypeVar("T")
+
+
+class PartnerCheck:
+    """The steps from a received request to an admitted partner's.
+
+    Args:
+        context: The node.
+        rates: How much may come.
+        addresses: Remembers from where partners come.
+    """
+
+    def __init__(
+        self, context: NodeContext, *, rates: DoorRates, addresses: PartnerAddresses
+    ) -> None:
+        self._context = context
+        self._peers = PinnedPeers(context.database)
+        self._rates = rates
+        self._addresses = addresses
+        self._present: dict[str, int] = {}
+
+    def new_nonce(self) -> PendingNonce:
+        """Return what remembers the nonce of one request."""
+        return PendingNonce(self._context.database)
+
+    async def require_known_key(self, head: AdmittedHead) -> None:
+        """Refuse a request whose signature cannot be a partner's (inbox)."""
+        await require_known_key(head, peers=self._peers)
+
+    async def admitted(
+        self, request: web.Request, received: ReceivedRequest
+    ) -> AdmittedRequest:
+        """Find out who asks, and use up the nonce at once.
+
+        Raises:
+            PeerError: 401 as `claim` and `authenticate_claim`, 429 too many.
+        """
+        nonce = self.new_nonce()
+        admitted = await self.admitted_with(request, received, nonce=nonce)
+        await self.challenged(nonce.store, has_body=False)
+        return admitted
+
+    async def admitted_with(
+        self, request: web.Request, received: ReceivedRequest, *, nonce: PendingNonce
+    ) -> AdmittedRequest:
+        """Find out who asks; the caller stores the nonce with the effect.
+
+        Raises:
+            PeerError: 401 as `claim` and `authenticate_claim`, 429 too many.
+        """
+        known = await authenticate_claim(
+            claim(received), peers=self._peers, nonces=nonce
+        )
+        visit = request[VISIT]
+        visit.peer = known.peer.partner_id
+        if visit.is_direct:
+            self._addresses.note(visit.key, now=self._context.clock.now())
+        return admit_partner(known, rates=self._rates)
+
+    @contextmanager
+    def one_of_few(self, partner_id: str) -> Iterator[None]:
+        """Count a partner's requests that are being handled.
+
+        Raises:
+            RateLimitError: There are too many at once.
+        """
+        if self._present.get(partner_id, 0) >= PARTNER_REQUESTS_AT_ONCE_MAX:
+            raise too_many(RETRY_SOON, text="Too many requests at once.")
+        self._present[partner_id] = self._present.get(partner_id, 0) + 1
+        try:
+            yield
+        finally:
+            self._present[partner_id] -= 1
+            if not self._present[partner_id]:
+                del self._present[partner_id]
+
+    async def challenged(self, work: Work[T], *, has_body: bool) -> T:
+        """Run work in a transaction; a 401 out of it says what we accept."""
+        try:
+            return await self._context.database.write(work)
+        except SignatureInvalidError as error:
+            error.challenge = accept_signature(has_body=has_body)
+            raise
