@@ -18,7 +18,7 @@ WORKERS ?= 2
 WHEELS ?=
 export WHEELS
 
-.PHONY: help setup setup-dev environment-dev demo demo-reset check format test soak interop lock clean
+.PHONY: help setup setup-dev environment-dev demo demo-reset check format test soak bench interop lock clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -61,6 +61,9 @@ test: setup-dev ## All tests that must pass; prints seconds by folder
 soak: setup-dev ## The same tests with many more examples, and the long ones
 	@SPALIER_EXCHANGE_SEEDS=500 SPALIER_FUZZ_SECONDS=$${SPALIER_FUZZ_SECONDS:-600} \
 		$(BIN)/pytest -q tests -m "" --timeout 7200 --hypothesis-profile soak $(ARGS)
+
+bench: environment-dev ## What a node stores per second, beside its bare steps (ARGS=--quick)
+	@$(BIN)/python -m bench $(ARGS)
 
 interop: environment-dev ## A real Fedify against a real node; needs npm and, once, a network
 	@tests/interop/fedify/install.sh

@@ -7,7 +7,8 @@ from wtforms.validators import InputRequired, Length, NumberRange, Optional
 
 from node.members.fields import FieldError, read_email
 from node.members.model import Role
-from node.web.forms import DateField, Form, choices
+from node.web.forms import DateField, Form, WholeNumberField, choices
+from node.web.i18n import gettext as _
 from node.web.i18n import lazy_gettext
 from node.web.pages.wording import in_words
 
@@ -34,7 +35,7 @@ class InvitationForm(Form):
         [Optional(), Length(max=_NOTE_CHARACTERS_MAX)],
         description=lazy_gettext("For your own list, for example the cluster's name."),
     )
-    days = wtforms.IntegerField(
+    days = WholeNumberField(
         lazy_gettext("Valid for how many days?"),
         [InputRequired(), NumberRange(min=1, max=_INVITATION_DAYS_MAX)],
         default=INVITATION_DAYS,
@@ -63,6 +64,33 @@ class ReasonForm(Form):
         [Optional(), Length(max=_REASON_CHARACTERS_MAX)],
         description=lazy_gettext("The other office reads it."),
     )
+
+
+class RevocationForm(Form):
+    """Why the key is revoked, and that it is meant.
+
+    Attributes:
+        host: What has to be typed: the node's address without scheme.
+    """
+
+    host: str = ""
+
+    reason = wtforms.TextAreaField(
+        lazy_gettext("What has happened?"),
+        [InputRequired(), Length(max=_REASON_CHARACTERS_MAX)],
+        description=lazy_gettext("It stays in your own history."),
+    )
+    typed = wtforms.StringField(
+        lazy_gettext("Type the address of your node to confirm"),
+        [InputRequired(), Length(max=_NAME_CHARACTERS_MAX)],
+    )
+
+    def validate_typed(self, form_field: wtforms.Field) -> None:
+        """Compare with the node's address."""
+        if (form_field.data or "").strip().lower() != self.host:
+            raise wtforms.ValidationError(
+                _("This is not the address: %(address)s", address=self.host)
+            )
 
 
 def _is_address(_form: wtforms.Form, form_field: wtforms.Field) -> None:

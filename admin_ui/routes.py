@@ -13,8 +13,12 @@ from admin_ui.views import (
     imports,
     invitations,
     joining,
+    key_backup,
+    key_steps,
+    keys,
     mails,
     members,
+    partner_keys,
     partner_page,
     partner_steps,
     partners,
@@ -64,6 +68,16 @@ def register(app: web.Application) -> None:
             for order, (name, label, path) in enumerate(_MENU)
         ),
     )
+    app[NAVIGATION].add(
+        NavigationEntry(
+            name="office-keys",
+            label=lazy_gettext("Keys"),
+            path=keys.PATH,
+            area=Area.OFFICE,
+            role=Role.NODE_ADMIN,
+            order=len(_MENU),
+        )
+    )
     _count_tasks(app)
     _add_partner_pages(app.router)
     _add_member_pages(app.router)
@@ -81,6 +95,12 @@ def register(app: web.Application) -> None:
     router.add_post("/admin/post/{mail_id}/erneut", mails.retry)
     router.add_get("/admin/sichtbarkeit", visibility.show)
     router.add_get("/admin/system", system.show)
+    router.add_get(keys.PATH, keys.show)
+    router.add_post(f"{keys.PATH}/sicherung", key_backup.make)
+    router.add_post(f"{keys.PATH}/sicherung/datei", key_backup.download)
+    key_step = f"{keys.PATH}/{{key_step:{'|'.join(key_steps.STEPS)}}}"
+    router.add_get(key_step, key_steps.step)
+    router.add_post(key_step, key_steps.step)
 
 
 def _add_partner_pages(router: web.UrlDispatcher) -> None:
@@ -103,6 +123,7 @@ def _add_partner_pages(router: web.UrlDispatcher) -> None:
     router.add_post(f"{one}/zustellen", partner_page.try_now)
     router.add_post(f"{one}/bestaetigen", partner_steps.confirm)
     router.add_post(f"{one}/verglichen", partner_steps.compared)
+    router.add_post(f"{one}/schluessel", partner_keys.confirm)
     step = f"{one}/{{step:{'|'.join(partner_steps.PAGES)}}}"
     router.add_get(step, partner_steps.step)
     router.add_post(step, partner_steps.step)

@@ -23,6 +23,7 @@ _STATES: Final[Mapping[TrustState, tuple[str, StatusTone]]] = {
     TrustState.WAITING: (lazy_gettext("waits for the other office"), "warning"),
     TrustState.ACTIVE: (lazy_gettext("connected"), "ok"),
     TrustState.PAUSED: (lazy_gettext("paused"), "warning"),
+    TrustState.SUSPENDED: (lazy_gettext("suspended: compare the key"), "danger"),
     TrustState.REFUSED: (lazy_gettext("refused"), "neutral"),
     TrustState.ENDING: (lazy_gettext("is being ended"), "warning"),
     TrustState.ENDED: (lazy_gettext("ended"), "neutral"),
@@ -67,6 +68,24 @@ _STEPS: Final[Mapping[str, tuple[str, str]]] = {
         lazy_gettext("The partnership was closed without confirmation."),
         lazy_gettext("%(person)s closed the partnership without confirmation."),
     ),
+    "key_changed": (
+        lazy_gettext("Another key of %(partner)s was seen; nothing flows any more."),
+        "",
+    ),
+    "key_confirmed": (
+        lazy_gettext("The key of %(partner)s was confirmed."),
+        lazy_gettext(
+            "%(person)s compared the key of %(partner)s by telephone and confirmed it."
+        ),
+    ),
+    "keys_proven": (
+        lazy_gettext("%(partner)s has proven that the other key is its own."),
+        "",
+    ),
+    "key_announced": (lazy_gettext("%(partner)s has announced a new key."), ""),
+    "key_retired": (lazy_gettext("%(partner)s no longer signs with an old key."), ""),
+    "key_revoked": (lazy_gettext("%(partner)s has revoked a key."), ""),
+    "renamed": (lazy_gettext("%(partner)s has changed its name."), ""),
     "compared": (
         lazy_gettext("The check number was compared."),
         lazy_gettext("%(person)s compared the check number."),
@@ -76,6 +95,9 @@ _NOTES: Final = {
     "check number compared": lazy_gettext("The check number was compared.")
 }
 _INVITATION_NOTE: Final = re.compile(r"invitation (?P<group>[0-9A-Z]+)…?")
+_STEPS_WITH_FINGERPRINT: Final = frozenset(
+    {"key_changed", "key_confirmed", "key_announced", "key_retired", "key_revoked"}
+)
 # Steps whose note is what one office wrote for the other.
 _STEPS_WITH_REASON: Final = frozenset(
     {"we_refused", "they_refused", "we_ended", "they_left"}
@@ -103,6 +125,7 @@ _MAIL_KINDS: Final = {
     MailKind.ENTRY_EXPIRED: lazy_gettext("Entry has ended"),
     MailKind.PARTNER_REQUEST: lazy_gettext("Partner request"),
     MailKind.PARTNER_ACTIVE: lazy_gettext("Partner connected"),
+    MailKind.PARTNER_KEY_CHANGED: lazy_gettext("Key of a partner to be compared"),
 }
 _MAIL_STATES: Final[Mapping[MailState, tuple[str, StatusTone]]] = {
     MailState.PENDING: (lazy_gettext("waits"), "warning"),
@@ -143,6 +166,20 @@ _FAILURES: Final = (
         ),
     ),
     (
+        re.compile(r"\bpartnership-suspended\b"),
+        lazy_gettext(
+            "The other office has to compare your node's key first. Call it and read"
+            " out the fingerprint."
+        ),
+    ),
+    (
+        re.compile(r"\bprotocol-unsupported\b|\bcontext-not-allowed\b"),
+        lazy_gettext(
+            "The other node speaks another version of the protocol. One of the two has"
+            " to be updated."
+        ),
+    ),
+    (
         re.compile(r": 403\b"),
         lazy_gettext(
             "The other node refuses at the moment; the partnership may be paused there."
@@ -158,8 +195,24 @@ _PROBLEMS: Final = {
         "This is a code of your own node. Give it to the office of the other cluster."
     ),
     "partner-unreachable": lazy_gettext(
-        "The other node does not answer at the moment. Accept the same code again a"
-        " little later."
+        "The other node does not answer at the moment. Try the same again a little"
+        " later."
+    ),
+    "partner-suspended": lazy_gettext(
+        "The key of this cluster is in question. Telephone its office and compare the"
+        " fingerprint first."
+    ),
+    "fingerprint-differs": lazy_gettext(
+        "The other node shows another key now. Do not confirm; telephone the other"
+        " office again."
+    ),
+    "partner-key-ended": lazy_gettext(
+        "The other node signs with a key that it has retired or revoked before. Call"
+        " its office: its administrator has to make a new key."
+    ),
+    "guest-key-ended": lazy_gettext(
+        "The other office knows that your node has retired or revoked the key it signs"
+        " with. Ask your technical administrator to make a new key."
     ),
     "partner-unreadable": lazy_gettext(
         "At this address no node answers that can be read. Ask the other office"
@@ -258,6 +311,8 @@ def step_note(event: PartnerEvent) -> str:
     known = _NOTES.get(event.note)
     if known is not None:
         return str(known)
+    if event.event in _STEPS_WITH_FINGERPRINT:
+        return _("Fingerprint %(fingerprint)s", fingerprint=event.note)
     if event.event in _STEPS_WITH_REASON:
         return _("Reason: %(text)s", text=event.note)
     group = _INVITATION_NOTE.fullmatch(event.note)

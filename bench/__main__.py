@@ -12,12 +12,14 @@ import asyncio
 import json
 import sys
 import tempfile
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
+from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from bench import bare_steps
-from bench.cluster_pair import Partner, make_partners
+from bench.cluster_pair import TEXT, Partner, make_partners
+from bench.fedify import INBOX, INSTALLED, FedifyServer, NoteSender, why_not
 from bench.figures import Goal, Section, Spread, machine_facts, percentile
 from bench.load import Prepared, prepare, send
 from bench.node_process import (
@@ -28,6 +30,7 @@ from bench.node_process import (
     free_port,
     serve,
 )
+from bench.step_table import step_lines
 from federation import strict_json
 
 if TYPE_CHECKING:
@@ -71,6 +74,8 @@ class Run:
     singles: Section
     pages: dict[int, Section]
     fresh: list[Partner]
+    fedify: FedifyServer | None
+    fedify_rates: list[float] = field(default_factory=list)
 
     @property
     def partner(self) -> Partner:
@@ -85,6 +90,8 @@ class Run:
     async def round(self) -> None:
         """Measure everything once."""
         await self._singles()
+        if self.fedify is not None:
+            await self._fedify(self.fedify)
         for size in PAGE_SIZES:
             await self._pages(size)
 
@@ -168,6 +175,23 @@ class Run:
         )
         return 1e6 * burst.cpu_seconds / burst.requests
 
+    async def _fedify(self, server: FedifyServer) -> None:
+        """Send signed notes to Fedify; its first ones only make it warm."""
+        sender = NoteSender(server)
+        warm = self.plan.messages // 2 if not self.fedify_rates else _AT_ONCE
+        async with sender.reachable():
+            for count, counts in ((warm, False), (self.plan.messages // 2, True)):
+                notes = sender.notes(count, text=TEXT)
+                burst = await send(
+                    [notes[start::_AT_ONCE] for start in range(_AT_ONCE)],
+                    base_url=server.base_url,
+                    server=server.process,
+                    status=HTTPStatus.ACCEPTED,
+                    path=INBOX,
+                )
+                if counts:
+                    self.fedify_rates.append(burst.requests / burst.cpu_seconds)
+
     async def lag(self) -> None:
         """Measure how long others wait while pages of 200 are taken."""
         bodies = self.partner.pages(4, size=200)
@@ -189,8 +213,16 @@ def _sample(wire: str, bodies: Sequence[bytes]) -> bare_steps.Sample:
     return bare_steps.Sample(wire, documents, list(bodies))
 
 
-def measure(plan: Plan, folder: Path, *, profile: Path | None) -> dict[str, object]:
-    """Measure a node; print what was found as it comes.
+def measure(
+    plan: Plan, folder: Path, *, profile: Path | None, fedify: Path
+) -> dict[str, object]:
+    """Measure a node; print what was found.
+
+    Args:
+        plan: How much.
+        folder: An empty folder for everything.
+        profile: Where a profile of the node goes, if one is wanted.
+        fedify: Where Fedify is installed, if it is.
 
     Returns:
         The document for `--json`.
@@ -211,11 +243,17 @@ def measure(plan: Plan, folder: Path, *, profile: Path | None) -> dict[str, obje
             for size in PAGE_SIZES
         },
         fresh=partners[1:],
+        fedify=None,
     )
+    without_fedify = why_not(fedify)
     try:
+        if without_fedify is None:
+            run.fedify = FedifyServer.start(fedify, log=folder / "fedify.log")
         asyncio.run(_rounds(run))
         loaded = node.resident_mib
     finally:
+        if run.fedify is not None:
+            run.fedify.process.stop()
         echo.stop()
         node.stop()
     goals = _goals(run, idle=idle, loaded=loaded)
@@ -226,6 +264,9 @@ def measure(plan: Plan, folder: Path, *, profile: Path | None) -> dict[str, obje
         f"resident memory {idle:.0f} MiB idle, {loaded:.0f} MiB loaded; "
         f"first answer after {node.seconds_to_first_answer:.2f} s"
     )
+    if profile is not None:
+        _print("\n".join(step_lines(profile)))
+    _print(_beside_fedify(run) or f"Fedify: {without_fedify}")
     for goal in goals:
         _print(goal.line())
     return {
@@ -233,8 +274,19 @@ def measure(plan: Plan, folder: Path, *, profile: Path | None) -> dict[str, obje
         "sections": [s.document() for s in (run.singles, *run.pages.values())],
         "resident_mib": {"idle": idle, "loaded": loaded},
         "first_answer_s": node.seconds_to_first_answer,
+        "fedify_per_core_second": run.fedify_rates,
         "goals": [{**asdict(goal), "met": goal.met} for goal in goals],
     }
+
+
+def _beside_fedify(run: Run) -> str | None:
+    if run.fedify is None:
+        return None
+    theirs, ours = Spread.of(run.fedify_rates), Spread.of(run.singles.rates)
+    return (
+        f"Fedify {run.fedify.version}, signed notes/s and core: {theirs.text()}; "
+        f"the node's messages are {ours.median / theirs.median:.1f} times as many"
+    )
 
 
 def _start(
@@ -244,7 +296,7 @@ def _start(
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     echo = WatchedProcess(
-        ["-m", "bench.echo_server", str(port)],
+        [sys.executable, "-m", "bench.echo_server", str(port)],
         url=f"{url}/livez",
         log=folder / "echo.log",
     )
@@ -293,7 +345,14 @@ def _run() -> None:
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="under a minute")
     parser.add_argument("--json", action="store_true", help="one document at the end")
-    parser.add_argument("--profile", type=Path, help="write a profile of the node")
+    parser.add_argument(
+        "--fedify", type=Path, default=INSTALLED, help="where Fedify is installed"
+    )
+    parser.add_argument(
+        "--profile",
+        type=Path,
+        help="a file for a profile of the node, with a table of its steps; slows it",
+    )
     arguments = parser.parse_args()
     for name, value in machine_facts().items():
         _print(f"{name}: {value}")
@@ -304,7 +363,12 @@ def _run() -> None:
     plan = QUICK if arguments.quick else FULL
     with tempfile.TemporaryDirectory(prefix="spalier-bench-") as folder:
         try:
-            found = measure(plan, Path(folder), profile=arguments.profile)
+            found = measure(
+                plan,
+                Path(folder),
+                profile=arguments.profile,
+                fedify=arguments.fedify,
+            )
         except BenchError as error:
             _print(f"not measured: {error}", error=True)
             sys.exit(1)

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 _EPOCH: Final = "0123456789abcdef" * 2
 _HANDSHAKE_SECONDS: Final = 30
 _FIRST_COPY_PORT: Final = 20_000  # of addresses at which nobody ever listens
-_TEXT: Final = (
+TEXT: Final = (
     "Guten Tag, wir haben Ihr Angebot gesehen und hätten im März Bedarf: etwa "
     "vierzig Linsen mit 50 mm Durchmesser, Passe 3/2(0,5), je eine Messung. "
     "Ist das bei Ihnen möglich, und was würde es ungefähr kosten?"
@@ -95,7 +95,7 @@ class Partner:
                 thread=thread,
                 in_reply_to=self.entry_uri,
                 about=self.entry_uri,
-                text=_TEXT,
+                text=TEXT,
                 author=MessageAuthor("Erika Beispiel", "Muster Optik GmbH"),
                 published=now,
             ),
@@ -208,7 +208,11 @@ def _copy_rows(connection: sqlite3.Connection, first: Signer, signer: Signer) ->
     for table in ("partner_keys", "partner_views"):
         query = f"SELECT * FROM {table} WHERE partner_id = ?"
         for row in connection.execute(query, (original["id"],)).fetchall():
-            own = {row["id"]: random_id(SystemRandom())} if "id" in row.keys() else {}
+            own = (
+                {row["id"]: random_id(SystemRandom())}
+                if "id" in tuple(row.keys())
+                else {}
+            )
             _insert_changed(connection, table, row, {**changes, **own})
 
 

@@ -8,12 +8,10 @@ import sqlite3
 import statistics
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-
-_MIB: Final = "MiB"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +97,11 @@ class Section:
             self.own.setdefault(name, []).append(value)
 
     @property
+    def costs(self) -> list[float]:
+        """µs of the node's processor time for one unit."""
+        return [1e6 / rate for rate in self.rates]
+
+    @property
     def sums(self) -> list[float]:
         """µs of all bare steps together, of each round."""
         return [sum(values) for values in zip(*self.bare.values(), strict=True)]
@@ -134,11 +137,11 @@ class Section:
         found += [
             f"    {'sum, plain libraries':<24} {Spread.of(self.sums).text()}",
             f"    {'sum, own forms':<24} {Spread.of(self.own_sums).text()}",
-            f"  stored/s and core         {Spread.of(self.rates).text()}"
-            f"   = {1e6 / Spread.of(self.rates).median:,.0f} µs",
+            f"  µs of the node            {Spread.of(self.costs).text()}",
+            f"  stored/s and core         {Spread.of(self.rates).text()}",
             f"  stored/s by the clock     {Spread.of(self.wall_rates).text()}",
-            f"  part of 1/sum             {_percent(self.ratios)} plain, "
-            f"{_percent(self.own_ratios)} own forms",
+            f"  part of 1/sum, plain      {_percent(self.ratios)}",
+            f"  part of 1/sum, own forms  {_percent(self.own_ratios)}",
         ]
         if self.latencies_ms:
             found.append(f"  answers, ms               {_tail(self.latencies_ms)}")

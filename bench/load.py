@@ -79,6 +79,7 @@ async def send(
     base_url: str,
     server: WatchedProcess,
     status: int,
+    path: str = "/inbox",
     with_probe: bool = False,
 ) -> Burst:
     """Send all requests and wait for every answer.
@@ -86,9 +87,10 @@ async def send(
     Args:
         queues: Requests from `prepare`. Those of one queue go one after the other
             on one connection, the queues side by side.
-        base_url: The server's address; requests go to its inbox.
+        base_url: The server's address.
         server: Its process.
         status: The only status that counts as success.
+        path: Where the requests go.
         with_probe: Also ask for the cheapest answer all the time; that costs the
             server a little.
 
@@ -104,7 +106,7 @@ async def send(
             for request in queue:
                 begun = time.perf_counter()
                 async with session.post(
-                    f"{base_url}/inbox", data=request.body, headers=request.fields
+                    f"{base_url}{path}", data=request.body, headers=request.fields
                 ) as answer:
                     text = await answer.read()
                     if answer.status != status:

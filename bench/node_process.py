@@ -12,11 +12,11 @@ import time
 import urllib.error
 import urllib.request
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final
 
 _REPOSITORY: Final = Path(__file__).resolve().parents[1]
-_TICKS_PER_SECOND: Final = os.sysconf("SC_CLK_TCK")
 _COMMAND_SECONDS: Final = 120
 _START_SECONDS: Final = 60
 _STOP_SECONDS: Final = 30
@@ -91,13 +91,16 @@ def run_command(*arguments: str) -> dict[str, Any]:
 class WatchedProcess:
     """A server in a process of its own, with what it costs the machine."""
 
-    def __init__(self, arguments: list[str], *, url: str, log: Path) -> None:
+    def __init__(
+        self, command: list[str], *, url: str, log: Path, cwd: Path = _REPOSITORY
+    ) -> None:
         """Start the server and wait for its first answer.
 
         Args:
-            arguments: What to run, after the interpreter.
+            command: What to run.
             url: Address that answers 200 once the server is there.
             log: Where its output goes.
+            cwd: Where it runs.
 
         Raises:
             BenchError: It ended, or gave no answer in time.
@@ -105,8 +108,8 @@ class WatchedProcess:
         begun = time.perf_counter()
         with log.open("wb") as output:
             self._process = subprocess.Popen(
-                [sys.executable, *arguments],
-                cwd=_REPOSITORY,
+                command,
+                cwd=cwd,
                 env=_environment(),
                 stdout=output,
                 stderr=output,
@@ -123,10 +126,14 @@ class WatchedProcess:
 
     @property
     def cpu_seconds(self) -> float:
-        """Processor time of all its threads so far, to 1/100 s."""
-        stat = Path(f"/proc/{self._process.pid}/stat").read_text(encoding="ascii")
-        fields = stat.rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / _TICKS_PER_SECOND
+        """Processor time of all its threads so far, as the scheduler counts it.
+
+        `/proc/PID/stat` counts in ticks of 10 ms, which misses short turns.
+        """
+        spent = 0
+        for thread in Path(f"/proc/{self._process.pid}/task").iterdir():
+            spent += int((thread / "schedstat").read_text(encoding="ascii").split()[0])
+        return spent / 1e9
 
     @property
     def resident_mib(self) -> float:
@@ -158,7 +165,7 @@ def serve(folder: NodeFolder, *, profile: Path | None = None) -> WatchedProcess:
     if profile is not None:
         program = ["-m", "bench.profiled_node", str(profile)]
     return WatchedProcess(
-        [*program, "--node", str(folder.path)],
+        [sys.executable, *program, "--node", str(folder.path)],
         url=f"{folder.base_url}/livez",
         log=folder.path / "serve.log",
     )
@@ -167,7 +174,7 @@ def serve(folder: NodeFolder, *, profile: Path | None = None) -> WatchedProcess:
 def _answers(url: str) -> bool:
     try:
         with urllib.request.urlopen(url, timeout=5) as answer:
-            return bool(answer.status == 200)
+            return bool(answer.status == HTTPStatus.OK)
     except (urllib.error.URLError, ConnectionError, TimeoutError):
         return False
 

@@ -7,6 +7,7 @@ one transaction. Source: SPEC.md FED-050 to FED-057.
 from __future__ import annotations
 
 import hashlib
+import struct
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Final, Self
@@ -28,6 +29,7 @@ _SUM_MODULUS: Final = 2**256
 _COUNT_BYTES: Final = 8
 _SUM_BYTES: Final = 32
 _BUCKET_BYTES: Final = _COUNT_BYTES + _SUM_BYTES
+_COUNTS: Final = struct.Struct(">" + f"Q{_SUM_BYTES}x" * BUCKETS)
 
 
 class HeldState(Enum):
@@ -209,11 +211,12 @@ class ViewDigest:
     Source: SPEC.md FED-055.
     """
 
-    __slots__ = ("_counts", "_sums")
+    __slots__ = ("_buckets",)
 
     def __init__(self) -> None:
-        self._counts = [0] * BUCKETS
-        self._sums = [0] * BUCKETS
+        # In their written form: a page touches few buckets, and the others need
+        # not be taken apart and put together again.
+        self._buckets = bytearray(BUCKETS * _BUCKET_BYTES)
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Self:
@@ -225,19 +228,15 @@ class ViewDigest:
         if len(data) != BUCKETS * _BUCKET_BYTES:
             raise ValueError(f"a view digest has {BUCKETS * _BUCKET_BYTES} bytes")
         digest = cls()
-        for index in range(BUCKETS):
-            start = index * _BUCKET_BYTES
-            middle, end = start + _COUNT_BYTES, start + _BUCKET_BYTES
-            digest._counts[index] = int.from_bytes(data[start:middle], "big")
-            digest._sums[index] = int.from_bytes(data[middle:end], "big")
+        digest._buckets[:] = data
         return digest
 
     def add(self, entry_id: str, version: Version, content_hash: str) -> None:
         """Count an entry in."""
         bucket = bucket_of(entry_id)
+        count, total = self._read(bucket)
         element = element_hash(entry_id, version, content_hash)
-        self._counts[bucket] += 1
-        self._sums[bucket] = (self._sums[bucket] + element) % _SUM_MODULUS
+        self._write(bucket, count + 1, total=(total + element) % _SUM_MODULUS)
 
     def remove(self, entry_id: str, version: Version, content_hash: str) -> None:
         """Take an entry out that was counted in with the same values.
@@ -246,36 +245,44 @@ class ViewDigest:
             ValueError: Its bucket is empty.
         """
         bucket = bucket_of(entry_id)
-        if self._counts[bucket] == 0:
+        count, total = self._read(bucket)
+        if count == 0:
             raise ValueError(f"no entry is counted in bucket {bucket}")
         element = element_hash(entry_id, version, content_hash)
-        self._counts[bucket] -= 1
-        self._sums[bucket] = (self._sums[bucket] - element) % _SUM_MODULUS
+        self._write(bucket, count - 1, total=(total - element) % _SUM_MODULUS)
 
     @property
     def count(self) -> int:
         """Entries counted."""
-        return sum(self._counts)
+        return sum(_COUNTS.unpack(self._buckets))
 
     def to_bytes(self) -> bytes:
         """Return the buckets in order: count in 8 bytes, sum in 32, big-endian."""
-        return b"".join(
-            count.to_bytes(_COUNT_BYTES, "big") + total.to_bytes(_SUM_BYTES, "big")
-            for count, total in zip(self._counts, self._sums, strict=True)
-        )
+        return bytes(self._buckets)
 
     def hex(self) -> str:
         """Return the view's digest: SHA-256 over `to_bytes`, 64 hex digits."""
-        return hashlib.sha256(self.to_bytes()).hexdigest()
+        return hashlib.sha256(self._buckets).hexdigest()
 
     def buckets_that_differ(self, other: ViewDigest) -> tuple[int, ...]:
         """Return the buckets in which two views differ."""
         return tuple(
-            index
-            for index in range(BUCKETS)
-            if self._counts[index] != other._counts[index]
-            or self._sums[index] != other._sums[index]
+            index for index in range(BUCKETS) if self._read(index) != other._read(index)
         )
+
+    def _read(self, bucket: int) -> tuple[int, int]:
+        start = bucket * _BUCKET_BYTES
+        middle, end = start + _COUNT_BYTES, start + _BUCKET_BYTES
+        return (
+            int.from_bytes(self._buckets[start:middle], "big"),
+            int.from_bytes(self._buckets[middle:end], "big"),
+        )
+
+    def _write(self, bucket: int, count: int, *, total: int) -> None:
+        start = bucket * _BUCKET_BYTES
+        self._buckets[start : start + _BUCKET_BYTES] = count.to_bytes(
+            _COUNT_BYTES, "big"
+        ) + total.to_bytes(_SUM_BYTES, "big")
 
 
 def digest_of(elements: Iterable[tuple[str, Version, str]]) -> str:

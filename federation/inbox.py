@@ -51,6 +51,7 @@ from federation.errors import (
 )
 from federation.limits import (
     ACTIVITY_BYTES_MAX,
+    ACTIVITY_NODES_MAX,
     JSON_INTEGER_MAX,
     PAGE_BYTES_MAX,
     PAGE_NODES_MAX,
@@ -414,7 +415,7 @@ def read_activity(admitted: AdmittedRequest) -> ReadActivity:
             f"An activity is longer than {ACTIVITY_BYTES_MAX} bytes."
         )
     # Only a page may hold more values than one activity needs.
-    document = _activity(body)
+    strict_json.check_size(body, nodes_max=ACTIVITY_NODES_MAX)
     if not isinstance(kind, str) or kind not in _ACTIONS:
         raise SchemaInvalidError(
             "/type: This activity is not known here.", code="unsupported-type"

@@ -3,7 +3,9 @@
 Between partners the `@context` must equal the house context, so a term cannot be
 given another meaning. What remains for JSON-LD is to show that a document, read
 as a graph, says what our plain reading of it says: no key is without a meaning,
-and identifier and type are the same. RDF canonicalisation is never called.
+and identifier and type are the same. For documents that say who somebody is this is
+done each time; for those whose closed schema fixes every term and type it is shown
+once, by tests on the schemas. RDF canonicalisation is never called.
 
 Source: SPEC.md FED-021 to FED-023.
 """

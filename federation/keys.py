@@ -9,7 +9,6 @@ Source: RFC 8032, W3C Controlled Identifiers 1.0 "Multikey", SPEC.md FED-030.
 
 from __future__ import annotations
 
-import functools
 import hashlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Self
@@ -63,17 +62,13 @@ class PublicKey:
         object.__setattr__(self, "_verifier", verifier)
 
     @classmethod
-    def from_multibase(cls, text: str) -> PublicKey:
+    def from_multibase(cls, text: str) -> Self:
         """Read `publicKeyMultibase`: base58btc of prefix ed01 and 32 bytes.
 
         Raises:
             SchemaInvalidError: With code `key-unusable`: another form or
                 algorithm, or a key that fails the import checks.
         """
-        return _imported(text)
-
-    @classmethod
-    def _read(cls, text: str) -> Self:
         if len(text) != _MULTIBASE_CHARACTERS or not text.startswith("z"):
             raise _unusable("it is not an Ed25519 Multikey in base58btc")
         try:
@@ -167,12 +162,6 @@ class Signer:
     def key_id(self) -> str:
         """The key's id in the actor document."""
         return self.address.key(self.key_number)
-
-
-@functools.lru_cache(maxsize=4096)
-def _imported(text: str) -> PublicKey:
-    """Read a key once: the checks take longer than two signatures."""
-    return PublicKey._read(text)  # noqa: SLF001
 
 
 def _unusable(reason: str) -> SchemaInvalidError:

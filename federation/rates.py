@@ -19,6 +19,7 @@ from federation.errors import RateLimitError
 from federation.limits import (
     ADDRESS_FAILURE_RATE,
     ADDRESS_RATE,
+    ADDRESS_REFUSAL_RATE,
     ADDRESSES_REMEMBERED_MAX,
     GUEST_RATE,
     PARTNER_ITEMS_RATE,
@@ -141,6 +142,11 @@ class Meter:
         if isinstance(outcome, Exhausted):
             raise too_many(outcome.wait)
 
+    def has_some(self, key: str, *, now: datetime) -> bool:
+        """Tell whether a key has a token left; takes none."""
+        outcome = take(self._buckets.get(key), self._rate, now=now)
+        return isinstance(outcome, Taken)
+
 
 class DoorRates:
     """All rates of the doors, in the memory of the process that serves.
@@ -160,6 +166,7 @@ class DoorRates:
 
         self._addresses = of_addresses(ADDRESS_RATE)
         self._failures = of_addresses(ADDRESS_FAILURE_RATE)
+        self._refusals = of_addresses(ADDRESS_REFUSAL_RATE)
         self._guests = of_addresses(GUEST_RATE)
         self._partners = of_partners(PARTNER_RATE)
         self._items = of_partners(PARTNER_ITEMS_RATE)
@@ -176,6 +183,14 @@ class DoorRates:
     def note_failure(self, address: str, *, now: datetime) -> None:
         """Count a request whose signature was absent or wrong."""
         self._failures.charge(address, now=now)
+
+    def note_refusal(self, address: str, *, now: datetime) -> None:
+        """Count an answer that said "too many" to an address."""
+        self._refusals.charge(address, now=now)
+
+    def is_silenced(self, address: str, *, now: datetime) -> bool:
+        """Whether an address was told "too many" too often to be told again."""
+        return not self._refusals.has_some(address, now=now)
 
     def admit_guest(self, address: str, *, now: datetime) -> None:
         """Count a partner request from an address.

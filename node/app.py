@@ -39,6 +39,7 @@ from node.keys.backups import KeyBackups
 from node.keys.opening import open_ring
 from node.keys.own_keys import OwnKeys
 from node.ledger import Ledger
+from node.limits import PROCESSED_KEPT
 from node.mail.entry_mail import EntryMailer
 from node.mail.outbox import MailOutbox
 from node.members.directory import MemberDirectory
@@ -49,7 +50,7 @@ from node.signin.sign_in import SignIn
 from node.storage.database import Transaction, open_database
 from node.storage.node_keys import list_keys
 from node.storage.node_state import require_node_state
-from node.storage.nonces import forget_expired
+from node.storage.nonces import forget_expired, forget_processed
 from node.storage.schema import migrate
 from node.workers.clockwork import Clockwork, Job
 
@@ -226,7 +227,9 @@ def clockwork(node: Node) -> Clockwork:
 
 async def _forget_nonces(node: Node) -> int:
     async def work(tx: Transaction) -> int:
-        return await forget_expired(tx, now=node.context.clock.now())
+        now = node.context.clock.now()
+        forgotten = await forget_expired(tx, now=now)
+        return forgotten + await forget_processed(tx, before=now - PROCESSED_KEPT)
 
     return await node.context.database.write(work)
 

@@ -29,7 +29,7 @@ _SECRET_TEXT: Final = (
 _CONTROL: Final = re.compile(
     "[\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e]"
 )
-_QUIET: Final = ("aiosqlite", "alembic", "asyncio", "sqlalchemy", "aiohttp.access")
+_QUIET: Final = ("alembic", "asyncio", "sqlalchemy", "aiohttp.access")
 
 
 def configure_logs(

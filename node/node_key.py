@@ -106,11 +106,14 @@ def remove_key(folder: Path, public_key: PublicKey, *, number: int) -> bool:
     """
     path = folder / key_file(number)
     try:
+        if stat.S_ISREG(path.lstat().st_mode):
+            # Also one that others can read has to go, that one above all.
+            path.chmod(_OWNER_ONLY)
         if load_key(folder, number=number).public_key != public_key:
             return False
         path.unlink()
         _sync(folder)
-    except ConfigInvalidError:
+    except (ConfigInvalidError, FileNotFoundError):
         return False
     except OSError as error:
         raise UnavailableError(

@@ -6,7 +6,6 @@ something that is not packaged is an error, never a request.
 
 from __future__ import annotations
 
-import copy
 import functools
 import json
 from collections.abc import Iterator, Mapping
@@ -194,7 +193,12 @@ def house_context() -> list[Any]:
     Three standard contexts by address, then the inline terms of
     ``contexts/spalier-terms.json``.
     """
-    return [*_HOUSE_CONTEXT, copy.deepcopy(_house_terms())]
+    terms = _house_terms().items()
+    # Each term is a text or an object of texts.
+    return [
+        *_HOUSE_CONTEXT,
+        {name: dict(term) if isinstance(term, dict) else term for name, term in terms},
+    ]
 
 
 @functools.cache

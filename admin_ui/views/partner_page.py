@@ -8,6 +8,7 @@ from aiohttp import web
 from admin_ui.desk import desk_of, page_number, partner_in
 from admin_ui.views.deliveries import STATES, filtered, paged
 from admin_ui.views.partner_facts import card_facts
+from admin_ui.views.partner_keys import question_of, rows_of
 from admin_ui.views.partners import balance_of, counts_of, last_exchange
 from admin_ui.wording import (
     direction,
@@ -31,6 +32,10 @@ _STEP_TONES: Mapping[str, StatusTone] = {
     "they_confirmed": "ok",
     "we_resumed": "ok",
     "compared": "ok",
+    "key_confirmed": "ok",
+    "keys_proven": "ok",
+    "key_changed": "danger",
+    "key_revoked": "danger",
     "they_requested": "warning",
     "we_requested": "warning",
     "we_paused": "warning",
@@ -61,6 +66,7 @@ async def overview(request: web.Request) -> web.Response:
             else None,
             "failure": plain_failure(partner.last_error) if partner.last_error else "",
             "steps_possible": _possible(partner),
+            "question": question_of(desk, partner),
             "effects": await desk.overview.effects(partner),
             "may_compare": partner.compared_at is None
             and partner.state in _MET | {TrustState.WAITING},
@@ -132,7 +138,7 @@ async def history(request: web.Request) -> web.Response:
         request,
         partner,
         template="partner_history.html",
-        values={"steps": steps},
+        values={"steps": steps, "keys": await rows_of(desk, partner)},
     )
 
 

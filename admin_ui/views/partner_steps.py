@@ -260,7 +260,12 @@ PAGES: Final[dict[str, StepPage]] = {
         button=lazy_gettext("End partnership"),
         done=lazy_gettext("The partnership with %(name)s is ended."),
         from_states=frozenset(
-            {TrustState.ACTIVE, TrustState.PAUSED, TrustState.WAITING}
+            {
+                TrustState.ACTIVE,
+                TrustState.PAUSED,
+                TrustState.SUSPENDED,
+                TrustState.WAITING,
+            }
         ),
         consequences=_ending,
         take=_end,

@@ -24,6 +24,7 @@ _CURRENT = frozenset(
         TrustState.WAITING,
         TrustState.ACTIVE,
         TrustState.PAUSED,
+        TrustState.SUSPENDED,
         TrustState.ENDING,
     }
 )

@@ -7,8 +7,11 @@ from datetime import datetime
 from aiohttp import web
 
 from admin_ui.desk import Desk, desk_of
+from admin_ui.views.partner_keys import question_of
 from admin_ui.wording import plain_failure
 from node.conversations.model import UnansweredThread
+from node.keys.status import key_status
+from node.members.model import Role
 from node.office import Unreachable
 from node.partners.model import Partner
 from node.web.i18n import gettext as _
@@ -52,7 +55,9 @@ async def tasks_of(desk: Desk) -> Sequence[Task]:
     """Collect what waits, decisions about partners first."""
     node = desk.node
     tasks = [_request(each) for each in await node.partners.open_requests()]
+    tasks += [_suspended(desk, each) for each in await node.partners.suspended()]
     tasks += [_uncompared(each) for each in await node.partners.uncompared()]
+    tasks += await _keys(desk)
     tasks += [_unreachable(each) for each in await desk.overview.unreachable()]
     tasks += await _mails(desk)
     tasks += await _entries(desk)
@@ -105,6 +110,24 @@ def _request(partner: Partner) -> Task:
     )
 
 
+def _suspended(desk: Desk, partner: Partner) -> Task:
+    question = question_of(desk, partner)
+    return Task(
+        kind=_("Key of a partner"),
+        title=_("Compare the key of %(name)s by telephone", name=partner.name),
+        text="" if question is None else question.reason,
+        tone="danger",
+        actions=(
+            Action(
+                label=_("Compare the key"),
+                href=f"/admin/partner/{partner.id}",
+                tone="primary",
+                describes=partner.name,
+            ),
+        ),
+    )
+
+
 def _uncompared(partner: Partner) -> Task:
     return Task(
         kind=_("Check number"),
@@ -128,6 +151,55 @@ def _uncompared(partner: Partner) -> Task:
             ),
         ),
     )
+
+
+async def _keys(desk: Desk) -> list[Task]:
+    """Ask for a backup of the keys, and for calls after a revocation."""
+    context = desk.node.context
+    ring = context.keys
+    steps: tuple[Action, ...] = ()
+    whose = _("Your technical administrator does this on the page “Keys”.")
+    if desk.person.role is Role.NODE_ADMIN:
+        whose = ""
+        steps = (Action(label=_("Open the page “Keys”"), href="/admin/schluessel"),)
+    tasks = []
+    strangers = [
+        each
+        for each in (await key_status(context)).progress.waiting
+        if not ring.is_known_to(each)
+    ]
+    if strangers:
+        tasks.append(
+            Task(
+                kind=_("Key"),
+                title=ngettext(
+                    "%(num)s partner office has to compare your new key",
+                    "%(num)s partner offices have to compare your new key",
+                    len(strangers),
+                ),
+                text=_(
+                    "Call and read out: %(fingerprint)s. Offices: %(names)s",
+                    fingerprint=ring.active.fingerprint,
+                    names=", ".join(each.name for each in strangers),
+                ),
+                tone="danger",
+                since=ring.active.created_at,
+                actions=steps,
+            )
+        )
+    lacking = [each for each in ring.keys if each.is_live and not each.backed_up_at]
+    if lacking and not desk.node.config.demo:
+        text = _("If the server breaks, partner clusters no longer recognise yours.")
+        tasks.append(
+            Task(
+                kind=_("Key"),
+                title=_("There is no backup of the present key"),
+                text=f"{text} {whose}".strip(),
+                since=lacking[0].created_at,
+                actions=steps,
+            )
+        )
+    return tasks
 
 
 def _unreachable(found: Unreachable) -> Task:

@@ -275,6 +275,8 @@ def read_entry(signed: SignedDocument, *, peer: RemotePeer) -> ReceivedEntry:
     entry = _from_wire(document)
     if not _ENVELOPE_FIELDS.isdisjoint(entry.details):
         raise SchemaInvalidError("/details: A field of the envelope stands here.")
+    if entry.kind != _EVENT and entry.known_kind and "valid_until" in entry.details:
+        raise SchemaInvalidError("/details/valid_until: The last day is in endTime.")
     if entry.known_kind:
         faults = faults_of_entry(entry.content())
         if faults:

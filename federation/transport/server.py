@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
@@ -18,6 +19,7 @@ from aiohttp import web
 from federation.canonical import canonical_bytes
 from federation.documents.partner_request import new_nonce
 from federation.errors import (
+    BusyError,
     LimitExceededError,
     MalformedError,
     MethodNotAllowedError,
@@ -55,6 +57,7 @@ _SINGLE_FIELDS: Final = (
     "content-type",
     "host",
 )
+_ROOM_RETRY_SECONDS: Final = 2
 _PRIVATE: Final = {"Cache-Control": "private, no-store"}
 
 
@@ -83,6 +86,47 @@ def request_head(
     )
 
 
+class BodyRoom:
+    """Memory for bodies that are still being received: together, and of one sender.
+
+    Args:
+        total: Bytes of all senders.
+        per_sender: Bytes of one.
+    """
+
+    def __init__(self, *, total: int, per_sender: int) -> None:
+        self._total = total
+        self._per_sender = per_sender
+        self._held: Counter[str] = Counter()
+
+    @property
+    def held(self) -> int:
+        """Bytes that are held now."""
+        return self._held.total()
+
+    def take(self, sender: str, count: int) -> None:
+        """Count bytes in.
+
+        Raises:
+            BusyError: There is no room; none was counted.
+        """
+        if (
+            self.held + count > self._total
+            or self._held[sender] + count > self._per_sender
+        ):
+            raise BusyError(
+                "Too much is being sent at once.",
+                members={"retry_after": _ROOM_RETRY_SECONDS},
+            )
+        self._held[sender] += count
+
+    def give_back(self, sender: str, count: int) -> None:
+        """Count bytes out, when their body is complete or given up."""
+        self._held[sender] -= count
+        if self._held[sender] <= 0:
+            del self._held[sender]
+
+
 async def read_request(
     admitted: AdmittedHead,
     request: web.Request,
@@ -91,6 +135,7 @@ async def read_request(
     clock: Clock,
     bytes_max: int = PAGE_BYTES_MAX,
     before_long_body: Callable[[AdmittedHead], Awaitable[None]] | None = None,
+    room: BodyRoom | None = None,
 ) -> ReceivedRequest:
     """Read a request to its end and keep it as it is.
 
@@ -102,10 +147,12 @@ async def read_request(
         bytes_max: Longest body.
         before_long_body: Looks at the request without its body before more than
             `ACTIVITY_BYTES_MAX` of it is read; raises what refuses it.
+        room: Memory for what is still arriving; without bound if left out.
 
     Raises:
         PeerError: 400 for another host, an absolute target, a doubled field or a
-            GET with a body, 408 too slow, 413 too long, 415 with a content coding.
+            GET with a body, 408 too slow, 413 too long, 415 with a content coding,
+            503 without room.
     """
     head = admitted.head
     _require_unambiguous(head, request, base_url=base_url)
@@ -114,7 +161,21 @@ async def read_request(
         if before_long_body is not None:
             await before_long_body(admitted)
 
-    body = await _read_body(request, bytes_max=bytes_max, before_more=before_more)
+    held = 0
+
+    def make_room(count: int) -> None:
+        nonlocal held
+        if room is not None:
+            room.take(head.sender, count)
+            held += count
+
+    try:
+        body = await _read_body(
+            request, bytes_max=bytes_max, before_more=before_more, make_room=make_room
+        )
+    finally:
+        if room is not None:
+            room.give_back(head.sender, held)
     return ReceivedRequest(
         method=head.method,
         target_uri=head.target_uri,
@@ -228,7 +289,11 @@ def problem_response(error: PeerError) -> web.Response:
 
 
 async def _read_body(
-    request: web.Request, *, bytes_max: int, before_more: Callable[[], Awaitable[None]]
+    request: web.Request,
+    *,
+    bytes_max: int,
+    before_more: Callable[[], Awaitable[None]],
+    make_room: Callable[[int], None],
 ) -> bytes:
     announced = request.content_length or 0
     if announced > bytes_max:
@@ -240,6 +305,7 @@ async def _read_body(
     try:
         async with asyncio.timeout(REQUEST_BODY_TIMEOUT.total_seconds()):
             async for chunk in request.content.iter_chunked(_CHUNK_BYTES):
+                make_room(len(chunk))
                 parts += chunk
                 if len(parts) > bytes_max:
                     raise LimitExceededError(

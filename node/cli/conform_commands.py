@@ -1,6 +1,7 @@
 """`conform`: asks another node whether it keeps the specification."""
 
 import asyncio
+import signal
 from datetime import timedelta
 from importlib.metadata import version as installed_version
 
@@ -69,7 +70,7 @@ def conform(
     from node.cli.conform_views import Progress, show_report
     from node.clock import SystemClock, SystemRandom
     from node.conform.checks import Severity
-    from node.conform.run import Order, visit_node
+    from node.conform.run import Order, Report, visit_node
 
     call = invocation()
     order = Order(
@@ -82,15 +83,25 @@ def conform(
         message_about=message_about,
     )
     progress = Progress(quiet=call.as_json)
-    report = asyncio.run(
-        visit_node(
+
+    async def visit() -> Report:
+        task = asyncio.current_task()
+        if task is not None:
+            # As Ctrl-C: the visit ends with taking everything back.
+            loop = asyncio.get_running_loop()
+            loop.add_signal_handler(signal.SIGTERM, task.cancel)
+        return await visit_node(
             order,
             clock=SystemClock(),
             random=SystemRandom(),
             progress=progress.outcome,
             tell=progress.tell,
         )
-    )
+
+    try:
+        report = asyncio.run(visit())
+    except asyncio.CancelledError:
+        raise KeyboardInterrupt from None
     call.show(
         report.document(version=installed_version("spalier")),
         lambda _shown: show_report(report),

@@ -79,7 +79,7 @@ class _Queue:
 
 def _directly(folder: Path, request: ControlRequest, *, debug: bool) -> dict[str, Any]:
     from node.clock import SystemClock
-    from node.config import LogConfig
+    from node.config_sections import LogConfig
     from node.control.direct import run_directly
     from node.logs import configure_logs
 

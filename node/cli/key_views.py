@@ -272,4 +272,4 @@ def _show_rest(document: Mapping[str, Any]) -> None:
 
 
 def _numbers(numbers: Sequence[int]) -> str:
-    return ", ".join(map(str, numbers)) or _("none")
+    return ", ".join(map(str, numbers)) or _("no key")

@@ -25,6 +25,9 @@ def show_init(document: Mapping[str, Any], *, folder: Path) -> None:
         f"    {document['admin']['link']}",
         _("The link works once, as soon as the node runs:"),
         f"  spalier serve --node {shlex.quote(str(folder))}",
+        _("Make a backup of its key, to be kept elsewhere:"),
+        "  spalier keys backup FILE --sheet SHEET.html"
+        f" --node {shlex.quote(str(folder))}",
     )
 
 

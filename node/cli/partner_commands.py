@@ -82,6 +82,30 @@ def confirm(*, name: str, compared: bool) -> None:
     call.show(document, partner_views.show_step)
 
 
+@partner.command(
+    "confirm-key",
+    help=lazy_gettext(
+        "Confirm the new key of a partner, compared with its office by telephone."
+    ),
+)
+@click.argument("name", metavar="PARTNER")
+@click.option(
+    "--fingerprint",
+    required=True,
+    help=lazy_gettext("What the other office read out; four groups of four."),
+)
+@acting
+def confirm_key(*, name: str, fingerprint: str) -> None:
+    """Confirm a key."""
+    from node.cli import partner_views
+
+    call = invocation()
+    document = call.perform(
+        "partner.confirm-key", partner=name, fingerprint=fingerprint
+    )
+    call.show(document, partner_views.show_step)
+
+
 @partner.command("refuse", help=lazy_gettext("Refuse the request of another office."))
 @click.argument("name", metavar="PARTNER")
 @click.option("--reason", help=lazy_gettext("Told to the other office."))

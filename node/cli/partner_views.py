@@ -109,6 +109,16 @@ def show_partner(document: Mapping[str, Any]) -> None:
         _("  Check number %(number)s", number=document["check_number"]),
         "  " + _in_sync(document["in_sync"]),
     )
+    question = document.get("key_in_question")
+    if question is not None:
+        say(
+            _("  Key shown    %(fingerprint)s", fingerprint=question["shown"] or "?"),
+            _(
+                "Its address shows another key, or it has revoked the one that you"
+                " know. Telephone its office, compare the fingerprint, and confirm it:"
+                " spalier partner confirm-key PARTNER --fingerprint …"
+            ),
+        )
 
 
 def _in_sync(numbers: Mapping[str, Any]) -> str:

@@ -9,6 +9,7 @@ import json
 from typing import TYPE_CHECKING, Final
 
 from federation.documents import Notice, NoticeType, build_notice
+from federation.errors import FederationError
 from federation.trust import TrustState
 from node.conform.guest import NAME
 from node.conform.partner_requests import push
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 _ACCEPTED: Final = 202
 _OK: Final = 200
+_UNAUTHORISED: Final = 401
 
 
 async def withdraw_everything(visit: Visit, guest: Guest) -> Answer | None:
@@ -68,14 +70,17 @@ async def leave(visit: Visit, guest: Guest) -> Answer:
 async def say_farewell(visit: Visit) -> list[Sentence]:
     """Take back what is still there, and say what stays at the other side."""
     guest = visit.guest
-    if guest is None or guest.request is None or not guest.was_taken:
+    # Asked is enough: the answer may have been lost, or we were interrupted.
+    if guest is None or not guest.has_asked:
         return []
     try:
         if not guest.left and guest.state is TrustState.ACTIVE:
             await withdraw_everything(visit, guest)
         if not guest.left and guest.state is not TrustState.REFUSED:
-            await leave(visit, guest)
-    except NodeError as error:
+            answer = await leave(visit, guest)
+            if not guest.was_taken and answer.status == _UNAUTHORISED:
+                return []  # nobody there knows us
+    except (FederationError, NodeError) as error:
         visit.tell(
             Sentence("Taking everything back failed: {reason}", reason=str(error))
         )

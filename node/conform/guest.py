@@ -59,6 +59,7 @@ from federation.inbox import (
     read_pull,
 )
 from federation.keys import SigningKey
+from federation.negotiation import CAPABILITIES
 from federation.peers import KnownPeer, PinnedKey
 from federation.rates import DoorRates
 from federation.transport.server import (
@@ -80,6 +81,7 @@ if TYPE_CHECKING:
     from federation.ports import Clock, RandomSource
 
 NAME: Final = "Spalier conformance test"
+_NEWER: Final = "1.99"
 _VALID_DAYS: Final = 2
 _TITLE: Final = {
     "de": "Konformitätsprüfung, bitte nicht beachten",
@@ -157,6 +159,7 @@ class Guest:
         self.arrivals = Arrivals()
         self.told: dict[str, Version] = {}
         self.held_there: dict[str, tuple[Version, str]] = {}
+        self.has_asked = False
         self.was_taken = False
         self.left = False
         self.wrote_message = False
@@ -186,6 +189,9 @@ class Guest:
             card=Card(
                 note="A test that ends by itself. Ein Test, der von selbst endet."
             ),
+            # A newer minor version and a name that nobody knows do no harm.
+            protocol=_NEWER,
+            capabilities=(*CAPABILITIES, "conformance-test"),
             updated=self.updated,
         )
 

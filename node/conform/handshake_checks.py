@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,6 +19,7 @@ from node.conform.checks import (
     Finding,
     Severity,
     SkipError,
+    compared,
     failed,
     passed,
 )
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
 
 _PATH: Final = "/partner-requests"
 _ACCEPTED: Final = 202
+_LOOK_SECONDS: Final = 0.3
 
 
 def _invited(visit: Visit) -> tuple[Guest, bytes]:
@@ -83,6 +86,7 @@ def _refusal(
         guest, _secret = _invited(visit)
         request = write(visit)
         by = guest.signer if signer is None else signer(visit)
+        guest.has_asked = True
         answer = await visit.ask(
             lambda: visit.post(_PATH, request.raw, signing=Signing(signer=by))
         )
@@ -132,10 +136,25 @@ def _actor_changed(**changes: Any) -> Callable[[Visit], SignedDocument]:
     return write
 
 
+async def _unknown_key_is_not_fetched(visit: Visit) -> Finding:
+    guest, _secret = _invited(visit)
+    page = written_page(guest, [])
+    answer = await send_page(visit, guest, page)
+    # Whoever looks a key up does it at once, or not at all.
+    await asyncio.sleep(_LOOK_SECONDS)
+    reads = guest.arrivals.actor_reads
+    return compared(
+        "POST /inbox: signed by our key, which nobody there knows",
+        expected="401 unknown-key, 0 x GET /actor",
+        found=f"{shown(answer)}, {reads} x GET /actor",
+    )
+
+
 async def _is_taken(visit: Visit) -> Finding:
     guest, secret = _invited(visit)
     guest.host = visit.host()
     guest.request = _written(visit, guest, secret)
+    guest.has_asked = True
     sent = f"POST {_PATH}"
     answer = await _post_request(visit, guest)
     guest.was_taken = guest.was_taken or answer.status == _ACCEPTED
@@ -157,6 +176,14 @@ def _taken(visit: Visit) -> tuple[Guest, bytes]:
     if not guest.was_taken:
         raise SkipError(Sentence("The request was not taken."))
     return guest, secret
+
+
+async def _newer_is_taken(visit: Visit) -> Finding:
+    guest, _secret = _invited(visit)
+    actor = guest.actor
+    sent = f"spalierProtocol {actor.protocol}, {', '.join(actor.capabilities)}"
+    found = "202" if guest.was_taken else "not taken"
+    return Finding(guest.was_taken, sent, "202", found)
 
 
 async def _repeated(visit: Visit) -> Finding:
@@ -247,6 +274,12 @@ def _step(
 
 
 CHECKS: Final = (
+    _step(
+        "unknown-key-not-fetched",
+        "FED-073, PRT-053",
+        Sentence("A key that nobody knows is not looked up at its address."),
+        _unknown_key_is_not_fetched,
+    ),
     _refusal(
         "handshake-wrong-secret",
         "FED-084",
@@ -336,6 +369,12 @@ CHECKS: Final = (
         "FED-082, PRT-005",
         Sentence("A request with everything right is taken."),
         _is_taken,
+    ),
+    _step(
+        "handshake-newer",
+        "FED-121, FED-123",
+        Sentence("A newer minor version with unknown capabilities is taken."),
+        _newer_is_taken,
     ),
     _step(
         "handshake-repeated",

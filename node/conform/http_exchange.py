@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import http.client
 import io
+import re
 import socket
 import ssl
 from dataclasses import dataclass, field
@@ -151,10 +152,9 @@ class Exchange:
                 if not chunk:
                     break
                 received += chunk
-                if not letter.ends and b"\r\n\r\n" in received:
-                    # What was to be learnt is there; the rest of the body is not
-                    # coming, so some servers would wait for it before they close.
-                    await _read_a_little_more(reader, received)
+                # The rest of such a body never comes, and some servers would wait
+                # for it before they close.
+                if not letter.ends and _is_complete(received):
                     break
         except OSError:
             # Whoever refuses early may reset the connection behind its answer.
@@ -176,16 +176,26 @@ class Exchange:
                 usable = [each for each in addresses if self._may_reach(each)]
                 if not usable:
                     raise self._unavailable(Sentence("its address is not public"))
-                return await asyncio.open_connection(
-                    usable[0],
-                    self._port,
-                    ssl=self._tls,
-                    server_hostname=self._host if self._tls else None,
-                )
+                return await self._first_connection(usable)
         except TimeoutError as error:
             raise self._unavailable(Sentence("no connection in time")) from error
         except OSError as error:
             raise self._unavailable(system_reason(error)) from error
+
+    async def _first_connection(
+        self, addresses: list[str]
+    ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """Connect to the first address that answers."""
+        *others, last = addresses
+        name = self._host if self._tls else None
+        for address in others:
+            with contextlib.suppress(OSError):
+                return await asyncio.open_connection(
+                    address, self._port, ssl=self._tls, server_hostname=name
+                )
+        return await asyncio.open_connection(
+            last, self._port, ssl=self._tls, server_hostname=name
+        )
 
     def _may_reach(self, address: str) -> bool:
         return is_public(address) or (self._allow_loopback and address == LOOPBACK_HOST)
@@ -208,12 +218,11 @@ async def _write(writer: asyncio.StreamWriter, data: bytes) -> None:
         await writer.drain()
 
 
-async def _read_a_little_more(
-    reader: asyncio.StreamReader, received: bytearray
-) -> None:
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(0.2):
-            received += await reader.read(_CHUNK_BYTES)
+def _is_complete(received: bytearray) -> bool:
+    """Tell whether an answer is there, by its own Content-Length."""
+    head, end, body = bytes(received).partition(b"\r\n\r\n")
+    length = re.search(rb"\r\ncontent-length: *([0-9]{1,9}) *(?:\r|$)", head.lower())
+    return bool(end) and length is not None and len(body) >= int(length[1])
 
 
 def _parsed(data: bytes, *, method: str, seconds: float) -> Answer:

@@ -29,7 +29,11 @@ _DIGEST_SHOWN: Final = 12
 
 
 def written_page(
-    guest: Guest, items: Sequence[JsonObject], *, first: int | None = None
+    guest: Guest,
+    items: Sequence[JsonObject],
+    *,
+    first: int | None = None,
+    is_first: bool = True,
 ) -> JsonObject:
     """Return a page of ours, by default the one that comes next.
 
@@ -37,11 +41,14 @@ def written_page(
         guest: Our node.
         items: Entries and withdrawals, signed.
         first: Its first position.
+        is_first: Whether entries stand in `Create`, else in `Update`.
     """
     start = guest.position + 1 if first is None else first
     last = start - 1 + len(items)
     wrapped = [
-        Removal(item) if item.get("type") == "Delete" else Upsert(item, is_first=True)
+        Removal(item)
+        if item.get("type") == "Delete"
+        else Upsert(item, is_first=is_first)
         for item in items
     ]
     return build_page(
@@ -69,9 +76,16 @@ async def send_page(
     )
 
 
-async def push(visit: Visit, guest: Guest, items: Sequence[JsonObject]) -> Answer:
+async def push(
+    visit: Visit,
+    guest: Guest,
+    items: Sequence[JsonObject],
+    *,
+    is_first: bool = True,
+) -> Answer:
     """Post the next page; if it was taken, our position moves on."""
-    answer = await send_page(visit, guest, written_page(guest, items))
+    page = written_page(guest, items, is_first=is_first)
+    answer = await send_page(visit, guest, page)
     if answer.status == _OK:
         guest.position += len(items)
     return answer
@@ -122,6 +136,7 @@ async def delivered(
     holds: Sequence[SignedDocument] = (),
     loses: Sequence[str] = (),
     refused: Sequence[tuple[str, str]] = (),
+    is_first: bool = True,
 ) -> Finding:
     """Push a page and compare the receipt with what must be held afterwards.
 
@@ -133,10 +148,12 @@ async def delivered(
         loses: Entries that must not be held afterwards.
         refused: Entries that the receipt must name as kept out, each with the
             beginning of its reason.
+        is_first: Whether entries stand in `Create`, else in `Update`.
     """
     guest = visit.partner()
     first = guest.position + 1
-    answer = await push(visit, guest, [item.document for item in items])
+    documents = [item.document for item in items]
+    answer = await push(visit, guest, documents, is_first=is_first)
     for item in holds:
         document = item.document
         version = Version(

@@ -157,11 +157,13 @@ async def visit_node(
         confirm_within=order.confirm_within,
         message_about=order.message_about,
     )
+    listen = None
+    if order.code is not None:
+        visit.secret = _secret(order, target=target)
+        visit.guest, listen = _guest(order, target, clock=clock, random=random)
     await visit.fetch("/actor")
     async with AsyncExitStack() as stack:
-        if order.code is not None:
-            visit.secret = _secret(order, target=target)
-            visit.guest, listen = _guest(order, target, clock=clock, random=random)
+        if visit.guest is not None and listen is not None:
             await stack.enter_async_context(visit.guest.serving(*listen))
         return await _checked(visit, CHECKS, progress=progress)
 

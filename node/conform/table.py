@@ -61,6 +61,25 @@ With `--code INVITATION` it becomes a temporary partner and checks what only par
 see. *must*: a node that fails does not speak the protocol. *should*: it speaks it, and
 something about it is poor.
 
+```
+spalier conform https://spalier.cluster.example
+spalier conform https://spalier.cluster.example --code … --listen 127.0.0.1:8090 \
+    --guest-url https://test.example
+spalier conform http://127.0.0.1:8101 --allow-loopback-http --code …
+```
+
+The temporary node needs an address that the other one reaches: `--guest-url`, which a
+reverse proxy with TLS leads to `--listen`. Its key is made for the visit and forgotten
+afterwards. It tells test entries alone, plainly named, and takes all of them back and
+leaves, also after Ctrl-C. A message, which cannot be taken back, is sent only about the
+entry that `--message-about` names. Where the other node limits requests, it waits.
+
+With `--json` the result is one document: `target`, `version` (of Spalier), `protocol`,
+`checks` with `id`, `door`, `clause`, `severity`, `result` (`ok`, `failed`, `skipped`),
+`title`, `sent`, `expected`, `found` and, if skipped, `reason`; then the numbers `failed`
+(*must*), `poor` (*should*), `skipped`, and `remains`: what stays at the other side.
+Exit 0, or 1 if `failed` is not 0.
+
 """
 
 

@@ -32,10 +32,12 @@ if TYPE_CHECKING:
 
 WAIT_MAX: Final = timedelta(minutes=5)
 """Longest Retry-After that is waited for."""
+_WAIT_UNNAMED: Final = timedelta(seconds=2)
 _ATTEMPTS: Final = 8
 _UNAUTHORISED: Final = 401
 _TOO_MANY: Final = 429
 _SERVER_FAULT: Final = 500
+_UNAVAILABLE: Final = 503
 
 
 @dataclass(slots=True)
@@ -199,12 +201,13 @@ class Visit:
         for _ in range(_ATTEMPTS):
             letter = write()
             answer = await self.exchange.send(letter)
-            self._note(letter, answer)
-            if answer.status != _TOO_MANY:
-                return answer
             wait = retry_after(answer)
+            is_busy = answer.status == _UNAVAILABLE and wait is not None
+            self._note(letter, answer, is_busy=is_busy)
+            if answer.status != _TOO_MANY and not is_busy:
+                return answer
             self.noticed.limits.append(wait is not None)
-            wait = timedelta(seconds=5) if wait is None else wait
+            wait = _WAIT_UNNAMED if wait is None else wait
             if wait > WAIT_MAX:
                 raise SkipError(
                     Sentence(
@@ -228,9 +231,9 @@ class Visit:
             self.read[path] = await self.ask(lambda: self.get(path))
         return self.read[path]
 
-    def _note(self, letter: Letter, answer: Answer) -> None:
+    def _note(self, letter: Letter, answer: Answer, *, is_busy: bool) -> None:
         told = letter.told
-        if answer.status >= _SERVER_FAULT:
+        if answer.status >= _SERVER_FAULT and not is_busy:
             self.noticed.faults.append(f"{told} -> {answer.status}")
         if answer.status == 0:
             self.noticed.mute.append(told)

@@ -52,6 +52,7 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
         "partner.accept": partners.accept,
         "partner.close": partners.close,
         "partner.confirm": partners.confirm,
+        "partner.confirm-key": partners.confirm_key,
         "partner.end": partners.end,
         "partner.invite": partners.invite,
         "partner.list": partners.list_partners,

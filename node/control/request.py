@@ -8,12 +8,17 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from node.errors import InvalidInputError, NodeError
+from node.limits import (
+    CONTROL_ANSWER_BYTES_MAX,
+    CONTROL_FILE_BYTES_MAX,
+    CONTROL_REQUEST_BYTES_MAX,
+)
 from node.sentence import Sentence
 
 SOCKET_NAME = "control.sock"
-REQUEST_BYTES_MAX = 24 * 1024 * 1024  # a base64 file of 16 MiB and its frame
-ANSWER_BYTES_MAX = 64 * 1024 * 1024
-FILE_BYTES_MAX = 16 * 1024 * 1024  # the longest file that a command takes
+REQUEST_BYTES_MAX = CONTROL_REQUEST_BYTES_MAX
+ANSWER_BYTES_MAX = CONTROL_ANSWER_BYTES_MAX
+FILE_BYTES_MAX = CONTROL_FILE_BYTES_MAX
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,13 +18,13 @@ from node.control.request import (
 )
 from node.control.socket_path import reachable_socket_path
 from node.errors import InvalidInputError
+from node.limits import CONTROL_CONNECTIONS_MAX
 
 if TYPE_CHECKING:
     from node.app import Node
 
 logger = logging.getLogger(__name__)
 
-CONNECTIONS_WAITING_MAX = 256
 STOP_SECONDS = 10.0  # for commands that are running when the node stops
 _SOCKET_MODE = 0o600
 
@@ -69,7 +69,7 @@ class ControlServer:
                 self._accept,
                 sock=listener,
                 limit=REQUEST_BYTES_MAX,
-                backlog=CONNECTIONS_WAITING_MAX,
+                backlog=CONTROL_CONNECTIONS_MAX,
             )
         except BaseException:
             listener.close()

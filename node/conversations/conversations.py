@@ -2,13 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
+from typing import Any
 
 from federation.documents.message import Message as WireMessage
 from federation.errors import ConflictError as PeerConflictError
 from federation.errors import NotFoundError as PeerNotFoundError
 from federation.ids import random_id
 from federation.limits import MESSAGE_CHARACTERS_MAX
+from federation.negotiation import Capability
 from federation.trust import ESTABLISHED
 from node.catalogue.model import Entry, EntryState, ReceivedEntry
 from node.conversations.entries import find_own, find_received
@@ -376,7 +378,7 @@ class Conversations:
             after = conversation.last_message_at + _MICROSECOND
             message = replace(message, sent_at=after)
         await rows.insert_message(tx, message)
-        changes: dict[str, datetime | str] = {"last_message_at": message.sent_at}
+        changes: dict[str, Any] = {"last_message_at": message.sent_at}
         if message.from_owner and conversation.answered_at is None:
             changes["answered_at"] = message.sent_at
         if message.author_id is None:
@@ -384,8 +386,7 @@ class Conversations:
             changes["other_organisation"] = message.author_organisation
         await rows.update_conversation(tx, conversation.id, **changes)
         await self._tell_reader(tx, conversation, message, is_first=is_first)
-        current = await rows.load_conversation(tx, conversation.id)
-        return current or conversation
+        return replace(conversation, **changes)
 
     async def _tell_reader(
         self,
@@ -419,6 +420,7 @@ class Conversations:
                     tx,
                     self._context.address,
                     conversation,
+                    own=own,
                     reader=reader,
                     today=self._context.clock.now().date(),
                 ),
@@ -523,12 +525,19 @@ def checked_text(text: str) -> str:
 def _require_open(partner: Partner | None) -> None:
     if partner is None:
         raise NotFoundError("There is no such conversation.")
-    if partner.state in ESTABLISHED:
-        return  # it waits while nothing flows
-    raise ConflictError(
-        Sentence("The message cannot be sent: {state}.", state=describe_state(partner)),
-        code=f"partner-{partner.state.value}",
-    )
+    if partner.state not in ESTABLISHED:
+        raise ConflictError(
+            Sentence(
+                "The message cannot be sent: {state}.", state=describe_state(partner)
+            ),
+            code=f"partner-{partner.state.value}",
+        )
+    if not partner.has(Capability.MESSAGES):
+        raise ConflictError(
+            Sentence("The node of {name} takes no messages.", name=partner.name),
+            code="partner-takes-no-messages",
+            hint="Write to the other office by mail.",
+        )
 
 
 def _no_entry(ref: str) -> NotFoundError:

@@ -11,7 +11,8 @@ from datetime import date
 from typing import Final
 
 from federation.ids import NodeAddress
-from node.conversations.entries import find_own, find_received
+from node.catalogue.model import Entry, EntryState
+from node.conversations.entries import find_received
 from node.conversations.model import Conversation, UnansweredThread
 from node.members.model import Person
 from node.storage.conversations import list_deleted
@@ -56,30 +57,36 @@ async def title_for_mail(
     address: NodeAddress,
     conversation: Conversation,
     *,
+    own: Entry | None,
     reader: Person,
     today: date,
 ) -> str:
-    """Return what a mail to a member calls the entry, in the member's language."""
-    (now,) = await titled_now(tx, address, [conversation])
-    titles = now.entry_title
-    if titles is not DELETED_TITLE and not await _may_see(
-        tx, address, conversation, reader=reader, today=today
-    ):
+    """Return what a mail to a member calls the entry, in the member's language.
+
+    Args:
+        tx: The caller's transaction.
+        address: Our own address.
+        conversation: What the mail is about.
+        own: Its entry as it is now, None if it is a partner's.
+        reader: Who gets the mail.
+        today: For what has expired.
+    """
+    titles = conversation.entry_title
+    if own is not None:
+        if own.state is EntryState.DELETED:
+            titles = DELETED_TITLE
+        elif not decide_entry(own, reader, today).visible:
+            titles = UNSEEN_TITLE
+    elif await list_deleted(tx, address, [conversation.entry_uri]):
+        titles = DELETED_TITLE
+    elif not await _may_see_received(tx, conversation, reader=reader, today=today):
         titles = UNSEEN_TITLE
     return titles.get(reader.language) or titles[min(titles)]
 
 
-async def _may_see(
-    tx: Transaction,
-    address: NodeAddress,
-    conversation: Conversation,
-    *,
-    reader: Person,
-    today: date,
+async def _may_see_received(
+    tx: Transaction, conversation: Conversation, *, reader: Person, today: date
 ) -> bool:
-    own = await find_own(tx, address, conversation.entry_uri)
-    if own is not None:
-        return decide_entry(own, reader, today).visible
     if conversation.partner_id is None:
         return False
     partner = await load_partner(tx, conversation.partner_id)

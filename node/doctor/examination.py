@@ -27,6 +27,7 @@ from node.doctor.folder_checks import (
     ServingCheck,
 )
 from node.doctor.key_checks import KeyBackupCheck, KeyChangeCheck, KeyCheck
+from node.doctor.limit_checks import LimitsCheck
 from node.errors import ConfigInvalidError, NodeError
 from node.web.i18n import gettext as _
 
@@ -41,6 +42,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     ReachabilityCheck(),
     ClockCheck(),
     DeliveryCheck(),
+    LimitsCheck(),
     MailCheck(),
     DiskCheck(),
 )

@@ -30,6 +30,7 @@ from node.storage.mail import MailCounts, count_mails
 from node.storage.node_keys import list_keys
 from node.storage.node_state import NodeState, load_node_state
 from node.storage.partners import list_partners
+from node.storage.quotas import count_remembered
 from node.storage.schema import SchemaState, SchemaStatus, schema_state
 from node.storage.sqlite_connection import SqliteConnection, SqliteTransaction
 
@@ -38,10 +39,11 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class PartnerFacts:
-    """A partner and how its ledger stands."""
+    """A partner, how its ledger stands, and how many of its entries are remembered."""
 
     partner: Partner
     ledger: LedgerCounts
+    remembered: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +148,11 @@ async def read_facts(folder: Path, url: str) -> DatabaseFacts:
             return DatabaseFacts(database.engine_name, schema, None, (), None, size)
         async with database.read() as tx:
             partners = [
-                PartnerFacts(partner, await counts(tx, partner.id))
+                PartnerFacts(
+                    partner,
+                    await counts(tx, partner.id),
+                    await count_remembered(tx, partner.id),
+                )
                 for partner in await list_partners(tx)
             ]
             return DatabaseFacts(

@@ -1,15 +1,16 @@
 """Checks of the node's own keys: files, backup, and a change that is under way."""
 
 from collections.abc import Iterable
+from datetime import timedelta
 from typing import ClassVar
 
 from node.doctor.finding import Finding, Severity, Subject
 from node.errors import ConfigInvalidError
 from node.keys.model import KeyState, NodeKey
 from node.keys.opening import read_secrets, unknown_files
-from node.keys.rules import due_at
+from node.keys.rules import REVOCATION_DAYS, due_at
 from node.keys.telling import TOLD_STATES
-from node.node_key import key_file, load_key
+from node.node_key import key_file, load_key, stored_numbers
 from node.partners.model import Partner
 from node.web.i18n import gettext as _
 from node.web.i18n import ngettext
@@ -45,6 +46,15 @@ class KeyCheck:
                     "If a change of keys was broken off, the next one takes it up; if "
                     "the database is an old copy, bring back the newest one."
                 ),
+            )
+        for number in _left_behind(subject, keys):
+            yield self._finding(
+                Severity.WARNING,
+                _(
+                    "%(file)s is still there, although its key has ended.",
+                    file=key_file(number),
+                ),
+                _("The node removes it while it runs; look into its log if not."),
             )
         signing = _signing(keys)
         if not faults and signing is not None:
@@ -177,6 +187,17 @@ class KeyChangeCheck:
             "the partnership, or let the old key go: spalier keys retire"
         )
         return Finding(self.id, self.title, Severity.WARNING, message, fix)
+
+
+def _left_behind(subject: Subject, keys: Iterable[NodeKey]) -> list[int]:
+    """List the files of ended keys; a revoked one may stay while it says so."""
+    silent_at = subject.now - timedelta(days=REVOCATION_DAYS)
+    ended = {
+        key.number
+        for key in keys
+        if not key.is_live and (key.revoked_at is None or key.revoked_at < silent_at)
+    }
+    return [number for number in stored_numbers(subject.folder) if number in ended]
 
 
 def _signing(keys: Iterable[NodeKey]) -> NodeKey | None:

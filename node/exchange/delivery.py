@@ -22,6 +22,7 @@ from federation.errors import (
 from federation.inbox import require_trust
 from federation.json_types import JsonObject
 from federation.keys import Signer
+from federation.negotiation import Capability
 from federation.peers import RemotePeer
 from federation.retry import next_attempt
 from federation.trust import Allow, TrustAction, TrustState, decide_trust
@@ -29,6 +30,7 @@ from node.exchange.activities import BuiltActivity
 from node.exchange.receiving import Receiving
 from node.exchange.sending import OutgoingPage, Sending
 from node.exchange.wakeup import WakeUp
+from node.limits import PARTNERS_AT_ONCE_MAX, PULLED_PAGES_MAX
 from node.partners.directory import known_peer
 from node.partners.model import Partner
 from node.ports import NodeContext
@@ -40,12 +42,9 @@ from node.storage.outgoing import ActivityKind, OutgoingActivity
 logger = logging.getLogger(__name__)
 
 POLL_SECONDS = 2.0  # how often due retries are looked for
-PARTNERS_AT_ONCE = 16  # deliveries in parallel, all partners together
 PROBLEM_GAP = "position-gap"
 # What a partner answers that takes withdrawals only.
 PROBLEMS_HELD = frozenset({"partnership-paused", "partnership-suspended"})
-# Pages of one catch-up; a partner that always has more is asked again later.
-PULLED_PAGES_MAX = 1_000
 # What a partner answers when it knows no partnership with us (any more). The
 # answer is not signed, so it ends nothing; but once our own office has ended the
 # partnership there is nobody left to tell.
@@ -122,7 +121,7 @@ class DeliveryWorker:
         self._wakeup = wakeup
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._again: set[str] = set()
-        self._slots = asyncio.Semaphore(PARTNERS_AT_ONCE)
+        self._slots = asyncio.Semaphore(PARTNERS_AT_ONCE_MAX)
 
     async def run(self) -> None:
         """Deliver until cancelled; a delivery under way is cut off and repeated."""
@@ -335,6 +334,8 @@ class DeliveryWorker:
             return False
         if not _may(partner.state, TrustAction.BE_TOLD_WITHDRAWALS):
             return False
+        if not partner.has(Capability.PAGES):
+            return False
         page = await self._sending.next_page(partner.id)
         if page.is_empty:
             # Either everything was dropped (then we are done), or the office has
@@ -458,5 +459,6 @@ def _may(state: TrustState, action: TrustAction) -> bool:
 def _may_leave(partner: Partner, activity: OutgoingActivity) -> bool:
     """Messages wait while the partnership is paused; all waits while suspended."""
     if activity.kind is ActivityKind.MESSAGE:
-        return _may(partner.state, TrustAction.BE_TOLD)
+        may = _may(partner.state, TrustAction.BE_TOLD)
+        return may and partner.has(Capability.MESSAGES)
     return _may(partner.state, TrustAction.BE_NOTIFIED)

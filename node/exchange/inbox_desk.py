@@ -122,6 +122,7 @@ class InboxDesk:
                 _activity_id(decision),
                 partner_id=partner.id,
                 at=self._context.clock.now(),
+                kind=proven.action.value,
             )
         receipt = await self._apply(tx, partner, decision)
         if receipt is None:

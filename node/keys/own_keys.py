@@ -42,11 +42,13 @@ from node.ports import NodeContext
 from node.sentence import Sentence
 from node.storage import node_keys as rows
 from node.storage.database import Transaction
+from node.storage.entries import count_published
 from node.storage.outgoing import ActivityKind, mark_refused, undelivered_of_kind
 
 logger = logging.getLogger(__name__)
 
 SIGNED_AT_ONCE: Final = 200  # entries in one transaction
+_SECOND: Final = timedelta(seconds=1)
 
 
 class Entries(Protocol):
@@ -169,7 +171,7 @@ class OwnKeys:
             steps += await self._activate_if_due()
             steps += await self._retire_if_due()
             steps += await self._drop_secrets()
-            return steps + await self._entries.sign_anew(SIGNED_AT_ONCE)
+            return steps + await self._sign_anew_if_due()
 
     # Emergency
 
@@ -253,6 +255,9 @@ class OwnKeys:
     # Steps of a rotation
 
     async def _tell_the_rest(self) -> int:
+        if (await self._progress(self._context.keys.newest)).is_complete:
+            return 0
+
         async def work(tx: Transaction) -> int:
             newest = self._context.keys.newest
             return await tell_the_rest(tx, self._context, newest, self._waker)
@@ -289,7 +294,9 @@ class OwnKeys:
                 announced.number,
                 from_states={KeyState.ANNOUNCED},
                 state=KeyState.ACTIVE,
-                activated_at=self._now(),
+                # Later than the announcement, however quickly it follows: a key
+                # that signed at once had none.
+                activated_at=max(self._now(), announced.created_at + _SECOND),
             )
             await self._follow(tx)
 
@@ -428,6 +435,14 @@ class OwnKeys:
 
         await self._context.database.write(work)
         logger.warning("key %d is revoked", number)
+
+    async def _sign_anew_if_due(self) -> int:
+        ring = self._context.keys
+        revoked = [key.number for key in ring.keys if ring.is_revoked(key.number)]
+        async with self._context.database.read() as tx:
+            if not revoked or not await count_published(tx, signed_by=revoked):
+                return 0
+        return await self._entries.sign_anew(SIGNED_AT_ONCE)
 
     async def _sign_everything_anew(self) -> None:
         """Sign again what revoked keys have signed; `advance` goes on after a stop."""

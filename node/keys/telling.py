@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from federation.ids import random_id
+from federation.negotiation import Capability
 from federation.trust import TrustState
 from node.keys.model import NodeKey
 from node.partners.model import Partner
@@ -55,7 +56,7 @@ async def progress_of(tx: Transaction, key: NodeKey) -> Progress:
 
 async def tell_everybody(tx: Transaction, context: NodeContext, waker: Waker) -> int:
     """Queue our actor, as it will be when it is sent, for every partner."""
-    partners = await list_partners(tx, TOLD_STATES)
+    partners = [each for each in await list_partners(tx, TOLD_STATES) if _hears(each)]
     for partner in partners:
         await _queue(tx, context, partner, waker, subject=context.address.actor)
     return len(partners)
@@ -74,7 +75,9 @@ async def tell_the_rest(
         if activity.subject == context.address.actor
     }
     progress = await progress_of(tx, newest)
-    lacking = [each for each in progress.waiting if each.id not in queued]
+    lacking = [
+        each for each in progress.waiting if each.id not in queued and _hears(each)
+    ]
     for partner in lacking:
         await _queue(tx, context, partner, waker, subject=context.address.actor)
     return len(lacking)
@@ -98,11 +101,16 @@ async def let_keys_revoke_themselves(
     told = 0
     for partner in await list_partners(tx, TOLD_STATES):
         held = [number for number in numbers if number <= partner.told_key_number]
-        if held:
+        if held and _hears(partner):
             subject = context.address.key(max(held))
             await _queue(tx, context, partner, waker, subject=subject)
             told += 1
     return told
+
+
+def _hears(partner: Partner) -> bool:
+    """Whether a partner's node understands an `Update` of an actor (FED-124)."""
+    return partner.has(Capability.ACTOR_UPDATES)
 
 
 async def _queue(

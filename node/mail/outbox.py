@@ -16,6 +16,7 @@ from pydantic import SecretStr
 from federation.ids import random_id
 from node.config_sections import MailConfig
 from node.errors import ConflictError, NotAuthorisedError
+from node.limits import MAIL_RETRY_FIRST, MAIL_RETRY_MAX, MAILS_AT_ONCE
 from node.mail.model import Mail, MailKind, MailState
 from node.mail.pages import page_for
 from node.mail.smtp import MailRefusedError, MailServerError, SmtpSession, smtp_session
@@ -29,9 +30,9 @@ from node.storage.members import load_person
 
 logger = logging.getLogger(__name__)
 
-BATCH: Final = 50  # mails in one connection
-FIRST_RETRY: Final = timedelta(minutes=1)
-LONGEST_PAUSE: Final = timedelta(hours=1)
+BATCH: Final = MAILS_AT_ONCE
+FIRST_RETRY: Final = MAIL_RETRY_FIRST
+LONGEST_PAUSE: Final = MAIL_RETRY_MAX
 ERROR_CHARACTERS_MAX: Final = 300  # column last_error
 # Mails about the life of an entry are pointless once it is closed; answers are not.
 _ENTRY_KINDS: Final = (MailKind.ENTRY_EXPIRES.value, MailKind.ENTRY_EXPIRED.value)

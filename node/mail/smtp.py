@@ -13,9 +13,10 @@ import aiosmtplib
 
 from federation.ids import NodeAddress, host_of
 from node.config_sections import MailConfig
+from node.limits import MAIL_STEP_TIMEOUT
 from node.mail.model import Mail
 
-TIMEOUT_SECONDS: Final = 30.0  # for each command
+TIMEOUT_SECONDS: Final = MAIL_STEP_TIMEOUT.total_seconds()
 _PERMANENT: Final = 500  # RFC 5321 §4.2.1: 5yz is a permanent refusal
 _IMPLICIT_TLS_PORT: Final = 465  # RFC 8314 §3.3
 _MAILBOX_FULL: Final = 552  # many servers mean a state that passes

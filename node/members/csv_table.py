@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from node.errors import InputFault, InvalidInputError
+from node.limits import IMPORT_BYTES_MAX, IMPORT_ROWS_MAX
 from node.sentence import Sentence
 
-FILE_BYTES_MAX: Final = 10 * 1024 * 1024
-ROWS_MAX: Final = 20_000
+FILE_BYTES_MAX: Final = IMPORT_BYTES_MAX
+ROWS_MAX: Final = IMPORT_ROWS_MAX
 _OTHER_MARKS: Final = (
     (b"\xff\xfe\x00\x00", "UTF-32"),
     (b"\x00\x00\xfe\xff", "UTF-32"),

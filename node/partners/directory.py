@@ -4,7 +4,7 @@ from federation.ids import BaseUrl
 from federation.peers import KnownPeer
 from node.partners.model import Partner
 from node.storage.database import Database
-from node.storage.partners import find_by_key_id
+from node.storage.partners import find_peer
 
 
 def known_peer(partner: Partner) -> KnownPeer:
@@ -32,5 +32,4 @@ class PinnedPeers:
     async def find_by_key(self, key_id: str, /) -> KnownPeer | None:
         """Return the peer that owns a key id, None if nobody pinned it."""
         async with self._database.read() as tx:
-            partner = await find_by_key_id(tx, key_id)
-        return None if partner is None else known_peer(partner)
+            return await find_peer(tx, key_id)

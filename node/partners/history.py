@@ -62,6 +62,13 @@ _HINT_SENTENCES = {
 }
 
 
+_NO_QUESTION = {
+    "suspended_from": None,
+    "suspended_because": None,
+    "offered_multibase": None,
+}
+
+
 def describe_state(partner: Partner) -> Sentence:
     """Say in one clause where the partnership stands."""
     return Sentence(_STATE_SENTENCES[partner.state], partner=partner.name)
@@ -115,6 +122,8 @@ async def change_state(
         The partner as it is afterwards.
     """
     state = require_next(partner, event)
+    if partner.state is TrustState.SUSPENDED and state is not TrustState.SUSPENDED:
+        values = {**_NO_QUESTION, **values}
     await rows.update_partner(tx, partner.id, state=state, **values)
     await add_step(tx, context, partner.id, event=event.value, person=person, note=note)
     return replace(partner, state=state, **values)

@@ -23,6 +23,7 @@ from federation.trust import (
     next_state,
 )
 from node.errors import ConflictError, InvalidInputError, NotFoundError
+from node.limits import INVITATION_DAYS_MAX
 from node.members.model import Person
 from node.partners.directory import known_peer
 from node.partners.history import add_step
@@ -38,7 +39,7 @@ from node.storage.database import Transaction
 from node.storage.members import office_persons
 from node.storage.outgoing import ActivityKind
 
-DAYS_MAX = 60
+DAYS_MAX = INVITATION_DAYS_MAX
 NOTE_MAX = 200
 _GROUP_LENGTH = 5
 _DRAWS = 20  # 2^20 first groups: a free one is found at once

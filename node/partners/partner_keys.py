@@ -8,12 +8,13 @@ office. Why nothing flows while a key is unexplained: SPEC FED-108.
 import asyncio
 import hashlib
 import logging
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, assert_never
 
 from federation.documents.actor import ActorDocument
 from federation.documents.actor_update import ActorUpdate
+from federation.documents.signed import require_proof_now
 from federation.errors import ConflictError as PeerConflictError
 from federation.errors import FetchError, PermanentFetchError
 from federation.ids import BaseUrl
@@ -27,13 +28,23 @@ from federation.key_changes import (
     confirmed_keys,
     decide_key_change,
 )
+from federation.limits import KEYS_DAILY_MAX, QUOTA_WAIT
 from federation.peers import PinnedKey
+from federation.rates import too_many
 from federation.trust import ESTABLISHED, TrustEvent, TrustState
-from node.errors import ConflictError, InvalidInputError, UnavailableError
+from node.errors import ConflictError, UnavailableError
 from node.members.model import Person
+from node.partners.directory import known_peer
 from node.partners.finding import find_partner
 from node.partners.history import add_step, change_state, require_next
-from node.partners.model import KeyOrigin, Partner, PartnerKey, public_key
+from node.partners.key_question import (
+    Suspension,
+    ended_key,
+    explains,
+    fingerprint_digits,
+    suspension_of,
+)
+from node.partners.model import KeyOrigin, Partner, PartnerKey
 from node.partners.own_actor import card_values
 from node.partners.pinning import rows_of_keys
 from node.partners.ports import MailQueue, PeerClient, Waker
@@ -54,22 +65,6 @@ LOOK_AGAIN = timedelta(hours=1)
 """How often a partner is looked at out of turn at most."""
 LOOKS_AT_ONCE = 4
 LOOKS_IN_BATCH = 20
-_FINGERPRINT_DIGITS = 16
-
-
-@dataclass(frozen=True, slots=True)
-class Suspension:
-    """Why nothing flows with a partner, for people.
-
-    Attributes:
-        pinned: Fingerprint of the key that our office has accepted.
-        offered: Fingerprint of the key that its address showed last; None if it
-            shows the accepted one again.
-    """
-
-    because: SuspensionReason
-    pinned: str
-    offered: str | None
 
 
 class PartnerKeys:
@@ -101,8 +96,14 @@ class PartnerKeys:
             update: Proven to be by `update.signed_by`.
 
         Raises:
-            PeerError: 409 `key-conflict`: it breaks a rule, nothing is taken.
+            PeerError: 401 if its key counts no more, 409 `key-conflict` if it breaks
+                a rule, 429 if keys come too fast; nothing is taken.
         """
+        if update.signed is None:
+            msg = "an update without its document"
+            raise ValueError(msg)
+        # Proven at the door with the keys of that moment; they may have changed.
+        require_proof_now(update.signed.document, peer=known_peer(partner))
         actor = update.actor
         decision = decide_key_change(
             _pinned(partner),
@@ -124,6 +125,7 @@ class PartnerKeys:
             case KeysUnchanged():
                 return await self._told(tx, partner, actor)
             case KeysAccepted():
+                await self._require_rare(tx, partner, decision)
                 changed = await self._store(
                     tx, partner, decision.keys, origin=KeyOrigin.ANNOUNCED
                 )
@@ -226,13 +228,13 @@ class PartnerKeys:
                 key, or one that was retired or revoked before.
             UnavailableError: The address cannot be reached now.
         """
-        wanted = _digits(fingerprint)
+        wanted = fingerprint_digits(fingerprint)
         async with self._context.database.read() as tx:
             partner = await find_partner(tx, ref)
         require_next(partner, TrustEvent.KEY_CONFIRMED)
         document = await self._shown(partner)
         signing = document.keys[0].public_key
-        if _digits(signing.fingerprint) != wanted:
+        if fingerprint_digits(signing.fingerprint) != wanted:
             raise ConflictError(
                 Sentence(
                     "The key at {base_url} has the fingerprint {shown}, not {typed}.",
@@ -254,7 +256,7 @@ class PartnerKeys:
                 _pinned(current), document.keys, confirmed=signing, now=self._now()
             )
             if isinstance(decision, KeyChangeRefused):
-                raise _ended_key(current)
+                raise ended_key(current)
             changed = await self._store(
                 tx,
                 current,
@@ -307,42 +309,70 @@ class PartnerKeys:
     @staticmethod
     def suspension(partner: Partner) -> Suspension | None:
         """Say why nothing flows with a partner, None if its key is in order."""
-        if partner.suspended_because is None:
-            return None
-        offered = partner.offered_multibase
-        return Suspension(
-            partner.suspended_because,
-            partner.key.fingerprint,
-            None if offered is None else public_key(offered).fingerprint,
-        )
+        return suspension_of(partner)
 
     # -- steps -------------------------------------------------------------------
+
+    async def _require_rare(
+        self, tx: Transaction, partner: Partner, decision: KeysAccepted
+    ) -> None:
+        """Refuse more new keys in a day than anybody needs: each is kept for ever."""
+        if not decision.added:
+            return
+        since = self._now() - timedelta(days=1)
+        recent = sum(
+            key.origin is KeyOrigin.ANNOUNCED and key.pinned_at > since
+            for key in await list_keys(tx, partner.id)
+        )
+        if recent + len(decision.added) > KEYS_DAILY_MAX:
+            raise too_many(
+                QUOTA_WAIT, code="too-many-keys", text="Too many new keys in a day."
+            )
 
     async def _told(
         self, tx: Transaction, partner: Partner, actor: ActorDocument
     ) -> Partner:
-        """Take over what a signed update says beside the keys."""
+        """Take over what a signed update says beside the keys.
+
+        Name and card only once both offices have accepted: until then ours decides
+        about what it saw in the request.
+        """
+        name, card = partner.name, partner.card
+        if partner.state in ESTABLISHED:
+            card = card_values(actor.card)
+            if not await self._is_somebody_elses(tx, partner, actor.name):
+                name = actor.name
         values: dict[str, Any] = {
-            "name": actor.name,
-            "card": card_values(actor.card),
+            "name": name,
+            "card": card,
             "protocol": actor.protocol,
             "capabilities": actor.capabilities,
             "actor_updated": actor.updated,
         }
         await rows.update_partner(tx, partner.id, **values)
-        if actor.name != partner.name:
+        if name != partner.name:
             await add_step(
                 tx,
                 self._context,
                 partner.id,
                 event="renamed",
                 person=None,
-                note=f"{partner.name} → {actor.name}",
+                note=f"{partner.name} → {name}",
             )
         told = replace(partner, **values)
-        if not _explains(told):
+        if not explains(told):
             return told
         return await self._lift(tx, told, TrustEvent.KEYS_PROVEN)
+
+    async def _is_somebody_elses(
+        self, tx: Transaction, partner: Partner, name: str
+    ) -> bool:
+        """Whether a name is our own or another partner's: nobody may take it on."""
+        others = [
+            each.name for each in await rows.list_partners(tx) if each.id != partner.id
+        ]
+        taken = {each.casefold() for each in (self._context.config.name, *others)}
+        return name != partner.name and name.casefold() in taken
 
     async def _store(
         self,
@@ -422,9 +452,6 @@ class PartnerKeys:
             event=event,
             person=person,
             note=note,
-            suspended_from=None,
-            suspended_because=None,
-            offered_multibase=None,
             attempts=0,
             next_attempt_at=None,
             last_error=None,
@@ -518,22 +545,6 @@ def _pinned(partner: Partner) -> tuple[PinnedKey, ...]:
     return tuple(key.pinned for key in partner.keys)
 
 
-def _explains(partner: Partner) -> bool:
-    """Whether the signed keys contain the one that led to the suspension.
-
-    Not after a key has revoked itself: whoever held it could have announced a
-    key of their own before.
-    """
-    return (
-        partner.state is TrustState.SUSPENDED
-        and partner.suspended_because is SuspensionReason.NOT_LISTED
-        and any(
-            key.multibase == partner.offered_multibase and key.pinned.is_current
-            for key in partner.keys
-        )
-    )
-
-
 def _look_due(partner: Partner) -> datetime:
     """Return when a partner is looked at next: once in 20 to 28 hours.
 
@@ -543,34 +554,3 @@ def _look_due(partner: Partner) -> datetime:
     last = partner.looked_at or partner.created_at
     place = hashlib.sha256(partner.id.encode()).digest()[0] / 255
     return last + LOOK_AFTER + LOOK_SPREAD * place
-
-
-def _digits(fingerprint: str) -> str:
-    """Return the sixteen hex digits of a fingerprint that somebody typed.
-
-    Raises:
-        InvalidInputError: The text is something else.
-    """
-    digits = "".join(fingerprint.split()).replace("-", "").upper()
-    if len(digits) != _FINGERPRINT_DIGITS or set(digits) - set("0123456789ABCDEF"):
-        raise InvalidInputError(
-            "A fingerprint has sixteen digits and letters from A to F.",
-            code="fingerprint-mistyped",
-            path="fingerprint",
-            hint="Let the other office read it out again.",
-        )
-    return digits
-
-
-def _ended_key(partner: Partner) -> ConflictError:
-    return ConflictError(
-        Sentence(
-            "{name} signs with a key that it has retired or revoked before.",
-            name=partner.name,
-        ),
-        code="partner-key-ended",
-        hint=(
-            "The other cluster's administrator has to make a new key; or end the "
-            "partnership and begin anew."
-        ),
-    )

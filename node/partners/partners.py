@@ -411,6 +411,10 @@ class Partners:
         """List the guests that wait for our office."""
         return await self.list(states={TrustState.REQUESTED})
 
+    async def suspended(self) -> Sequence[Partner]:
+        """List the partners whose key our office has to compare."""
+        return await self.list(states={TrustState.SUSPENDED})
+
     async def uncompared(self) -> Sequence[Partner]:
         """List active partners whose check number nobody has compared yet."""
         active = await self.list(states={TrustState.ACTIVE, TrustState.PAUSED})

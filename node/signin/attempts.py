@@ -7,13 +7,11 @@ way in, because nobody outside can cause one.
 import hashlib
 from collections import OrderedDict
 from datetime import datetime, timedelta
-from typing import Final
 
 from federation.ports import Clock
 from node.errors import NodeError
+from node.limits import ACCOUNTS_REMEMBERED_MAX
 from node.sentence import Sentence
-
-_ACCOUNTS_MAX: Final = 10_000  # remembered; the oldest are forgotten first
 
 
 class TooManyAttemptsError(NodeError):
@@ -55,7 +53,7 @@ class AttemptLimit:
         if len(recent) >= self._tries:
             raise TooManyAttemptsError(self._within - (now - recent[0]))
         recent.append(now)
-        while len(self._seen) > _ACCOUNTS_MAX:
+        while len(self._seen) > ACCOUNTS_REMEMBERED_MAX:
             self._seen.popitem(last=False)
 
     def forget(self, account: str) -> None:

@@ -2,11 +2,15 @@
 
 import re
 from dataclasses import dataclass
-from datetime import timedelta
 from enum import StrEnum
 from typing import Final
 
 from federation.ids import NodeAddress
+from node.limits import (
+    CONFIRM_ENTRY_LINK_LIFETIME,
+    FIRST_PASSWORD_LINK_LIFETIME,
+    SIGN_IN_LINK_LIFETIME,
+)
 from node.ports import NodeContext
 from node.signin.tokens import new_token, token_hash
 from node.storage.database import Transaction
@@ -25,10 +29,10 @@ SIGN_IN_PATH: Final = "/anmelden/"
 CONFIRM_ENTRY_PATH: Final = "/bestaetigen/"
 
 LIFETIMES: Final = {
-    LinkPurpose.SIGN_IN: timedelta(minutes=30),
-    LinkPurpose.FIRST_PASSWORD: timedelta(days=14),
+    LinkPurpose.SIGN_IN: SIGN_IN_LINK_LIFETIME,
+    LinkPurpose.FIRST_PASSWORD: FIRST_PASSWORD_LINK_LIFETIME,
     # The reminder comes a week before the last day; the link also helps after it.
-    LinkPurpose.CONFIRM_ENTRY: timedelta(days=30),
+    LinkPurpose.CONFIRM_ENTRY: CONFIRM_ENTRY_LINK_LIFETIME,
 }
 _PATHS: Final = {
     LinkPurpose.SIGN_IN: SIGN_IN_PATH,

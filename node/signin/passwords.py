@@ -14,12 +14,14 @@ from argon2.exceptions import InvalidHashError, VerificationError
 
 from federation.ports import RandomSource
 from node.errors import InputFault, InvalidInputError
+from node.limits import (
+    PASSWORD_CHARACTERS_MAX,
+    PASSWORD_CHARACTERS_MIN,
+    PASSWORDS_AT_ONCE_MAX,
+)
 from node.sentence import Sentence
 
-CHARACTERS_MIN: Final = 12  # NIST SP 800-63B asks for 8, ASVS 5.0 for 12 with MFA off
-CHARACTERS_MAX: Final = 200
 _DIFFERENT_MIN: Final = 5
-_AT_ONCE: Final = 2  # each computation takes 64 MiB and a core
 _SALT_BYTES: Final = 16
 
 
@@ -41,7 +43,7 @@ class Passwords:
         """
         self._random = random
         self._hasher = hasher or argon2.PasswordHasher()
-        self._slots = asyncio.Semaphore(_AT_ONCE)
+        self._slots = asyncio.Semaphore(PASSWORDS_AT_ONCE_MAX)
 
     async def hash(self, password: str) -> str:
         """Return the encoded hash to store."""
@@ -55,7 +57,9 @@ class Passwords:
         """Tell whether a password fits; the same work if `stored` is None."""
         async with self._slots:
             fits = await asyncio.to_thread(
-                self._verify, stored or self._nothing(), password[:CHARACTERS_MAX]
+                self._verify,
+                stored or self._nothing(),
+                password[:PASSWORD_CHARACTERS_MAX],
             )
         return fits and stored is not None
 
@@ -101,23 +105,23 @@ def check_new_password(password: str, *, known_words: tuple[str, ...]) -> None:
 
 
 def _weakness(password: str, known_words: tuple[str, ...]) -> Sentence | None:
-    if len(password) < CHARACTERS_MIN:
+    if len(password) < PASSWORD_CHARACTERS_MIN:
         return Sentence(
             "The password needs at least {number} characters; "
             "four words in a row are easy to remember.",
-            number=CHARACTERS_MIN,
+            number=PASSWORD_CHARACTERS_MIN,
         )
-    if len(password) > CHARACTERS_MAX:
+    if len(password) > PASSWORD_CHARACTERS_MAX:
         return Sentence(
             "The password must not be longer than {number} characters.",
-            number=CHARACTERS_MAX,
+            number=PASSWORD_CHARACTERS_MAX,
         )
     folded = password.casefold()
     if len(set(folded)) < _DIFFERENT_MIN:
         return Sentence("The password repeats the same few characters.")
     for word in known_words:
         rest = folded.replace(word.casefold(), "") if len(word) > 3 else folded  # noqa: PLR2004 - shorter words are chance
-        if len(rest) < CHARACTERS_MIN // 2:
+        if len(rest) < PASSWORD_CHARACTERS_MIN // 2:
             return Sentence(
                 "The password is your name or address; choose something else."
             )

@@ -7,6 +7,14 @@ from datetime import datetime, timedelta
 from typing import Final, TypeVar
 
 from node.errors import ConflictError, NotFoundError
+from node.limits import (
+    LINK_TRIES,
+    LINKS_KEPT,
+    PASSWORD_TRIES,
+    SESSION_IDLE,
+    SESSION_LIFETIME,
+    TRIES_WITHIN,
+)
 from node.mail.model import MailKind
 from node.mail.outbox import MailOutbox
 from node.members.model import Person
@@ -24,13 +32,7 @@ from node.storage.members import (
     update_person,
 )
 
-SESSION_IDLE: Final = timedelta(hours=12)
-SESSION_LIFETIME: Final = timedelta(days=7)
 TOUCH_EVERY: Final = timedelta(minutes=5)  # a page view seldom costs a write
-KEEP_LINKS: Final = timedelta(days=30)  # so that their page can say "too old"
-PASSWORD_TRIES: Final = 10
-LINK_TRIES: Final = 5
-TRIES_WITHIN: Final = timedelta(minutes=15)
 # Longer than writing a mail takes, so that the time tells nothing.
 LINK_ANSWER_SECONDS: Final = 0.25
 
@@ -392,7 +394,7 @@ class SignIn:
                 tx,
                 now=now,
                 idle_since=now - SESSION_IDLE,
-                links_before=now - KEEP_LINKS,
+                links_before=now - LINKS_KEPT,
             )
 
         return await self._context.database.write(work)

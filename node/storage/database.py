@@ -16,31 +16,24 @@ import contextlib
 import contextvars
 import logging
 import sqlite3
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, Protocol, TypeAlias, TypeVar
+from typing import Any, Protocol, TypeVar
 
-from sqlalchemy import URL, Executable
-from sqlalchemy.engine import CursorResult
-from sqlalchemy.exc import DBAPIError, OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
-from sqlalchemy.ext.asyncio import (
-    AsyncConnection,
-    AsyncEngine,
-    create_async_engine,
-)
-from typing_extensions import override
+from sqlalchemy import URL
+from sqlalchemy.exc import DBAPIError
 
 from node.errors import UnavailableError
 from node.sentence import Sentence
+from node.storage.failures import NESTED, for_caller, outage, stopping
 from node.storage.sqlite_connection import (
     SqliteConnection,
     SqliteTransaction,
     sqlite_engine,
 )
-from node.storage.transaction import AfterCommit, Transaction
+from node.storage.transaction import AfterCommit, Transaction, Work, run_hooks
 
 logger = logging.getLogger(__name__)
 
@@ -48,52 +41,7 @@ SQLITE_FILE = "node.sqlite"
 SQLITE_READERS = 4  # connections; pages are short reads
 GROUP_COMMIT_MAX = 64  # pieces of work in one commit
 READ_WAIT_S = 10  # for a free connection
-POSTGRES_ATTEMPTS = 5  # after serialisation failures and deadlocks
-POSTGRES_RETRY_WAIT_S = 0.02  # times the number of the attempt
-_POSTGRES_RETRYABLE = frozenset({"40001", "40P01"})
-# Connection lost, out of resources, shut down, system error (PostgreSQL app. A).
-_POSTGRES_OUTAGE_CLASSES = frozenset({"08", "53", "57", "58"})
-_SQLITE_PRIMARY_CODE = 0xFF
-_SQLITE_OUTAGES = frozenset(
-    {
-        sqlite3.SQLITE_BUSY,
-        sqlite3.SQLITE_LOCKED,
-        sqlite3.SQLITE_NOMEM,
-        sqlite3.SQLITE_READONLY,
-        sqlite3.SQLITE_IOERR,
-        sqlite3.SQLITE_FULL,
-        sqlite3.SQLITE_CANTOPEN,
-        sqlite3.SQLITE_CORRUPT,
-        sqlite3.SQLITE_NOTADB,
-    }
-)
-
 T = TypeVar("T")
-Work: TypeAlias = Callable[[Transaction], Awaitable[T]]
-
-
-class _PostgresTransaction(Transaction):
-    """A transaction on a PostgreSQL connection."""
-
-    __slots__ = ("_connection",)
-
-    def __init__(self, connection: AsyncConnection) -> None:
-        super().__init__()
-        self._connection = connection
-
-    @property
-    @override
-    def dialect_name(self) -> str:
-        return "postgresql"
-
-    @override
-    async def fetch(
-        self,
-        statement: Executable,
-        parameters: Any,
-        take: Callable[[CursorResult[Any]], T],
-    ) -> T:
-        return take(await self._connection.execute(statement, parameters))
 
 
 class Database(Protocol):
@@ -114,15 +62,6 @@ class Database(Protocol):
 
     async def close(self) -> None:
         """Finish what was accepted, then close every connection."""
-
-
-def _run_hooks(hooks: list[AfterCommit]) -> None:
-    for hook in hooks:
-        try:
-            hook()
-        except Exception:
-            # The change is on disk; a failed wake-up must not turn it into an error.
-            logger.exception("after-commit hook failed")
 
 
 class _Job:
@@ -190,7 +129,7 @@ class SqliteDatabase:
         work has begun it is finished and committed.
         """
         if self._closing:
-            raise _stopping()
+            raise stopping()
         self._refuse_inside_work()
         if self._writer is None or self._writer.done():
             # An empty context: the writer outlives the request that started it.
@@ -232,8 +171,8 @@ class SqliteDatabase:
                     await writer.commit()
                 finally:
                     writer.roll_back()
-            except DBAPIError as error:
-                raise _for_caller(error) from error
+            except (DBAPIError, sqlite3.Error) as error:
+                raise for_caller(error) from error
             return result
 
     async def close(self) -> None:
@@ -258,7 +197,7 @@ class SqliteDatabase:
             async with asyncio.timeout(READ_WAIT_S):
                 await self._seats.acquire()
         except TimeoutError as error:
-            raise _outage() from error
+            raise outage() from error
 
     def _reader(self) -> SqliteConnection:
         try:
@@ -268,8 +207,8 @@ class SqliteDatabase:
                 else SqliteConnection(self._read_engine, self._threads)
             )
             reader.begin_reading()
-        except DBAPIError as error:
-            raise _for_caller(error) from error
+        except (DBAPIError, sqlite3.Error) as error:
+            raise for_caller(error) from error
         return reader
 
     def _open_writer(self) -> SqliteConnection:
@@ -281,7 +220,7 @@ class SqliteDatabase:
 
     def _refuse_inside_work(self) -> None:
         if self._writer is not None and asyncio.current_task() is self._writer:
-            raise RuntimeError(_NESTED)
+            raise RuntimeError(NESTED)
 
     async def _run(self) -> None:
         group: list[_Job] = []
@@ -299,12 +238,14 @@ class SqliteDatabase:
                 if job is not None:
                     group.append(job)
             for job in group:
-                job.fail(_stopping())
+                job.fail(stopping())
 
     async def _next_group(self) -> tuple[list[_Job], bool]:
         """Wait for work; return it, and whether it is the last."""
         group: list[_Job] = []
         job = await self._queue.get()
+        # Whoever is about to write joins this commit.
+        await asyncio.sleep(0)
         while job is not None:
             group.append(job)
             if len(group) == GROUP_COMMIT_MAX or self._queue.empty():
@@ -325,10 +266,10 @@ class SqliteDatabase:
             except Exception as error:  # noqa: BLE001 - handed to every caller
                 logger.warning("commit failed: %s", type(error).__name__)
                 for job in remaining:
-                    job.fail(_for_caller(error))
+                    job.fail(for_caller(error))
                 return
             for job in remaining:
-                _run_hooks(job.hooks)
+                run_hooks(job.hooks)
                 job.settle()
             return
 
@@ -356,7 +297,7 @@ async def _run_job(connection: SqliteConnection, job: _Job) -> None:
             raise  # it is the writer that is cancelled
         job.error = error
     except Exception as error:  # noqa: BLE001 - handed to the caller
-        job.error = _for_caller(error)
+        job.error = for_caller(error)
     else:
         job.hooks = transaction.hooks
     # On a full disk SQLite ends the whole transaction. The next savepoint would
@@ -367,147 +308,8 @@ async def _run_job(connection: SqliteConnection, job: _Job) -> None:
     try:
         connection.end_savepoint(keep=job.error is None)
     except sqlite3.Error as error:
-        job.error = job.error or _outage(error)
+        job.error = job.error or outage(error)
         raise _TransactionLostError(job) from error
-
-
-_NESTED = (
-    "work must use the transaction that it is given: a second one cannot see its "
-    "changes, and waiting for a second write would never end"
-)
-
-
-def _stopping() -> UnavailableError:
-    return UnavailableError(
-        "The node is stopping.", code="stopping", hint="Try again after the restart."
-    )
-
-
-def _for_caller(error: BaseException) -> BaseException:
-    """Turn what the machine is to blame for into an error that people understand."""
-    return _outage(error) if _is_outage(error) else error
-
-
-def _outage(cause: BaseException | None = None) -> UnavailableError:
-    failure = UnavailableError(
-        "The database cannot be used at the moment.",
-        code="storage-unavailable",
-        hint="Check free space and permissions of the node's folder, or the "
-        "database server.",
-    )
-    failure.__cause__ = cause
-    return failure
-
-
-def _is_outage(error: BaseException) -> bool:
-    if isinstance(error, PoolTimeoutError):
-        return True
-    if not isinstance(error, DBAPIError):
-        return False
-    sqlite_code = getattr(error.orig, "sqlite_errorcode", None)
-    if sqlite_code is not None:
-        return (sqlite_code & _SQLITE_PRIMARY_CODE) in _SQLITE_OUTAGES
-    if isinstance(error, OperationalError):
-        state = getattr(error.orig, "sqlstate", None)
-        return state is None or state[:2] in _POSTGRES_OUTAGE_CLASSES
-    return error.connection_invalidated
-
-
-@asynccontextmanager
-async def _connected(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
-    """Take a connection; being unable to get one is an outage."""
-    async with contextlib.AsyncExitStack() as stack:
-        try:
-            connection = await stack.enter_async_context(engine.connect())
-        except (DBAPIError, PoolTimeoutError) as error:
-            raise _for_caller(error) from error
-        yield connection
-
-
-class PostgresDatabase:
-    """PostgreSQL through psycopg 3; several processes may share it."""
-
-    engine_name = "postgresql"
-
-    def __init__(self, url: str) -> None:
-        self._engine = create_async_engine(
-            url,
-            pool_size=8,
-            max_overflow=4,
-            pool_timeout=READ_WAIT_S,
-            hide_parameters=True,
-            # Without it an INSERT … ON CONFLICT DO NOTHING counts -1 rows here,
-            # and 0 or 1 on SQLite.
-            execution_options={"preserve_rowcount": True},
-        )
-        self._running: set[asyncio.Task[Any]] = set()
-        self._closing = False
-
-    async def write(self, work: Work[T]) -> T:
-        """Run `work` in a transaction, again after a serialisation failure.
-
-        As on SQLite, work that has begun is finished and its hooks are called
-        even if the caller is cancelled.
-        """
-        if self._closing:
-            raise _stopping()
-        self._refuse_inside_work()
-        task = asyncio.create_task(self._transact(work))
-        self._running.add(task)
-        task.add_done_callback(self._running.discard)
-        return await asyncio.shield(task)
-
-    async def _transact(self, work: Work[T]) -> T:
-        for attempt in range(1, POSTGRES_ATTEMPTS + 1):
-            try:
-                async with self._engine.begin() as connection:
-                    transaction = _PostgresTransaction(connection)
-                    result = await work(transaction)
-            except (DBAPIError, PoolTimeoutError) as error:
-                if attempt < POSTGRES_ATTEMPTS and _is_retryable(error):
-                    await asyncio.sleep(POSTGRES_RETRY_WAIT_S * attempt)
-                    continue
-                raise _for_caller(error) from error
-            _run_hooks(transaction.hooks)
-            return result
-        msg = "unreachable: the loop returns or raises"
-        raise AssertionError(msg)
-
-    @asynccontextmanager
-    async def read(self) -> AsyncIterator[Transaction]:
-        """Open a repeatable read-only snapshot."""
-        self._refuse_inside_work()
-        async with _connected(self._engine) as connection:
-            snapshot = await connection.execution_options(
-                isolation_level="REPEATABLE READ", postgresql_readonly=True
-            )
-            yield _PostgresTransaction(snapshot)
-
-    async def run_sync(self, function: Callable[[Any], T]) -> T:
-        """Run `function(connection)` in one transaction."""
-        self._refuse_inside_work()
-        try:
-            async with self._engine.begin() as connection:
-                return await connection.run_sync(function)
-        except (DBAPIError, PoolTimeoutError) as error:
-            raise _for_caller(error) from error
-
-    async def close(self) -> None:
-        """Finish what was accepted, then close the pool."""
-        self._closing = True
-        if self._running:
-            await asyncio.wait(self._running)
-        await self._engine.dispose()
-
-    def _refuse_inside_work(self) -> None:
-        if asyncio.current_task() in self._running:
-            raise RuntimeError(_NESTED)
-
-
-def _is_retryable(error: DBAPIError | PoolTimeoutError) -> bool:
-    return (
-        getattr(getattr(error, "orig", None), "sqlstate", None) in _POSTGRES_RETRYABLE
-    )
 
 
 def open_database(url: str, *, folder: Path) -> Database:
@@ -528,6 +330,11 @@ def open_database(url: str, *, folder: Path) -> Database:
             )
         return SqliteDatabase(path)
     try:
+        # Its driver and SQLAlchemy's asynchronous half take 10 MiB.
+        from node.storage.postgres_database import (  # noqa: PLC0415
+            PostgresDatabase,
+        )
+
         return PostgresDatabase(url)
     except ModuleNotFoundError as error:
         raise UnavailableError(
@@ -540,9 +347,7 @@ def open_database(url: str, *, folder: Path) -> Database:
 
 __all__ = [
     "SQLITE_FILE",
-    "AfterCommit",
     "Database",
-    "PostgresDatabase",
     "SqliteDatabase",
     "Transaction",
     "Work",

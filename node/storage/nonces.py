@@ -10,15 +10,31 @@ from sqlalchemy import bindparam, delete, select
 from sqlalchemy.dialects.postgresql import insert as postgres_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
+from federation.trust import TrustAction
 from node.storage.database import Transaction
-from node.storage.tables import processed_activities, seen_nonces
+from node.storage.tables import messages, processed_activities, seen_nonces
 
 _NONCE = select(seen_nonces.c.nonce).where(
     seen_nonces.c.key_id == bindparam("by_key"),
     seen_nonces.c.nonce == bindparam("this_nonce"),
 )
-_PROCESSED = select(processed_activities.c.activity_id).where(
-    processed_activities.c.activity_id == bindparam("this_activity")
+_PROCESSED = (
+    select(processed_activities.c.activity_id)
+    .where(processed_activities.c.activity_id == bindparam("this_activity"))
+    .union_all(
+        select(messages.c.activity_id).where(
+            messages.c.activity_id == bindparam("this_activity")
+        )
+    )
+)
+# What could change nothing if it came again; see `forget_processed`.
+_FORGETTABLE = sorted(
+    action.value
+    for action in (
+        TrustAction.MESSAGE,
+        TrustAction.NOTICE_ACCEPT,
+        TrustAction.NOTICE_REJECT,
+    )
 )
 _ADD_NONCE = {
     "postgresql": postgres_insert(seen_nonces).on_conflict_do_nothing(),
@@ -58,21 +74,59 @@ async def forget_expired(tx: Transaction, *, now: datetime) -> int:
 
 
 async def has_processed(tx: Transaction, activity_id: str) -> bool:
-    """Tell whether an activity took effect before."""
+    """Tell whether an activity took effect before.
+
+    A message is remembered by itself, also when its line here has been forgotten.
+    """
     found = await tx.scalar(_PROCESSED, {"this_activity": activity_id})
     return found is not None
 
 
 async def add_processed(
-    tx: Transaction, activity_id: str, *, partner_id: str, at: datetime
+    tx: Transaction, activity_id: str, *, partner_id: str, at: datetime, kind: str = ""
 ) -> bool:
     """Note that an activity takes effect in this transaction.
+
+    Args:
+        tx: The transaction of the effect.
+        activity_id: The activity.
+        partner_id: Whose it is.
+        at: The time.
+        kind: What it wanted; see `forget_processed`.
 
     Returns:
         False if it did so before: the caller answers as then, without effect.
     """
     result = await tx.execute(
         _ADD_PROCESSED[tx.dialect_name],
-        {"activity_id": activity_id, "partner_id": partner_id, "at": at},
+        {
+            "activity_id": activity_id,
+            "partner_id": partner_id,
+            "at": at,
+            "kind": kind,
+        },
     )
     return int(result.rowcount) == 1
+
+
+async def forget_processed(tx: Transaction, *, before: datetime) -> int:
+    """Forget activities that could change nothing if they came again.
+
+    A message stands in the conversation under its id. A confirmation or refusal
+    names a request of ours, and has no effect once that request is answered. What
+    ends a partnership or changes keys names only us, so its id stays for ever.
+
+    Args:
+        tx: The transaction.
+        before: What took effect earlier is forgotten.
+
+    Returns:
+        How many were forgotten.
+    """
+    result = await tx.execute(
+        delete(processed_activities).where(
+            processed_activities.c.at < before,
+            processed_activities.c.kind.in_(_FORGETTABLE),
+        )
+    )
+    return int(result.rowcount)

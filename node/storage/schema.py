@@ -2,18 +2,19 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TYPE_CHECKING, Final
 
-from alembic import command
-from alembic.config import Config
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from alembic.util import CommandError
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, inspect, text
 
 from node.errors import ConflictError
 from node.sentence import Sentence
 from node.storage.database import Database
 
+if TYPE_CHECKING:
+    from alembic.config import Config
+
+# Alembic takes 10 MiB and is imported only if something has to be migrated.
+HEAD: Final = "0001"  # the newest revision in migrations/versions
 _SCRIPTS = "node.storage:migrations"
 # Any constant: it keeps two processes from migrating one PostgreSQL database.
 _MIGRATION_LOCK = 5_318_008_417
@@ -78,32 +79,39 @@ def _upgrade(connection: Connection) -> SchemaState:
             hint="Start the version of Spalier that wrote it last, or a newer one.",
         )
     if found.status is not SchemaStatus.CURRENT:
+        from alembic import command  # noqa: PLC0415 - see HEAD
+
         command.upgrade(_config(connection), "head")
     return found
 
 
 def _state(connection: Connection) -> SchemaState:
-    scripts = ScriptDirectory.from_config(_config(connection))
-    wanted = scripts.get_current_head() or ""
-    revision = MigrationContext.configure(connection).get_current_revision()
+    revision = None
+    if inspect(connection).has_table("alembic_version"):
+        revision = connection.scalar(text("SELECT version_num FROM alembic_version"))
     if revision is None:
         status = SchemaStatus.EMPTY
-    elif revision == wanted:
+    elif revision == HEAD:
         status = SchemaStatus.CURRENT
     else:
-        status = _status_of_other(scripts, revision)
-    return SchemaState(status=status, revision=revision, wanted=wanted)
+        status = _status_of_other(connection, revision)
+    return SchemaState(status=status, revision=revision, wanted=HEAD)
 
 
-def _status_of_other(scripts: ScriptDirectory, revision: str) -> SchemaStatus:
+def _status_of_other(connection: Connection, revision: str) -> SchemaStatus:
+    from alembic.script import ScriptDirectory  # noqa: PLC0415 - see HEAD
+    from alembic.util import CommandError  # noqa: PLC0415
+
     try:
-        scripts.get_revision(revision)
+        ScriptDirectory.from_config(_config(connection)).get_revision(revision)
     except CommandError:
         return SchemaStatus.NEWER
     return SchemaStatus.OLDER
 
 
-def _config(connection: Connection) -> Config:
+def _config(connection: Connection) -> "Config":
+    from alembic.config import Config  # noqa: PLC0415 - see HEAD
+
     config = Config(attributes={"connection": connection})
     config.set_main_option("script_location", _SCRIPTS)
     config.set_main_option("path_separator", "os")

@@ -54,12 +54,12 @@ def sqlite_engine(url: URL, *, writes: bool) -> Engine:
         hide_parameters=True,
         # Each connection is used by one at a time, on the loop or on a thread.
         connect_args={"check_same_thread": False},
+        # `SqliteConnection` begins and ends transactions itself.
+        isolation_level="AUTOCOMMIT",
     )
 
     @event.listens_for(engine, "connect")
     def _on_connect(connection: Any, _record: object) -> None:
-        # The driver's own BEGIN handling is switched off; see `_on_begin`.
-        connection.isolation_level = None
         cursor = connection.cursor()
         for pragma in (
             "journal_mode=WAL",
@@ -80,15 +80,14 @@ def sqlite_engine(url: URL, *, writes: bool) -> Engine:
             cursor.execute("PRAGMA query_only=ON")
         cursor.close()
 
-    @event.listens_for(engine, "begin")
-    def _on_begin(connection: Any) -> None:
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
-
     return engine
 
 
 class SqliteConnection:
     """A connection that one transaction at a time uses.
+
+    For SQLAlchemy it is in one transaction for ever, with nothing to begin or to
+    end: what SQLite is told about transactions it is told here.
 
     Args:
         engine: Opens it, at once.
@@ -100,6 +99,7 @@ class SqliteConnection:
 
     def __init__(self, engine: Engine, threads: Executor) -> None:
         self.connection = engine.connect()
+        self.connection.begin()
         driver = self.connection.connection.driver_connection
         assert isinstance(driver, sqlite3.Connection)  # noqa: S101 - for the types
         self._driver = driver
@@ -134,40 +134,33 @@ class SqliteConnection:
     def begin_reading(self) -> None:
         """Begin a transaction that takes no lock."""
         self._turn_began = perf_counter()
-        self.connection.begin()
+        self._driver.execute("BEGIN")
 
     async def begin_writing(self) -> None:
         """Begin a transaction with the write lock."""
         self._turn_began = perf_counter()
         self._driver.execute("PRAGMA busy_timeout=0")
         try:
-            self.connection.begin()
+            self._driver.execute("BEGIN IMMEDIATE")
             return
-        except OperationalError as error:
+        except sqlite3.OperationalError as error:
             if _code(error) != sqlite3.SQLITE_BUSY:
                 raise
         finally:
             self._driver.execute(f"PRAGMA busy_timeout={SQLITE_BUSY_TIMEOUT_MS}")
         # Another program holds the lock. Nobody else has to wait for that.
-        await self.on_thread(self.connection.begin)
+        await self.on_thread(lambda: self._driver.execute("BEGIN IMMEDIATE"))
 
     async def commit(self) -> None:
         """Make it last. The flush to the disk keeps nobody else waiting."""
-        transaction = self.connection.get_transaction()
-        if transaction is not None:
-            await self.on_thread(transaction.commit)
+        await self.on_thread(self._driver.commit)
 
     def roll_back(self) -> None:
         """End without a trace; leave the connection free, or closed."""
         try:
-            transaction = self.connection.get_transaction()
-            if transaction is not None:
-                transaction.rollback()
-            # A COMMIT that fails leaves SQLite's transaction open, while SQLAlchemy
-            # takes it as ended.
             if self.in_transaction:
                 self._driver.rollback()
-        except (DBAPIError, sqlite3.Error):
+        except sqlite3.Error:
             self.close()
 
     def set_savepoint(self) -> None:
@@ -201,7 +194,7 @@ class SqliteConnection:
             try:
                 return call()
             except OperationalError as error:
-                if _code(error) != sqlite3.SQLITE_INTERRUPT:
+                if _code(error.orig) != sqlite3.SQLITE_INTERRUPT:
                     raise
             finally:
                 self._stop_at = math.inf
@@ -255,7 +248,7 @@ class SqliteTransaction(Transaction):
         )
 
 
-def _code(error: DBAPIError) -> int | None:
+def _code(error: BaseException | None) -> int | None:
     """Return SQLite's primary result code (www.sqlite.org/rescode.html)."""
-    code: int | None = getattr(error.orig, "sqlite_errorcode", None)
+    code: int | None = getattr(error, "sqlite_errorcode", None)
     return None if code is None else code & 0xFF

@@ -354,6 +354,7 @@ processed_activities = Table(
     metadata,
     Column("activity_id", URI, primary_key=True),
     Column("partner_id", ForeignKey("partners.id"), nullable=False),
+    Column("kind", String(24), nullable=False),  # federation.trust.TrustAction
     Column("at", UtcDateTime, nullable=False),
     Index("ix_processed_activities_partner_id_at", "partner_id", "at"),
 )

@@ -1,7 +1,8 @@
 """What a piece of work may do with the database, whatever the engine."""
 
+import logging
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeAlias, TypeVar
 
 from sqlalchemy import Executable, Row
@@ -11,6 +12,9 @@ T = TypeVar("T")
 AfterCommit: TypeAlias = Callable[[], None]
 Parameters: TypeAlias = Mapping[str, Any]
 """Values of the statement's `bindparam`s."""
+
+
+logger = logging.getLogger(__name__)
 
 
 class Transaction(ABC):
@@ -67,6 +71,20 @@ class Transaction(ABC):
     def after_commit(self, hook: AfterCommit) -> None:
         """Call `hook` once the transaction is on disk; never if it is rolled back."""
         self.hooks.append(hook)
+
+
+Work: TypeAlias = Callable[[Transaction], Awaitable[T]]
+"""What runs in a transaction."""
+
+
+def run_hooks(hooks: list[AfterCommit]) -> None:
+    """Call what was asked for after the commit; none keeps another from it."""
+    for hook in hooks:
+        try:
+            hook()
+        except Exception:
+            # The change is on disk; a failed wake-up must not turn it into an error.
+            logger.exception("after-commit hook failed")
 
 
 def _whole(result: CursorResult[Any]) -> CursorResult[Any]:

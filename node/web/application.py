@@ -25,6 +25,7 @@ from node.web.language_choice import choose_language
 from node.web.navigation import Navigation
 from node.web.page_limits import limit_pages
 from node.web.rendering import add_templates, set_up_templates
+from node.web.sent_forms import read_sent_form
 from node.web.showcase import register as register_showcase
 from node.web.site import SiteSettings
 from node.web.visitors import find_person
@@ -56,7 +57,8 @@ def build_application(
     app = web.Application(
         client_max_size=FORM_BYTES_MAX,
         # From outside to inside. Errors are shown in a language, so it is chosen
-        # before; the person is looked up last, because that may fail.
+        # before; the person is looked up late, because that may fail. A form is
+        # read last: what is refused before is not read at all.
         middlewares=[
             security.name_request,
             choose_language,
@@ -65,6 +67,7 @@ def build_application(
             security.check_host,
             security.check_form_origin,
             find_person,
+            read_sent_form,
         ],
     )
     app.on_response_prepare.append(security.add_headers)

@@ -4,7 +4,7 @@
 that the settings name, and from the right: the first address that is no proxy of
 ours is the client, whatever stands to the left of it.
 
-Source: SPEC.md NOD-030.
+Source: SPEC.md NOD-040.
 """
 
 import ipaddress
@@ -50,7 +50,7 @@ class TrustedProxies:
 
     @classmethod
     def of(cls, config: NodeConfig) -> "TrustedProxies":
-        """Return what the settings say (SPEC NOD-030).
+        """Return what the settings say (SPEC NOD-040).
 
         A node that listens at the loopback address is reached by processes of its
         own machine alone, so these count as proxies if nothing else is named.

@@ -11,7 +11,7 @@ overrides documented methods only; `web.Server` stays as it is.
     handling                DOOR_TIMEOUT, PAGE_TIMEOUT
     answer to be taken      WRITE_TIMEOUT, the sweep below
 
-Source: SPEC.md NOD-031 to NOD-033.
+Source: SPEC.md NOD-041 to NOD-043.
 """
 
 import asyncio
@@ -29,6 +29,7 @@ from typing_extensions import override
 
 from federation.errors import FaultError, MalformedError
 from federation.ports import Clock
+from federation.rates import DoorRates
 from federation.transport.server import problem_response
 from node.limits import (
     CONNECTIONS_FOR_PARTNERS,
@@ -91,6 +92,7 @@ class ConnectionGate:
         clock: The time.
         proxies: Our reverse proxies; one address of theirs stands for many.
         partners: From where partners come.
+        rates: Say which address gets no answer any more.
     """
 
     def __init__(
@@ -100,11 +102,13 @@ class ConnectionGate:
         *,
         proxies: TrustedProxies,
         partners: PartnerAddresses,
+        rates: DoorRates,
     ) -> None:
         self.bounds = bounds
         self._clock = clock
         self._proxies = proxies
         self._partners = partners
+        self._rates = rates
         self._open: Counter[str] = Counter()
         self._refused = 0
         self._told = clock.now() - _TELL_EVERY
@@ -131,9 +135,15 @@ class ConnectionGate:
         now = self._clock.now()
         is_partner = is_proxy or self._partners.knows(key, now=now)
         room = self.bounds.total - (0 if is_partner else self.bounds.for_partners)
-        is_crowded = not is_proxy and self._open[key] >= self.bounds.per_address
-        if is_crowded or self.count >= room:
-            self._tell_refused(text, "address" if is_crowded else "total")
+        bound = ""
+        if self.count >= room:
+            bound = "total"
+        elif not is_proxy and self._open[key] >= self.bounds.per_address:
+            bound = "address"
+        elif not is_proxy and self._rates.is_silenced(key, now=now):
+            bound = "silenced"
+        if bound:
+            self._tell_refused(text, bound)
             return None
         self._open[key] += 1
         return key

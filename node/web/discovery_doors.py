@@ -23,8 +23,10 @@ from node.ports import NodeContext
 from node.web.conditional import conditional_response
 from node.web.door_guard import DoorGuard
 
+# Also refusals are for programs of any web page (RFC 7033 §5).
+_ANY_ORIGIN: Final = {"Access-Control-Allow-Origin": "*"}
 _FOR_EVERYBODY: Final = {
-    "Access-Control-Allow-Origin": "*",
+    **_ANY_ORIGIN,
     "Cache-Control": f"public, max-age={int(DISCOVERY_CACHE.total_seconds())}",
 }
 _JSON: Final = "application/json"
@@ -45,7 +47,7 @@ class DiscoveryDoors:
             ("/.well-known/nodeinfo", self.nodeinfo_links),
             ("/nodeinfo/2.1", self.nodeinfo),
         ):
-            guard.add(app, path, GET=handler, HEAD=handler)
+            guard.add(app, path, refused_with=_ANY_ORIGIN, GET=handler, HEAD=handler)
 
     async def actor(self, request: web.Request, _head: AdmittedHead) -> web.Response:
         """Answer with our actor document; readable without a signature."""

@@ -4,7 +4,7 @@ Source: SPEC.md PRT-012, PRT-046, NOD-009.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
@@ -16,6 +16,7 @@ from federation.errors import (
     FaultError,
     MethodNotAllowedError,
     PeerError,
+    RateLimitError,
 )
 from federation.ids import BaseUrl
 from federation.inbox import AdmittedHead, admit
@@ -84,19 +85,29 @@ class DoorGuard:
         self._rates = rates
         self._proxies = proxies
 
-    def add(self, app: web.Application, path: str, **handlers: DoorHandler) -> None:
+    def add(
+        self,
+        app: web.Application,
+        path: str,
+        *,
+        refused_with: Mapping[str, str] | None = None,
+        **handlers: DoorHandler,
+    ) -> None:
         """Open a door.
 
         Args:
             app: The application.
             path: The door's path, with the placeholders of aiohttp.
+            refused_with: Further fields of refusals.
             handlers: The handler of each method that the door knows; every other
                 method gets one and the same 405.
         """
         door = path.partition("/{")[0]
         resource = app.router.add_resource(path)
         for method, handler in handlers.items():
-            resource.add_route(method, self.watched(handler, door=door))
+            resource.add_route(
+                method, self.watched(handler, door=door, refused_with=refused_with)
+            )
         allowed = tuple(sorted(handlers))
 
         async def refuse(
@@ -104,15 +115,26 @@ class DoorGuard:
         ) -> web.StreamResponse:
             raise MethodNotAllowedError(allowed)
 
-        resource.add_route("*", self.watched(refuse, door=door))
+        resource.add_route(
+            "*", self.watched(refuse, door=door, refused_with=refused_with)
+        )
 
-    def watched(self, handler: DoorHandler, *, door: str) -> Handler:
+    def watched(
+        self,
+        handler: DoorHandler,
+        *,
+        door: str,
+        refused_with: Mapping[str, str] | None = None,
+    ) -> Handler:
         """Return a handler for aiohttp that never raises."""
+        further = refused_with or {}
 
         async def answer(request: web.Request) -> web.StreamResponse:
             client = self._proxies.client_of(request)
             visit = Visit(door, client.text, client.key, client.is_direct)
             request[VISIT] = visit
+            if self._rates.is_silenced(visit.key, now=self._clock.now()):
+                return _closed()
             head = request_head(
                 request,
                 base_url=self._base_url,
@@ -125,9 +147,9 @@ class DoorGuard:
             except PeerError as error:
                 if error.status == _UNAUTHORISED and visit.peer is None:
                     self._rates.note_failure(visit.key, now=self._clock.now())
-                return self._refused(error, visit)
+                return self._refused(error, visit, further)
             except (NodeError, TimeoutError) as error:
-                return self._refused(_as_refusal(error), visit)
+                return self._refused(_as_refusal(error), visit, further)
             except Exception:  # noqa: BLE001 - nobody sees a traceback
                 _log.exception(
                     "request failed",
@@ -141,7 +163,11 @@ class DoorGuard:
 
         return answer
 
-    def _refused(self, error: PeerError, visit: Visit) -> web.Response:
+    def _refused(
+        self, error: PeerError, visit: Visit, further: Mapping[str, str]
+    ) -> web.Response:
+        if isinstance(error, RateLimitError):
+            self._rates.note_refusal(visit.key, now=self._clock.now())
         log_refusal(
             error.status,
             error.code,
@@ -149,7 +175,16 @@ class DoorGuard:
             peer=visit.peer,
             address=visit.address,
         )
-        return problem_response(error)
+        response = problem_response(error)
+        response.headers.update(further)
+        return response
+
+
+def _closed() -> web.Response:
+    """Answer as short as possible and write no line; see `ADDRESS_REFUSAL_RATE`."""
+    response = web.Response(status=429, headers={"Retry-After": str(_RETRY_SECONDS)})
+    response.force_close()
+    return response
 
 
 def log_refusal(

@@ -37,13 +37,19 @@ from federation.json_types import JsonObject
 from federation.limits import ACTIVITY_BYTES_MAX
 from federation.rates import DoorRates
 from federation.transport.server import (
+    BodyRoom,
     document_response,
     read_request,
     signed_response,
 )
 from federation.trust import TrustAction
 from node.exchange.inbox_desk import InboxDesk
-from node.limits import INLINE_BODY_BYTES_MAX, PROVED_AT_ONCE_MAX
+from node.limits import (
+    BODIES_BYTES_MAX,
+    BODIES_BYTES_PER_ADDRESS_MAX,
+    INLINE_BODY_BYTES_MAX,
+    PROVED_AT_ONCE_MAX,
+)
 from node.partners.directory import known_peer
 from node.partners.model import Partner
 from node.partners.nonces import PendingNonce
@@ -69,6 +75,7 @@ def register_doors(
     app: web.Application,
     node: "Node",
     *,
+    rates: DoorRates | None = None,
     addresses: PartnerAddresses | None = None,
 ) -> None:
     """Add the doors of a node to its application.
@@ -76,11 +83,12 @@ def register_doors(
     Args:
         app: The application.
         node: The node behind the doors.
+        rates: How much may come, shared with whoever counts connections.
         addresses: Remembers from where partners come, for whoever counts
             connections.
     """
     context = node.context
-    rates = DoorRates(factor=context.config.limits.factor)
+    rates = rates or DoorRates(factor=context.config.limits.factor)
     guard = DoorGuard(
         context.address.base_url,
         context.clock,
@@ -111,6 +119,9 @@ class _PartnerDoors:
             notices=node.partners,
             messages=node.conversations,
         )
+        self._room = BodyRoom(
+            total=BODIES_BYTES_MAX, per_sender=BODIES_BYTES_PER_ADDRESS_MAX
+        )
         self._proving = asyncio.Semaphore(PROVED_AT_ONCE_MAX)
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
@@ -132,6 +143,7 @@ class _PartnerDoors:
             base_url=self._address.base_url,
             clock=self._context.clock,
             bytes_max=ACTIVITY_BYTES_MAX,
+            room=self._room,
         )
         claimed = claim(received)
         named = await self._in_thread(received, lambda: name_invitation(claimed))
@@ -162,6 +174,7 @@ class _PartnerDoors:
             base_url=self._address.base_url,
             clock=self._context.clock,
             before_long_body=self._check.require_known_key,
+            room=self._room,
         )
         nonce = self._check.new_nonce()
         admitted = await self._check.admitted_with(request, received, nonce=nonce)

@@ -20,6 +20,7 @@ from node.web.i18n import gettext as _
 
 # The exchange knows no fractions but decimal texts (schemas, "values").
 _DECIMAL = re.compile(r"-?[0-9]{1,12}(\.[0-9]{1,6})?")
+_WHOLE_DIGITS_MAX = 15
 _DOTTED_THOUSANDS = re.compile(r"-?[1-9][0-9]{0,2}(\.[0-9]{3})+,[0-9]+")
 _COMMA_THOUSANDS = re.compile(r"-?[1-9][0-9]{0,2}(,[0-9]{3})+\.[0-9]+")
 _SEVERAL_GROUPS = re.compile(r"-?[1-9][0-9]{0,2}([.,])[0-9]{3}(\1[0-9]{3})+")
@@ -83,6 +84,22 @@ async def read_form(
         return form_type(None, **values)
     sent = await request.post()
     return form_type(MultiDict(sent), **values)
+
+
+class WholeNumberField(wtforms.IntegerField):
+    """A whole number; what has more digits than any amount of ours is none."""
+
+    @override
+    def process_formdata(self, valuelist: list[Any]) -> None:
+        """Read the number.
+
+        Raises:
+            ValueError: It is none, or too long to be compared with a bound.
+        """
+        if valuelist and len(str(valuelist[0]).strip()) > _WHOLE_DIGITS_MAX:
+            self.data = None
+            raise ValueError(self.gettext("Not a valid integer value."))
+        super().process_formdata(valuelist)
 
 
 class DecimalTextField(wtforms.StringField):

@@ -5,6 +5,7 @@ the application is built; no compiled file exists. The language of a page lives 
 a context variable, so that templates, forms and services translate alike.
 """
 
+import functools
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -109,12 +110,18 @@ class Languages:
 
 
 def _read_catalogue(path: Path) -> GNUTranslations:
+    # Each reader gets an object of its own: fallbacks are added to it.
+    return GNUTranslations(BytesIO(_compiled(path, path.stat().st_mtime_ns)))
+
+
+@functools.cache
+def _compiled(path: Path, _changed_ns: int) -> bytes:
+    """Compile a catalogue once, however many applications a process builds."""
     with path.open("rb") as file:
         catalogue = read_po(file, locale=path.stem)
     compiled = BytesIO()
     write_mo(compiled, catalogue)
-    compiled.seek(0)
-    return GNUTranslations(compiled)
+    return compiled.getvalue()
 
 
 def wanted_languages(accept_language: str) -> list[str]:

@@ -4,7 +4,7 @@ Sign-in has bounds of its own by account (node.signin.attempts), doors theirs
 (node.web.door_guard). Files of the layout are not counted: they lie in memory, and
 browsers keep them.
 
-Source: SPEC.md NOD-034.
+Source: SPEC.md NOD-044.
 """
 
 import asyncio
@@ -19,6 +19,7 @@ from federation.rates import Meter
 from node.config import NodeConfig
 from node.errors import NodeError, UnavailableError
 from node.limits import PAGE_RATE, PAGE_TIMEOUT
+from node.sentence import Sentence
 from node.web.client_address import TrustedProxies
 from node.web.door_paths import door_of
 from node.web.security import Handler
@@ -31,7 +32,7 @@ class TooManyRequestsError(NodeError):
     status = 429
 
     def __init__(self, retry_after: timedelta) -> None:
-        super().__init__("Too many requests. Please wait a moment.")
+        super().__init__(Sentence("Too many requests. Please wait a moment."))
         self.retry_after = retry_after
 
 

@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 
 from aiohttp import web
 
+from federation.rates import DoorRates
 from node.app import Node
 from node.web.application import build_application, installed_pages
 from node.web.client_address import PROXIES, TrustedProxies
@@ -33,13 +34,15 @@ async def opened_doors(
     """
     config, clock = node.config, node.context.clock
     partners = PartnerAddresses()
+    rates = DoorRates(factor=config.limits.factor)
     gate = ConnectionGate(
         (bounds or Bounds()).times(config.limits.factor),
         clock,
         proxies=TrustedProxies.of(config),
         partners=partners,
+        rates=rates,
     )
-    app = build_node_application(node, partners=partners)
+    app = build_node_application(node, rates=rates, partners=partners)
     async with open_port(
         app,
         gate,
@@ -51,12 +54,16 @@ async def opened_doors(
 
 
 def build_node_application(
-    node: Node, *, partners: PartnerAddresses | None = None
+    node: Node,
+    *,
+    rates: DoorRates | None = None,
+    partners: PartnerAddresses | None = None,
 ) -> web.Application:
     """Build the application that `serve` runs.
 
     Args:
         node: The opened node; handlers find it under `running.NODE`.
+        rates: How much may come at the doors.
         partners: Remembers from where partners come.
     """
 
@@ -64,7 +71,7 @@ def build_node_application(
         app[NODE] = node
         app[PAGE_LIMITS] = PageLimits(node.config, node.context.clock)
         app[PROXIES] = TrustedProxies.of(node.config)
-        register_doors(app, node, addresses=partners)
+        register_doors(app, node, rates=rates, addresses=partners)
         register_pages(app)
 
     config = node.config

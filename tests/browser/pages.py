@@ -343,6 +343,22 @@ OFFICE_PAGES = (
         go=_open("/admin/sichtbarkeit?eintrag=Polieren"),
     ),
     _office("system", "/admin/system"),
+    _office("schluessel", "/admin/schluessel"),
+    _office(
+        "schluessel-wechseln",
+        "/admin/schluessel/{key_step}",
+        go=_open("/admin/schluessel/wechseln"),
+    ),
+    _office(
+        "schluessel-widerrufen",
+        "/admin/schluessel/{key_step}",
+        go=_open("/admin/schluessel/widerrufen"),
+    ),
+    _office(
+        "schluessel-blatt",
+        "/admin/schluessel",
+        go=_press("/admin/schluessel", "form[action$='/sicherung'] button"),
+    ),
 )
 PAGES = (*PUBLIC_PAGES, *MEMBER_PAGES, *OFFICE_PAGES)
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from node.storage.database import Database, PostgresDatabase, SqliteDatabase
+from node.storage.database import Database, SqliteDatabase
+from node.storage.postgres_database import PostgresDatabase
 from node.storage.schema import migrate
 
 NOW = datetime.datetime(2026, 3, 2, 8, 0, tzinfo=datetime.UTC)

@@ -10,6 +10,7 @@ from federation.ids import random_id
 from federation.keys import SigningKey
 from federation.trust import TrustState
 from node.errors import ConflictError, NotAuthorisedError
+from node.exchange.sending import Sending
 from node.exchange.wakeup import WakeUp
 from node.keys.backups import KeyBackups
 from node.keys.model import KeyState
@@ -139,7 +140,7 @@ async def test_stages_of_a_rotation(world: World) -> None:
     assert await keys.advance() == 1
     assert world.context.signer.key_number == 2
     assert await keys.advance() == 0, "the old one overlaps"
-    world.clock.advance(seconds=OVERLAP.total_seconds())
+    world.clock.advance(seconds=OVERLAP.total_seconds() + 1)
     assert await keys.advance() == 2, "retired, and its file is gone"
     assert await stored(world) == {1: ("retired", True), 2: ("active", True)}
     assert stored_numbers(world.extra["folder"]) == [2]
@@ -174,7 +175,7 @@ async def test_without_partners_nobody_is_waited_for(world: World) -> None:
     keys = own_keys(world)
     await keys.rotate(None)
     assert await keys.advance() == 1
-    world.clock.advance(seconds=OVERLAP.total_seconds())
+    world.clock.advance(seconds=OVERLAP.total_seconds() + 1)
     assert await keys.advance() == 2
     assert await stored(world) == {1: ("retired", True), 2: ("active", True)}
 
@@ -242,6 +243,46 @@ async def test_revocation_signs_everything_anew_and_speaks_itself(world: World) 
     await take(world, partner, 1)
     assert await keys.advance() == 2, "told of the new key again; the file has gone"
     assert stored_numbers(world.extra["folder"]) == [2]
+
+
+async def test_no_page_carries_what_a_revoked_key_has_signed(world: World) -> None:
+    partner = await add_partner(world, "nord")
+    keys = own_keys(world)
+    offer = capacity_offer(audience={"level": "trusted"})
+    await world.catalogue.publish(world.admin, offer)
+    await keys.rotate(None)
+    await keys.activate(None)
+    await keys.retire(None)
+    await take(world, partner, 2)
+    sending = Sending(world.context)
+    (item,) = (await sending.next_page(partner)).document["orderedItems"]
+    assert signer_of(item) == 1
+    # Broken off before the entries are signed anew.
+    broken_off = OwnKeys(
+        world.context,
+        folder=world.extra["folder"],
+        entries=NotYet(),
+        waker=WakeUp(),
+    )
+    await broken_off.revoke(None, reason="Stick verloren", number=1)
+    assert (await sending.next_page(partner)).is_empty
+    assert (await key_status(world.context)).unsigned == 1
+    assert await keys.advance() > 0
+    (item,) = (await sending.next_page(partner)).document["orderedItems"]
+    assert signer_of(item) == 2
+
+
+class NotYet:
+    """A catalogue that does not come to sign anything."""
+
+    async def sign_anew(self, limit: int) -> int:
+        del limit
+        return 0
+
+
+def signer_of(item: Any) -> int:
+    method: str = item["object"]["proof"]["verificationMethod"]
+    return int(method.rpartition("-")[2])
 
 
 async def test_fresh_key_after_an_unknown_file(world: World) -> None:

@@ -19,17 +19,3 @@ TARGETS: Final[dict[str, Target]] = {
         *TEXT_TARGETS,
     )
 }
-
-
-def _read_planted(data: bytes) -> bool:
-    if data == b"\x7fwrong":
-        raise ZeroDivisionError("planted")
-    return not data.startswith(b"\x7f")
-
-
-PLANTED: Final = {
-    "planted": Target(
-        "planted", _read_planted, lambda: [b"right"], tokens=("\x7fwrong",)
-    )
-}
-"""A reader with a fault, which shows that a run finds faults and says so."""

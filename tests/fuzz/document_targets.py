@@ -37,7 +37,7 @@ from federation.documents.actor_update import (
 )
 from federation.documents.entry import EntryDocument
 from federation.documents.notice import NoticeType
-from federation.documents.withdrawal import WithdrawalMode
+from federation.documents.withdrawal import Withdrawal, WithdrawalMode
 from federation.errors import PeerError, ProofInvalidError
 from federation.inbox import (
     AdmittedRequest,
@@ -115,6 +115,14 @@ def _entry_anew(received: Any) -> Json | None:
     if not entry.known_kind or entry.kind == "event":
         return None
     return build_entry(entry, signer=PARTNER.signer, created=NOW).document
+
+
+def _withdrawal_anew(withdrawal: Withdrawal) -> Json | None:
+    if withdrawal.signed is None:
+        return None
+    built = build_withdrawal(withdrawal, signer=PARTNER.signer, created=NOW).document
+    # Whom it is for decides nothing: it takes away, whoever reads it.
+    return {**built, "to": withdrawal.signed.document["to"]}
 
 
 def _every_entry() -> Iterable[EntryDocument]:
@@ -292,6 +300,10 @@ def read_linked_data(data: bytes) -> bool:
     try:
         document = strict_json.loads_object(data)
         if "@context" in document:
+            # No partner gets here: its context must equal ours. What remains to be
+            # shown is the errors; the time grows with each context that is named.
+            if len(data) > FOREIGN_CONTEXT_BYTES_MAX:
+                return False
             jsonld.unmapped_terms(jsonld.expand(document))
             return True
         kind = document.get("type")
@@ -305,6 +317,7 @@ def read_linked_data(data: bytes) -> bool:
     return True
 
 
+FOREIGN_CONTEXT_BYTES_MAX = 2_000
 TYPES = (
     "Accept",
     "Application",
@@ -442,11 +455,7 @@ DOCUMENT_TARGETS = (
         "withdrawal",
         _reader(
             lambda document: parse_withdrawal(document, peer=PARTNER.peer),
-            rebuild=lambda withdrawal: (
-                build_withdrawal(
-                    withdrawal, signer=PARTNER.signer, created=NOW
-                ).document
-            ),
+            rebuild=_withdrawal_anew,
         ),
         _seeds(_signed_withdrawals),
         is_json=True,

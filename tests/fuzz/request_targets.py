@@ -160,6 +160,8 @@ def read_request(data: bytes) -> bool:
         replace(request, method=request.method + "X"),
         replace(request, body=request.body + b" "),
     ]
+    if method == "POST":
+        changes.append(_with_other_body(request))
     for changed in changes:
         try:
             _to_its_end(_authenticated(changed))
@@ -172,6 +174,16 @@ def read_request(data: bytes) -> bool:
         )
         law(request.target_uri == OURSELVES.address.page(pull.after), "another page")
     return True
+
+
+def _with_other_body(request: ReceivedRequest) -> ReceivedRequest:
+    """Do what somebody between the two would do: change body and digest alike."""
+    body = request.body + b" "
+    headers = tuple(
+        (name, content_digest(body) if name.lower() == "content-digest" else value)
+        for name, value in request.headers
+    )
+    return replace(request, headers=headers, body=body)
 
 
 def _read_guest(request: ReceivedRequest) -> bool:
@@ -281,6 +293,15 @@ def _request_seeds() -> Iterable[bytes]:
         f'Signature-Input: sig1=({covered} "content-digest"){parameters}\n'
         "Signature: *\n\n{}"
     ).encode()
+    # Near misses, which must be refused: a required component is not covered.
+    required = ('"@method"', '"@target-uri"', '"@authority"', '"content-digest"')
+    for missing in required:
+        rest = " ".join(name for name in required if name != missing)
+        yield (
+            "POST /inbox\nContent-Type: application/activity+json\n"
+            f"Content-Digest: *\nSignature-Input: sig1=({rest}){parameters}\n"
+            "Signature: *\n\n{}"
+        ).encode()
     yield (
         "POST /partner-requests\nContent-Type: application/activity+json\n"
         f'Content-Digest: *\nSignature-Input: sig1=({covered} "content-digest")'

@@ -2,12 +2,18 @@
 
 import inspect
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
+from federation.transport import client as client_module
+from federation.transport.client import FederationClient
+from tests.hostile.evil_requests import SECONDS
+from tests.hostile.evil_server import EvilServer, evil_server
 from tests.hostile.world import World, hostile_world
+from tests.http.nodes import MovableClock, SeededRandom
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -40,3 +46,21 @@ async def fresh_world(tmp_path: Path) -> AsyncIterator[World]:
     """The same for one test, which changes much."""
     async with hostile_world(tmp_path) as world:
         yield world
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def evil() -> AsyncIterator[EvilServer]:
+    async with evil_server() as server:
+        yield server
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def client(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[FederationClient]:
+    """The client of a node, with less patience."""
+    monkeypatch.setattr(client_module, "ANSWER_TIMEOUT", timedelta(seconds=SECONDS))
+    async with FederationClient(
+        clock=MovableClock(),
+        random=SeededRandom("client"),
+        allow_loopback_http=True,
+    ) as opened:
+        yield opened

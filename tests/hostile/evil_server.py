@@ -20,7 +20,7 @@ class Asked:
     body: bytes
 
     def field(self, name: str) -> str:
-        return dict((key.lower(), value) for key, value in self.headers).get(name, "")
+        return {key.lower(): value for key, value in self.headers}.get(name, "")
 
 
 Writer: TypeAlias = asyncio.StreamWriter
@@ -84,7 +84,7 @@ async def evil_server(port: int = 0) -> AsyncIterator[EvilServer]:
                 for line in lines[1:]
                 if line
             )
-            length = int(dict((k.lower(), v) for k, v in headers).get("content-length", 0))
+            length = int({k.lower(): v for k, v in headers}.get("content-length", 0))
             body = await reader.readexactly(length)
             asked = Asked(method, path, headers, body)
             server.asked.append(asked)

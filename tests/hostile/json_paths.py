@@ -40,7 +40,9 @@ class Place:
         return whole
 
 
-def paths_of(document: Any, *, skip: frozenset[str] = frozenset({"@context"})) -> list[Place]:
+def paths_of(
+    document: Any, *, skip: frozenset[str] = frozenset({"@context"})
+) -> list[Place]:
     """Every place, from outside to inside; contexts as one value."""
     found: list[Place] = []
 

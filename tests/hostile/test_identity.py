@@ -1,6 +1,7 @@
 """A: who is who. Keys, actors, owners and origins that do not fit together."""
 
 import copy
+import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -128,7 +129,9 @@ async def test_answers_to_a_request_come_from_its_host_only(
         for kind in (NoticeType.ACCEPT, NoticeType.REJECT):
             right = world.notice(kind, about=waiting.request_id, to=world.ost)
             for path in ("/actor", "/id"):
-                for spelled in foreign_spellings(right[path[1:]], ours=world.ost.base_url):
+                for spelled in foreign_spellings(
+                    right[path[1:]], ours=world.ost.base_url
+                ):
                     forged = world.resigned(with_value(right, path, spelled))
                     reply = await world.post(forged, to=world.ost)
                     untouched.expect(
@@ -153,7 +156,7 @@ async def test_a_key_speaks_for_its_own_actor_only(world: World, victim: str) ->
     async with world.untouched() as untouched:
         for kind, document in whole.items():
             text = wire.as_bytes(document).decode()
-            theirs = wire.json.loads(text.replace(own.base_url, address.base_url))
+            theirs = json.loads(text.replace(own.base_url, address.base_url))
             for signed in (theirs, signed_again(world, kind, theirs)):
                 reply = await world.post(signed)
                 untouched.expect(kind, got=reply.refusal, wanted=FOREIGN)
@@ -163,7 +166,7 @@ async def test_a_document_that_another_partner_signed(world: World) -> None:
     """Ost's own documents, delivered by Nord: what is embedded is not believed."""
     entry = await world.publish(world.ost)
     assert entry.document is not None
-    foreign = wire.json.loads(entry.document)
+    foreign = json.loads(entry.document)
     theirs = await world.publish(world.sued)
     cases = {
         "entry in Nord's page": world.page_of([world.upsert(foreign)]),
@@ -207,7 +210,7 @@ async def test_key_and_key_id_that_do_not_belong_together(world: World) -> None:
     body = wire.as_bytes(await world.page())
     async with world.untouched() as untouched:
         for label, signer, wanted in forged_keys(world):
-            changes = {"key": signer.key, "key_id": signer.key_id}
+            changes: dict[str, Any] = {"key": signer.key, "key_id": signer.key_id}
             for reply in (
                 await world.post(body, **changes),
                 await world.get("/outbox?after=0", **changes),
@@ -248,7 +251,9 @@ async def test_other_spellings_of_a_pinned_key_are_unknown(world: World) -> None
     async with world.untouched() as untouched:
         for spelled in key_id_spellings(world.signer().key_id):
             reply = await world.post(body, key_id=spelled)
-            untouched.expect(repr(spelled), got=reply.refusal, wanted=(401, "unknown-key"))
+            untouched.expect(
+                repr(spelled), got=reply.refusal, wanted=(401, "unknown-key")
+            )
 
 
 async def test_proof_by_the_key_of_another_partner(world: World) -> None:
@@ -305,7 +310,9 @@ async def test_another_owner_of_the_same_origin(world: World, owner: str) -> Non
         ):
             forged = signed_again(world, kind, with_value(whole[kind], path, spelled))
             reply = await world.post(forged)
-            untouched.expect(f"{kind}{path}", got=reply.refusal, wanted=FOREIGN_OR_NO_ID)
+            untouched.expect(
+                f"{kind}{path}", got=reply.refusal, wanted=FOREIGN_OR_NO_ID
+            )
 
 
 async def test_a_partner_cannot_withdraw_anothers_entry(world: World) -> None:
@@ -331,7 +338,7 @@ async def test_new_keys_without_the_old_ones_word_are_not_believed(
     """An Update of the actor, by whom ever, whose request the new key signs."""
     own = world.nord.node.context.address
     new = SigningKey.generate(SeededRandom("stolen"))
-    actor = wire.json.loads((await world.get("/actor", to=world.nord, unsigned=True)).text)
+    actor = json.loads((await world.get("/actor", to=world.nord, unsigned=True)).text)
     actor.pop("@context")
     for method in actor["assertionMethod"]:
         method["publicKeyMultibase"] = new.public_key.multibase
@@ -359,7 +366,9 @@ async def test_new_keys_without_the_old_ones_word_are_not_believed(
         # The request by the pinned key, the proof by the new one.
         for key_id in (own.key(1), own.key(2)):
             reply = await world.post(proven_by(world, update, forged, key_id))
-            untouched.expect(f"proof {key_id}", got=reply.status, wanted={401, 403, 422})
+            untouched.expect(
+                f"proof {key_id}", got=reply.status, wanted={401, 403, 422}
+            )
 
 
 def proven_by(world: World, document: Any, signer: Signer, key_id: str) -> Any:

@@ -11,6 +11,7 @@ import contextvars
 import hashlib
 import itertools
 import json
+import re
 import socket
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -287,3 +288,14 @@ def changed(headers: Headers, name: str, *values: str) -> Headers:
 
 def as_bytes(document: Any) -> bytes:
     return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def shown_headers(reply: Reply) -> tuple[tuple[str, str], ...]:
+    """Headers without those that differ for each answer."""
+    changing = {"date", "x-request-id", "signature", "signature-input"}
+    return tuple(pair for pair in reply.headers if pair[0].lower() not in changing)
+
+
+def without_numbers(text: str) -> str:
+    """A page without the number of its request."""
+    return re.sub(r"[0-9a-f]{16}", "", text)

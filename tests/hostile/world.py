@@ -30,10 +30,8 @@ from node.catalogue.model import Entry
 from node.initialise import initialise
 from node.members.model import Person
 from node.partners.model import Partner
-from node.web.client_address import TrustedProxies
-from node.web.connections import Bounds, ConnectionGate, open_port
-from node.web.partner_addresses import PartnerAddresses
-from node.web.server import build_node_application
+from node.web.connections import Bounds
+from node.web.server import build_node_application, opened_doors
 from tests.hostile import wire
 from tests.hostile.wire import ACTIVITY_JSON, Headers, Reply
 from tests.hostile.witness import (
@@ -96,7 +94,11 @@ class World:
     ) -> Headers:
         """Headers of a signed request; see `wire.sign` for `changes`."""
         signer = self.signer(by)
-        settings = {"key": signer.key, "key_id": signer.key_id, "created": self.now()}
+        settings: dict[str, Any] = {
+            "key": signer.key,
+            "key_id": signer.key_id,
+            "created": self.now(),
+        }
         headers = wire.sign(
             method, f"{(to or self.sued).base_url}{path}", body, **settings | changes
         )
@@ -324,21 +326,15 @@ async def served(
         },
     )
     async with AsyncExitStack() as stack:
-        stack.callback(door.close)
         node = await stack.enter_async_context(
             open_node(folder, clock=clock, random=random)
         )
-        partners = PartnerAddresses()
-        gate = ConnectionGate(
-            bounds or Bounds(),
-            clock,
-            proxies=TrustedProxies.of(node.config),
-            partners=partners,
-        )
-        app = build_node_application(node, partners=partners)
+        assert node.config.listen.port == port
+        door.close()
         await stack.enter_async_context(
-            open_port(app, gate, stop_seconds=1, sock=door)
+            opened_doors(node, stop_seconds=1, bounds=bounds)
         )
+        app = build_node_application(node)  # to look up addresses in
         yield Site(node, app, clock, port, stack)
 
 
@@ -369,4 +365,3 @@ async def hostile_world(folder: Path) -> AsyncIterator[World]:
 
 
 __all__ = ["World", "befriend", "hostile_world", "served"]
-

@@ -17,6 +17,7 @@ from aiohttp import web
 from sqlalchemy import select
 
 from federation.ids import NodeAddress, parse_base_url, random_id
+from federation.rates import DoorRates
 from federation.transport.client import FederationClient
 from node.catalogue.catalogue import Catalogue
 from node.config import load_config
@@ -110,6 +111,7 @@ class RunningNode:
     office: Person
     reached: list[str]
     partner_addresses: PartnerAddresses = field(default_factory=PartnerAddresses)
+    rates: DoorRates = field(default_factory=DoorRates)
     gate: ConnectionGate = field(init=False)
     port: AsyncExitStack = field(default_factory=AsyncExitStack)
 
@@ -178,7 +180,7 @@ class RunningNode:
 
 @asynccontextmanager
 async def running_node(
-    folder: Path, name: str, *, clock: MovableClock, bounds: Bounds = Bounds()
+    folder: Path, name: str, *, clock: MovableClock, bounds: Bounds | None = None
 ) -> AsyncIterator[RunningNode]:
     """Set up a node in a folder and open its doors on a free port."""
     random = SeededRandom(name)
@@ -228,7 +230,9 @@ async def running_node(
 
         def add_doors(app: web.Application) -> None:
             app.middlewares.append(count)
-            register_doors(app, node, addresses=node.partner_addresses)  # type: ignore[arg-type]
+            register_doors(
+                app, node, rates=node.rates, addresses=node.partner_addresses
+            )  # type: ignore[arg-type]
 
         app = build_application(
             site=SiteSettings(
@@ -244,10 +248,11 @@ async def running_node(
         )
         app[PROXIES] = TrustedProxies.of(config)
         node.gate = ConnectionGate(
-            bounds,
+            bounds or Bounds(),
             clock,
             proxies=TrustedProxies.of(config),
             partners=node.partner_addresses,
+            rates=node.rates,
         )
         await node.port.enter_async_context(
             open_port(app, node.gate, stop_seconds=1.0, sock=door)

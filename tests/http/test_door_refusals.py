@@ -10,11 +10,10 @@ import copy
 import io
 import json
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -340,9 +339,7 @@ REFUSALS = [
         "digest of another body",
         401,
         "digest-mismatch",
-        lambda scene: scene.post(
-            scene.page, **{"Content_Digest": f"sha-256=:{'A' * 43}=:"}
-        ),
+        lambda scene: scene.post(scene.page, Content_Digest=f"sha-256=:{'A' * 43}=:"),
     ),
     Refusal(
         "unknown key",
@@ -490,20 +487,42 @@ async def scene(
     page: dict[str, Any],
     clock: MovableClock,
     monkeypatch: pytest.MonkeyPatch,
-) -> AsyncIterator[Scene]:
+) -> Scene:
     nord, sued = partners
-    yield Scene(nord, sued, ost, page, clock, monkeypatch)
+    return Scene(nord, sued, ost, page, clock, monkeypatch)
 
 
-@pytest.mark.parametrize("refusal", REFUSALS, ids=lambda each: each.name)
-async def test_refusal(scene: Scene, refusal: Refusal, tmp_path: Path) -> None:
+# These change what is around them; each gets a scene of its own.
+_OWN_SCENE = (slow_body, slow_handling, own_fault)
+APART = [each for each in REFUSALS if each.before is not None or each.ask in _OWN_SCENE]
+TOGETHER = [each for each in REFUSALS if each not in APART]
+
+
+@pytest.mark.parametrize("refusal", APART, ids=lambda each: each.name)
+async def test_refusal_of_a_scene_that_was_prepared(
+    scene: Scene, refusal: Refusal
+) -> None:
     await (refusal.before or nothing)(scene)
+    await check_refusal(scene, refusal)
+
+
+async def test_refusals_one_after_the_other(
+    scene: Scene, subtests: pytest.Subtests
+) -> None:
+    """None of them changes anything, so they can share one scene."""
+    for refusal in TOGETHER:
+        with subtests.test(refusal.name):
+            await check_refusal(scene, refusal)
+
+
+async def check_refusal(scene: Scene, refusal: Refusal) -> None:
     partner_id = (await scene.sued.partner(scene.nord)).id
     tells_nonce = refusal.name == "no such entry for a partner"
-    before = await scene.sued.tables()
+    before, sent = await scene.sued.tables(), list(scene.sued.client.sent)
     with written_lines(scene.clock) as stream:
         async with Untouched(scene.nord, scene.ost):
             answer = await refusal.ask(scene)
+    assert scene.sued.client.sent == sent
     after = await scene.sued.tables()
     for table, rows in before.items():
         if table != "seen_nonces" or not tells_nonce:

@@ -2,19 +2,32 @@
 
 import json
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from federation.documents import parse_page
 from node.errors import ConflictError
 from node.keys.model import KeyState
 from node.keys.rules import OVERLAP, WAITING_DAYS
 from node.partners.directory import known_peer
+from node.storage.outgoing import ActivityKind, mark_refused, undelivered_of_kind
+from node.storage.transaction import Transaction
 from tests.http.nodes import MovableClock
-from tests.http.whole_nodes import WholeNode, connect, whole_node
+from tests.http.whole_nodes import (
+    WholeNode,
+    advance,
+    assert_equal,
+    connect,
+    settle,
+    signed_by,
+    states,
+    whole_node,
+)
 
 
 @pytest.fixture
@@ -35,58 +48,41 @@ async def three(
         yield nord, sued, west
 
 
-async def settle(*nodes: WholeNode) -> None:
-    for node in nodes:
-        if not node.is_away:
-            await node.settle()
+@pytest.fixture
+def refused(caplog: pytest.LogCaptureFixture) -> Iterator[Callable[[], list[Any]]]:
+    """What any door refused, or any delivery was refused, for lack of trust."""
+    caplog.set_level(logging.INFO)
+    words = ("401", "403", "unknown-key", "signature", "proof", "quarantine")
+    with capture_logs() as events:
+
+        def found() -> list[Any]:
+            doors = [each for each in events if each.get("status") in {401, 403}]
+            deliveries = [
+                record.getMessage()
+                for record in caplog.records
+                if any(word in record.getMessage() for word in words)
+            ]
+            return [*doors, *deliveries]
+
+        yield found
 
 
-async def advance(node: WholeNode) -> None:
-    """What the clockwork does, and the deliveries that follow."""
-    while await node.node.own_keys.advance():
-        pass
-    await node.settle()
-
-
-def states(node: WholeNode) -> dict[int, str]:
-    return {key.number: key.state.value for key in node.node.context.keys.keys}
-
-
-def signed_by(document: bytes) -> int:
-    method = json.loads(document)["proof"]["verificationMethod"]
-    return int(method.rpartition("-")[2])
-
-
-async def assert_equal(nord: WholeNode, other: WholeNode) -> None:
-    partner = await nord.partner(other)
-    assert partner.digest_equal is True, partner
-    assert partner.acked_seq == partner.head_seq
-
-
-def refusals(caplog: pytest.LogCaptureFixture) -> list[str]:
-    """What a signature or an unknown key was refused for, anywhere."""
-    return [
-        record.getMessage()
-        for record in caplog.records
-        if record.levelno >= logging.INFO
-        and any(
-            word in record.getMessage()
-            for word in (
-                "401",
-                "403",
-                "unknown-key",
-                "signature",
-                "proof",
-                "quarantine",
-            )
-        )
-    ]
+async def test_the_tests_would_see_a_refusal(
+    three: tuple[WholeNode, WholeNode, WholeNode],
+    refused: Callable[[], list[Any]],
+) -> None:
+    nord, _sued, _west = three
+    await nord.node.own_keys.revoke(nord.office, reason="Einbruch")
+    await settle(nord)
+    statuses = {each["status"] for each in refused() if isinstance(each, dict)}
+    assert statuses == {401}
+    said = [each for each in refused() if isinstance(each, str)]
+    assert any("401 unknown-key" in each for each in said)
 
 
 async def test_rotation_with_one_partner_away_all_the_time(
-    three: tuple[WholeNode, WholeNode, WholeNode], caplog: pytest.LogCaptureFixture
+    three: tuple[WholeNode, WholeNode, WholeNode], refused: Callable[[], list[Any]]
 ) -> None:
-    caplog.set_level(logging.INFO)
     nord, sued, west = three
     clock = nord.clock
     await nord.publish("Vorher")
@@ -146,7 +142,7 @@ async def test_rotation_with_one_partner_away_all_the_time(
             "1": False,
             "2": True,
         }
-    assert refusals(caplog) == []
+    assert refused() == []
 
 
 async def test_rotation_causes_no_page_and_signs_no_entry_again(
@@ -162,7 +158,7 @@ async def test_rotation_causes_no_page_and_signs_no_entry_again(
     await nord.node.own_keys.rotate(nord.office)
     await settle(nord)
     await advance(nord)
-    nord.clock.advance(seconds=OVERLAP.total_seconds())
+    nord.clock.advance(seconds=OVERLAP.total_seconds() + 1)
     await advance(nord)
     assert states(nord) == {1: "retired", 2: "active"}
     after = [await nord.partner(other) for other in (sued, west)]
@@ -181,9 +177,8 @@ async def test_rotation_causes_no_page_and_signs_no_entry_again(
 
 
 async def test_pull_is_answered_by_the_key_that_the_partner_knows(
-    three: tuple[WholeNode, WholeNode, WholeNode], caplog: pytest.LogCaptureFixture
+    three: tuple[WholeNode, WholeNode, WholeNode], refused: Callable[[], list[Any]]
 ) -> None:
-    caplog.set_level(logging.INFO)
     nord, sued, _west = three
     await nord.publish("Vorher")
     await nord.node.own_keys.rotate(nord.office)
@@ -198,7 +193,7 @@ async def test_pull_is_answered_by_the_key_that_the_partner_knows(
     await settle(nord)
     assert set(await sued.held_from(nord)) == {"Vorher", "Nachher"}
     assert await sued.node.delivery.pull((await sued.partner(nord)).id) == 0
-    assert refusals(caplog) == []
+    assert refused() == []
 
 
 async def test_withdrawal_reaches_a_partner_that_was_not_told(
@@ -224,12 +219,39 @@ async def test_withdrawal_reaches_a_partner_that_was_not_told(
     assert parsed.only_withdraws
 
 
+async def test_requests_of_ours_are_signed_by_the_key_that_the_partner_knows(
+    three: tuple[WholeNode, WholeNode, WholeNode], refused: Callable[[], list[Any]]
+) -> None:
+    """Also pages and pulls, while no announcement gets through."""
+    nord, sued, _west = three
+    entry = await nord.publish("Vorher")
+    await sued.publish("Von Süd")
+    await settle(nord)
+    await nord.node.own_keys.rotate(nord.office)
+    await nord.node.own_keys.activate(nord.office)
+    await nord.node.catalogue.withdraw(nord.office, entry.id)
+
+    async def lose_announcements(tx: Transaction) -> None:
+        for activity in await undelivered_of_kind(tx, ActivityKind.ACTOR):
+            await mark_refused(tx, activity.activity_id, reason="lost")
+
+    await nord.node.context.database.write(lose_announcements)
+    assert await nord.node.delivery.pull((await nord.partner(sued)).id) == 1
+    await settle(nord)
+    partner = await nord.partner(sued)
+    assert (partner.told_key_number, partner.digest_equal) == (1, True)
+    assert await sued.held_from(nord) == {}
+    # The clockwork notices that Süd lacks the key, and tells it.
+    await advance(nord)
+    assert (await nord.partner(sued)).told_key_number == 2
+    assert refused() == []
+
+
 async def test_partner_that_joins_later_verifies_entries_of_a_retired_key(
     three: tuple[WholeNode, WholeNode, WholeNode],
     tmp_path: Path,
-    caplog: pytest.LogCaptureFixture,
+    refused: Callable[[], list[Any]],
 ) -> None:
-    caplog.set_level(logging.INFO)
     nord, _sued, _west = three
     await nord.publish("Vorher")
     await settle(nord)
@@ -247,15 +269,14 @@ async def test_partner_that_joins_later_verifies_entries_of_a_retired_key(
             "Nachher": 2,
         }
         await assert_equal(nord, ost)
-    assert refusals(caplog) == []
+    assert refused() == []
 
 
 async def test_partnership_that_begins_while_a_key_is_announced(
     three: tuple[WholeNode, WholeNode, WholeNode],
     tmp_path: Path,
-    caplog: pytest.LogCaptureFixture,
+    refused: Callable[[], list[Any]],
 ) -> None:
-    caplog.set_level(logging.INFO)
     nord, _sued, _west = three
     await nord.node.own_keys.rotate(nord.office)
     await settle(nord)
@@ -269,7 +290,7 @@ async def test_partnership_that_begins_while_a_key_is_announced(
         await nord.publish("Nachher")
         await settle(nord, ost)
         assert set(await ost.held_from(nord)) == {"Nachher"}
-    assert refusals(caplog) == []
+    assert refused() == []
 
 
 async def test_messages_and_notices_survive_the_change(

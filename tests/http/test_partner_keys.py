@@ -1,137 +1,39 @@
-"""Keys of partners that change: announced, foreign, replayed, seen, confirmed.
-
-Süd is the partner whose keys change, Nord the node that has to decide. Süd's own
-way of changing keys has tests of its own; here its documents are made by hand, so
-that they can also be what an honest node never sends.
-"""
+"""Keys that a partner announces, retires and revokes; and what is refused."""
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from federation.documents import ActorDocument, ActorUpdate, EntryDocument
+from federation.documents import Card
 from federation.documents.actor import build_actor
-from federation.documents.actor_update import build_actor_update
-from federation.documents.entry import build_entry
-from federation.documents.page import Upsert, build_page
-from federation.documents.signed import sign
+from federation.documents.actor_update import parse_actor_update
+from federation.errors import ProofInvalidError
 from federation.ids import random_id
 from federation.key_changes import SuspensionReason
-from federation.keys import Signer, SigningKey
-from federation.peers import PinnedKey
+from federation.limits import KEYS_DAILY_MAX
 from federation.trust import TrustState
-from federation.version import Version
-from node.errors import ConflictError, InvalidInputError, NotAuthorisedError
-from node.keys.model import KeyState, NodeKey
-from node.partners.model import KeyOrigin, Partner
-from node.partners.own_actor import own_actor
-from node.storage.received import list_received
-from node.storage.tables import received_entries
-from tests.http.nodes import OFFER, START, MovableClock, RunningNode, SeededRandom
-from tests.http.sender import Answer, Sender, Untouched, as_bytes
-
-Pair = tuple[RunningNode, RunningNode]
-
-
-def signer(node: RunningNode, number: int, *, seed: str = "") -> Signer:
-    """Return a key of a node, the pinned one for number 1; another seed is foreign."""
-    if number == 1 and not seed:
-        return node.context.keys.signer_of(1) or node.context.signer
-    secret = SigningKey.generate(SeededRandom(f"{node.name}{number}{seed}"))
-    return Signer(node.context.address, secret, number)
-
-
-def listed(by: Signer, **ends: datetime) -> PinnedKey:
-    return PinnedKey(by.key_id, by.key.public_key, **ends)
-
-
-async def actor_of(
-    node: RunningNode, *keys: PinnedKey, updated: datetime = START, **changes: Any
-) -> ActorDocument:
-    async with node.database.read() as tx:
-        actor = await own_actor(tx, node.context)
-    return replace(actor, keys=keys, updated=updated, **changes)
-
-
-async def update(
-    sued: RunningNode,
-    nord: RunningNode,
-    *keys: PinnedKey,
-    by: Signer,
-    updated: datetime = START,
-    **changes: Any,
-) -> dict[str, Any]:
-    """Süd tells Nord what its actor says now."""
-    told = ActorUpdate(
-        id=sued.context.address.activity(random_id(sued.context.random)),
-        actor=await actor_of(sued, *keys, updated=updated, **changes),
-        recipient=nord.context.address.actor,
-        published=START,
-    )
-    return dict(build_actor_update(told, signer=by, created=updated).document)
-
-
-def resigned(document: dict[str, Any], by: Signer, **changes: Any) -> dict[str, Any]:
-    unsigned = {k: v for k, v in {**document, **changes}.items() if k != "proof"}
-    return dict(sign(unsigned, signer=by, created=START).document)
-
-
-def show(node: RunningNode, *keys: tuple[Signer, KeyState]) -> None:
-    """Let a node's actor list these keys, as if it had been set up so."""
-    rows = []
-    for by, state in keys:
-        row = NodeKey(
-            number=by.key_number,
-            multibase=by.key.public_key.multibase,
-            state=state,
-            created_at=START,
-            activated_at=START,
-            retired_at=START if state is KeyState.RETIRED else None,
-            revoked_at=START if state is KeyState.REVOKED else None,
-        )
-        rows.append(row)
-    node.context.keys.replace(rows, {by.key_number: by.key for by, _ in keys})
-
-
-async def post(
-    sender: Sender, nord: RunningNode, document: Any, *, by: Signer
-) -> Answer:
-    return await sender.post(
-        nord, as_bytes(document), signer=by, created=nord.context.clock.now()
-    )
-
-
-async def titles(node: RunningNode) -> list[str]:
-    async with node.database.read() as tx:
-        found = await list_received(tx, where=received_entries.c.state == "present")
-    return sorted(entry.title["de"] for entry in found)
-
-
-def entry_page(sued: RunningNode, by: Signer, *, created: datetime) -> dict[str, Any]:
-    """Return a page of Süd with one entry whose proof has this key and time."""
-    content = {k: v for k, v in OFFER.items() if k != "audience"}
-    entry = EntryDocument.from_content(
-        content,
-        id=sued.context.address.entry(random_id(sued.context.random)),
-        version=Version(1, 1),
-        published=created,
-        updated=created,
-        owner=None,
-    )
-    signed = build_entry(entry, signer=by, created=created)
-    return dict(
-        build_page(
-            [Upsert(signed.document, is_first=True)],
-            address=sued.context.address,
-            epoch="0123456789abcdef" * 2,
-            first=1,
-            last=1,
-            head=1,
-        )
-    )
-
+from node.errors import ConflictError
+from node.keys.model import KeyState
+from node.partners.directory import known_peer
+from node.partners.model import KeyOrigin, PartnerKey
+from node.storage.database import Transaction
+from node.storage.partner_keys import store_keys
+from tests.http.nodes import START, MovableClock, RunningNode, become_partners
+from tests.http.partner_key_world import (
+    Pair,
+    actor_of,
+    confirm,
+    entry_page,
+    listed,
+    post,
+    resigned,
+    signer,
+    titles,
+    update,
+)
+from tests.http.sender import Sender, Untouched
 
 # -- announced --------------------------------------------------------------------
 
@@ -211,7 +113,7 @@ async def test_name_card_and_version_come_with_the_signed_update_only(
 
 
 async def refusals(nord: RunningNode, sued: RunningNode, ost: RunningNode) -> Any:
-    """Every update that is refused: document, who signs the request, the answer."""
+    """Updates of somebody else: document, who signs the request, the answer."""
     one, two = signer(sued, 1), signer(sued, 2)
     evil, other = signer(sued, 1, seed="evil"), signer(ost, 1)
     good = await update(sued, nord, listed(one), listed(two), by=one)
@@ -285,6 +187,16 @@ async def refusals(nord: RunningNode, sued: RunningNode, ost: RunningNode) -> An
             403,
             "origin-mismatch",
         ),
+    }
+
+
+async def refused_keys(nord: RunningNode, sued: RunningNode) -> Any:
+    """Updates whose keys, or whose version, are refused."""
+    one, two = signer(sued, 1), signer(sued, 2)
+    evil = signer(sued, 1, seed="evil")
+    good = await update(sued, nord, listed(one), listed(two), by=one)
+    told = good["object"]
+    return {
         "altered after signing": (
             {**good, "object": {**told, "name": "Anders"}},
             one,
@@ -328,7 +240,8 @@ async def test_refused_updates_change_nothing(
     partners: Pair, ost: RunningNode, sender: Sender
 ) -> None:
     nord, sued = partners
-    for what, case in (await refusals(nord, sued, ost)).items():
+    cases = {**await refusals(nord, sued, ost), **await refused_keys(nord, sued)}
+    for what, case in cases.items():
         document, by, status, code = case
         async with Untouched(nord, sued, ost):
             answer = await post(sender, nord, document, by=by)
@@ -447,288 +360,85 @@ async def test_office_is_needed_even_if_another_key_was_announced_before(
     assert (await nord.partner(sued)).state is TrustState.SUSPENDED
 
 
-# -- seen at the address ----------------------------------------------------------
-
-
-async def confirm(
-    nord: RunningNode,
-    sued: RunningNode,
-    by: Signer,
-    *shown: tuple[Signer, KeyState],
-) -> Partner:
-    show(sued, *shown)
-    fingerprint = by.key.public_key.fingerprint
-    return await nord.partners.confirm_key(
-        nord.office, sued.base_url, fingerprint=fingerprint.lower()
-    )
-
-
-async def suspend(nord: RunningNode, sued: RunningNode) -> Signer:
-    """Let Nord see another key at Süd's address."""
-    two = signer(sued, 2)
-    show(sued, (two, KeyState.ACTIVE))
-    await nord.partners.keys.look(await nord.partner(sued))
-    assert (await nord.partner(sued)).state is TrustState.SUSPENDED
-    return two
-
-
-async def test_other_key_at_the_address_stops_the_flow_until_the_office_confirms(
-    partners: Pair, sender: Sender
-) -> None:
-    nord, sued = partners
-    await nord.catalogue.publish(nord.office, {**OFFER, "title": {"de": "Vorher"}})
-    await nord.settle()
-    assert await titles(sued) == ["Vorher"]
-    one = signer(sued, 1)
-    two = await suspend(nord, sued)
-    partner = await nord.partner(sued)
-    assert partner.suspended_because is SuspensionReason.NOT_LISTED
-    assert len(await nord.mails("partner-key-changed")) == 1
-    assert (await nord.partners.events(partner))[-1].note == (
-        two.key.public_key.fingerprint
-    )
-    # Nothing leaves, and what comes is refused.
-    await nord.catalogue.publish(nord.office, {**OFFER, "title": {"de": "Dabei"}})
-    before = list(sued.reached)
-    await nord.settle()
-    assert sued.reached == before
-    for by, status, code in (
-        (one, 403, "partnership-suspended"),
-        (two, 401, "unknown-key"),
-    ):
-        page = entry_page(sued, by, created=START)
-        async with Untouched(nord, sued):
-            answer = await post(sender, nord, page, by=by)
-        assert (answer.status, answer.code) == (status, code)
-    # The same look again asks nobody twice.
-    await nord.partners.keys.look(partner)
-    assert len(await nord.mails("partner-key-changed")) == 1
-    await refused_confirmations(nord, sued)
-    active = await confirm(nord, sued, two, (two, KeyState.ACTIVE))
-    assert (active.state, active.offered_multibase) == (TrustState.ACTIVE, None)
-    assert active.key.origin is KeyOrigin.CONFIRMED
-    earlier = await nord.partners.keys.history(active)
-    assert [(key.key_id, key.replaced_at is None) for key in earlier] == [
-        (two.key_id, True),
-        (one.key_id, False),
-    ]
-    await nord.settle()
-    assert await titles(sued) == ["Dabei", "Vorher"]
-    assert (await nord.partner(sued)).digest_equal
-    page = entry_page(sued, two, created=START)
-    assert (await post(sender, nord, page, by=two)).status == 200
-    async with Untouched(nord, sued):
-        answer = await post(sender, nord, page, by=one)
-    assert (answer.status, answer.code) == (401, "unknown-key")
-
-
-async def refused_confirmations(nord: RunningNode, sued: RunningNode) -> None:
-    """Whatever is not the key that the address shows now is not confirmed."""
-    before = await nord.tables()
-    for typed, error, code in (
-        ("3BA2 8CBD DB7C 2559", ConflictError, "fingerprint-differs"),
-        ("3BA2 8CBD", InvalidInputError, "fingerprint-mistyped"),
-        ("", InvalidInputError, "fingerprint-mistyped"),
-    ):
-        with pytest.raises(error) as caught:
-            await nord.partners.confirm_key(nord.office, "sued", fingerprint=typed)
-        assert caught.value.code == code
-    member = await nord.add_person("anna@nord.example", organisation="Firma")
-    before = await nord.tables()
-    with pytest.raises(NotAuthorisedError):
-        await nord.partners.confirm_key(member, "sued", fingerprint="x")
-    assert await nord.tables() == before
-
-
-async def test_paused_before_is_paused_afterwards(partners: Pair) -> None:
-    nord, sued = partners
-    await nord.partners.pause(nord.office, sued.base_url)
-    two = await suspend(nord, sued)
-    back = await confirm(nord, sued, two, (two, KeyState.ACTIVE))
-    assert (back.state, back.suspended_from) == (TrustState.PAUSED, None)
-    assert (await nord.partner(sued)).state is TrustState.PAUSED
-
-
-async def test_nothing_to_confirm_while_the_key_is_in_order(partners: Pair) -> None:
-    nord, sued = partners
-    with pytest.raises(ConflictError) as caught:
-        await nord.partners.confirm_key(
-            nord.office, sued.base_url, fingerprint="3BA2 8CBD DB7C 2559"
-        )
-    assert caught.value.code == "partner-active"
-
-
-async def test_announcement_that_comes_late_explains_what_was_seen(
-    partners: Pair, sender: Sender
-) -> None:
-    nord, sued = partners
-    one = signer(sued, 1)
-    two = await suspend(nord, sued)
-    unrelated = await update(sued, nord, listed(one), by=one)
-    assert (await post(sender, nord, unrelated, by=one)).status == 202
-    assert (await nord.partner(sued)).state is TrustState.SUSPENDED
-    document = await update(sued, nord, listed(two), listed(one), by=one)
-    assert (await post(sender, nord, document, by=one)).status == 202
-    partner = await nord.partner(sued)
-    assert (partner.state, partner.key.key_id) == (TrustState.ACTIVE, two.key_id)
-    assert partner.key.origin is KeyOrigin.ANNOUNCED
-    assert (await nord.partners.events(partner))[-1].event == "keys_proven"
-
-
-async def test_known_key_that_is_shown_again_still_needs_the_office(
-    partners: Pair,
-) -> None:
-    nord, sued = partners
-    one = signer(sued, 1)
-    await suspend(nord, sued)
-    show(sued, (one, KeyState.ACTIVE))
-    await nord.partners.keys.look(await nord.partner(sued))
-    partner = await nord.partner(sued)
-    assert (partner.state, partner.offered_multibase) == (TrustState.SUSPENDED, None)
-    back = await confirm(nord, sued, one, (one, KeyState.ACTIVE))
-    assert (back.state, back.key) == (TrustState.ACTIVE, partner.key)
-
-
-async def test_further_keys_at_the_address_change_nothing(partners: Pair) -> None:
-    nord, sued = partners
-    before = await nord.partner(sued)
-    show(
-        sued,
-        (signer(sued, 1), KeyState.ACTIVE),
-        (signer(sued, 2), KeyState.ANNOUNCED),
-    )
-    await nord.partners.keys.look(before)
-    now = await nord.partner(sued)
-    assert (now.state, now.keys) == (TrustState.ACTIVE, before.keys)
-
-
-async def test_withdrawals_and_leave_are_taken_while_suspended_and_it_can_end(
-    partners: Pair, sender: Sender
-) -> None:
-    nord, sued = partners
-    one = signer(sued, 1)
-    await suspend(nord, sued)
-    empty = build_page(
-        [],
-        address=sued.context.address,
-        epoch="0123456789abcdef" * 2,
-        first=1,
-        last=0,
-        head=0,
-    )
-    assert (await post(sender, nord, dict(empty), by=one)).status == 200
-    ended = await nord.partners.end(nord.office, sued.base_url)
-    assert ended.state is TrustState.ENDING
-
-
-# -- when it is looked at ---------------------------------------------------------
-
-
-async def test_every_partner_is_looked_at_once_a_day(
-    partners: Pair, clock: MovableClock
-) -> None:
-    nord, sued = partners
-
-    def looks() -> int:
-        return sued.reached.count("GET /actor")
-
-    before = looks()
-    assert await nord.partners.keys.look_at_due() == 0
-    clock.advance(hours=19)
-    assert await nord.partners.keys.look_at_due() == 0
-    clock.advance(hours=9, minutes=1)
-    assert await nord.partners.keys.look_at_due() == 1
-    assert await nord.partners.keys.look_at_due() == 0
-    assert looks() == before + 1
-    assert (await nord.partner(sued)).looked_at == clock.now()
-
-
-async def test_partner_that_does_not_answer_is_not_suspended(
-    partners: Pair, clock: MovableClock
-) -> None:
-    nord, sued = partners
-    await sued.stop()
-    clock.advance(hours=29)
-    assert await nord.partners.keys.look_at_due() == 1
-    partner = await nord.partner(sued)
-    assert (partner.state, partner.looked_at) == (TrustState.ACTIVE, clock.now())
-
-
-@pytest.mark.parametrize("number", [1, 2], ids=["same id", "other id"])
-async def test_answer_with_an_unknown_key_is_looked_into_once_an_hour(
-    partners: Pair, clock: MovableClock, number: int
-) -> None:
-    """Süd was set up anew and signs its receipts with a key that is not pinned."""
-    nord, sued = partners
-    clock.advance(minutes=61)
-    show(sued, (signer(sued, number, seed="anew"), KeyState.ACTIVE))
-    before = sued.reached.count("GET /actor")
-    await nord.catalogue.publish(nord.office, OFFER)
-    await nord.settle()
-    assert sued.reached.count("GET /actor") == before + 1
-    partner = await nord.partner(sued)
-    assert partner.state is TrustState.SUSPENDED
-    await nord.partners.keys.foreign_key_seen(partner)
-    assert sued.reached.count("GET /actor") == before + 1
-    clock.advance(minutes=61)
-    await nord.partners.keys.foreign_key_seen(partner)
-    assert sued.reached.count("GET /actor") == before + 2
-
-
-# -- later partners ---------------------------------------------------------------
-
-
-async def test_partner_that_joins_after_a_rotation_verifies_old_entries(
+async def test_guest_that_waits_changes_its_key_but_not_what_our_office_saw(
     nord: RunningNode, sued: RunningNode, sender: Sender
 ) -> None:
-    """Both ways of learning the keys: the request, and the host's actor."""
-    one, two = signer(sued, 1), signer(sued, 2)
-    show(sued, (two, KeyState.ACTIVE), (one, KeyState.RETIRED))
     created = await nord.partners.invite(nord.office)
     await sued.partners.accept(sued.office, created.code)
-    await nord.partners.confirm(nord.office, sued.base_url, compared=True)
-    partner = await nord.partner(sued)
-    assert [key.key_id for key in partner.keys] == [two.key_id, one.key_id]
-    assert partner.keys[1].expires == START
-    old = entry_page(sued, one, created=START)
-    assert (await post(sender, nord, old, by=two)).status == 200
-    assert await titles(nord) == ["Prüfung von Linsen"]
-
-
-async def test_guest_pins_the_hosts_retired_keys_and_no_second_current_one(
-    nord: RunningNode, sued: RunningNode
-) -> None:
-    one, two, three = (signer(sued, number) for number in (1, 2, 3))
-    show(
-        sued,
-        (two, KeyState.ACTIVE),
-        (one, KeyState.RETIRED),
-        (three, KeyState.ANNOUNCED),
+    one, two = signer(sued, 1), signer(sued, 2)
+    document = await update(
+        sued, nord, listed(two), listed(one), by=one, name="Anders", card=Card()
     )
-    created = await sued.partners.invite(sued.office)
-    await nord.partners.accept(nord.office, created.code)
+    assert (await post(sender, nord, document, by=one)).status == 202
     partner = await nord.partner(sued)
-    assert [key.key_id for key in partner.keys] == [two.key_id, one.key_id]
+    assert (partner.state, partner.key.key_id) == (TrustState.REQUESTED, two.key_id)
+    assert (partner.name, partner.card["field"]) == ("Sued", "Photonik")
+    # What its address shows is not the key of the request any more, or not yet.
+    with pytest.raises(ConflictError) as caught:
+        await nord.partners.confirm(nord.office, sued.base_url)
+    assert caught.value.code == "partner-key-differs"
 
 
-async def test_key_that_was_revoked_cannot_begin_a_new_partnership(
-    partners: Pair, sender: Sender
+# -- too much ---------------------------------------------------------------------
+
+
+async def test_more_new_keys_in_a_day_than_anybody_needs(
+    partners: Pair, sender: Sender, clock: MovableClock
 ) -> None:
     nord, sued = partners
+    one = signer(sued, 1)
+    listed_now = [listed(one)]
+    for number in range(2, 2 + KEYS_DAILY_MAX):
+        ended = [replace(key, revoked=START) for key in listed_now[1:]]
+        listed_now = [listed(one), listed(signer(sued, number)), *ended]
+        document = await update(sued, nord, *listed_now, by=one)
+        assert (await post(sender, nord, document, by=one)).status == 202
+    ended = [replace(key, revoked=START) for key in listed_now[1:]]
+    further = [listed(one), listed(signer(sued, 9)), *ended]
+    document = await update(sued, nord, *further, by=one)
+    async with Untouched(nord, sued):
+        answer = await post(sender, nord, document, by=one)
+    assert (answer.status, answer.code) == (429, "too-many-keys")
+    assert int(answer.headers["Retry-After"]) > 0
+    clock.advance(days=1, seconds=1)
+    assert (await post(sender, nord, document, by=one)).status == 202
+
+
+@pytest.mark.parametrize("name", ["Nord", "OST"])
+async def test_name_of_somebody_else_is_not_taken_over(
+    partners: Pair, ost: RunningNode, sender: Sender, name: str
+) -> None:
+    nord, sued = partners
+    await become_partners(nord, ost)
+    one = signer(sued, 1)
+    document = await update(sued, nord, listed(one), by=one, name=name)
+    assert (await post(sender, nord, document, by=one)).status == 202
+    assert (await nord.partner(sued)).name == "Sued"
+
+
+async def test_key_that_ends_while_its_update_is_on_the_way(partners: Pair) -> None:
+    """The door proved it with the keys of that moment; the transaction asks again."""
+    nord, sued = partners
     one, two = signer(sued, 1), signer(sued, 2)
-    revoked = listed(one, revoked=START)
-    document = await update(sued, nord, listed(two), revoked, by=one)
-    await post(sender, nord, document, by=one)
-    await nord.partners.end(nord.office, sued.base_url)
-    await nord.partners.close_unconfirmed(nord.office, sued.base_url)
-    await sued.partners.end(sued.office, nord.base_url)
-    await sued.partners.close_unconfirmed(sued.office, nord.base_url)
-    created = await nord.partners.invite(nord.office)
-    with pytest.raises(ConflictError) as caught:
-        await sued.partners.accept(sued.office, created.code)
-    assert caught.value.code == "guest-key-ended"
-    assert (await nord.partner(sued)).state is TrustState.ENDED
-    invitation = await sued.partners.invite(sued.office)
-    with pytest.raises(ConflictError) as caught:
-        await nord.partners.preview(nord.office, invitation.code)
-    assert caught.value.code == "partner-key-ended"
+    partner = await nord.partner(sued)
+    document = await update(sued, nord, listed(one), listed(two), by=one)
+    proven = parse_actor_update(
+        document, peer=known_peer(partner), address=nord.context.address
+    )
+    revoked = replace(partner.key, revoked=START)
+    anew = signer(sued, 1, seed="anew")
+    exchanged = replace(partner.key, id="anew", multibase=anew.key.public_key.multibase)
+    for key in (revoked, exchanged):
+
+        async def work(tx: Transaction, key: PartnerKey = key) -> None:
+            await store_keys(tx, partner.id, [key], at=START)
+
+        await nord.database.write(work)
+        changed = await nord.partner(sued)
+        async with Untouched(nord, sued):
+            with pytest.raises(ProofInvalidError):
+                await nord.database.write(
+                    lambda tx, changed=changed: nord.partners.receive_update(  # type: ignore[misc]
+                        tx, changed, proven
+                    )
+                )

@@ -13,8 +13,13 @@ from federation.handshake import format_code, parse_code
 from federation.ids import parse_base_url
 from federation.inbox import ACTIVITY_JSON
 from node.errors import ConflictError
+from node.exchange.wakeup import WakeUp
+from node.keys.telling import tell_everybody
 from node.partners.own_actor import own_actor
-from tests.http.nodes import START, RunningNode
+from node.storage.partners import update_partner
+from node.storage.received import list_received
+from node.storage.tables import received_entries
+from tests.http.nodes import OFFER, START, RunningNode
 from tests.http.sender import Sender, Untouched, as_bytes
 
 SECRET = b"0123456789"
@@ -145,3 +150,53 @@ async def test_what_both_speak_is_written_down_at_the_handshake(
         partner = await node.partner(peer)
         assert partner.protocol == "1.0"
         assert partner.agreed.capabilities == ("pages", "messages", "actor-updates")
+
+
+async def test_what_the_other_side_cannot_do_is_not_sent(
+    partners: tuple[RunningNode, RunningNode],
+) -> None:
+    """A partner that lists nothing gets no page, no message and no update of ours."""
+    nord, sued = partners
+    partner = await nord.partner(sued)
+
+    async def set_to(*names: str) -> None:
+        await nord.database.write(
+            lambda tx: update_partner(tx, partner.id, capabilities=names)
+        )
+
+    await set_to("something-new")
+    await nord.catalogue.publish(nord.office, OFFER)
+    waker = WakeUp()
+    told = await nord.database.write(lambda tx: tell_everybody(tx, nord.context, waker))
+    assert told == 0
+    before = list(sued.reached)
+    await nord.settle()
+    assert sued.reached == before
+    await set_to("pages", "actor-updates")
+    assert (
+        await nord.database.write(lambda tx: tell_everybody(tx, nord.context, waker))
+        == 1
+    )
+    await nord.settle()
+    assert sued.reached[len(before) :] == ["POST /inbox", "POST /inbox"]
+    assert (await nord.partner(sued)).digest_equal
+
+
+async def test_nobody_writes_to_a_node_that_takes_no_messages(
+    partners: tuple[RunningNode, RunningNode],
+) -> None:
+    nord, sued = partners
+    await nord.catalogue.publish(nord.office, OFFER)
+    await nord.settle()
+    anna = await sued.add_person("anna@sued.example", organisation="Firma")
+    async with sued.database.read() as tx:
+        (entry,) = await list_received(tx, where=received_entries.c.state == "present")
+    partner = await sued.partner(nord)
+    await sued.database.write(
+        lambda tx: update_partner(tx, partner.id, capabilities=("pages",))
+    )
+    before = await sued.tables()
+    with pytest.raises(ConflictError) as caught:
+        await sued.conversations.answer(anna, entry.uri, "Ist das noch frei?")
+    assert caught.value.code == "partner-takes-no-messages"
+    assert await sued.tables() == before

@@ -1,5 +1,6 @@
 """Whole nodes that can be stopped and started again in the same folder."""
 
+import json
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -124,3 +125,35 @@ async def connect(host: WholeNode, guest: WholeNode) -> None:
     await host.node.partners.confirm(host.office, guest.base_url, compared=True)
     await host.settle()
     await guest.settle()
+
+
+async def settle(*nodes: WholeNode) -> None:
+    """Let every node that is there deliver what waits."""
+    for node in nodes:
+        if not node.is_away:
+            await node.settle()
+
+
+async def advance(node: WholeNode) -> None:
+    """What the clockwork does, and the deliveries that follow."""
+    while await node.node.own_keys.advance():
+        pass
+    await node.settle()
+
+
+def states(node: WholeNode) -> dict[int, str]:
+    """Stage of each of our keys."""
+    return {key.number: key.state.value for key in node.node.context.keys.keys}
+
+
+def signed_by(document: bytes) -> int:
+    """Number of the key in a document's proof."""
+    method = json.loads(document)["proof"]["verificationMethod"]
+    return int(method.rpartition("-")[2])
+
+
+async def assert_equal(nord: WholeNode, other: WholeNode) -> None:
+    """Everything told is confirmed, and both digests agree."""
+    partner = await nord.partner(other)
+    assert partner.digest_equal is True, partner
+    assert partner.acked_seq == partner.head_seq

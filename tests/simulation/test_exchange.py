@@ -16,7 +16,8 @@ import pytest
 from federation.trust import TrustState
 from node.catalogue.model import EntryState
 from node.exchange import sending
-from node.storage.database import Database, PostgresDatabase, SqliteDatabase
+from node.storage.database import Database, SqliteDatabase
+from node.storage.postgres_database import PostgresDatabase
 from tests.postgres_server import PostgresServer
 from tests.simulation.world import Network, SimNode, VirtualClock, make_network
 

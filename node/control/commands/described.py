@@ -8,6 +8,7 @@ from node.catalogue.model import Entry
 from node.conversations.model import Conversation, Message
 from node.partners.directory import fingerprint
 from node.partners.model import Partner
+from node.partners.partner_keys import PartnerKeys
 from node.storage.ledger import LedgerCounts
 
 
@@ -48,8 +49,11 @@ def entry_document(entry: Entry, base_urls: Mapping[str, str]) -> dict[str, Any]
 
 
 def partner_document(partner: Partner, counts: LedgerCounts) -> dict[str, Any]:
-    """Describe a partner and how far both sides agree."""
-    return {
+    """Describe a partner and how far both sides agree.
+
+    `key_in_question` stands in it only while its key has to be compared.
+    """
+    document: dict[str, Any] = {
         "partner": partner.id,
         "base_url": partner.base_url,
         "name": partner.name,
@@ -65,6 +69,14 @@ def partner_document(partner: Partner, counts: LedgerCounts) -> dict[str, Any]:
             "checked_at": timestamp(partner.checked_at),
         },
     }
+    suspension = PartnerKeys.suspension(partner)
+    if suspension is not None:
+        document["key_in_question"] = {
+            "because": suspension.because.value,
+            "known": suspension.pinned,
+            "shown": suspension.offered,
+        }
+    return document
 
 
 def conversation_document(

@@ -65,6 +65,15 @@ async def confirm(node: "Node", request: ControlRequest) -> dict[str, Any]:
     return await _described(node, partner)
 
 
+async def confirm_key(node: "Node", request: ControlRequest) -> dict[str, Any]:
+    """Accept the key that a partner's address shows, as the office compared it."""
+    actor = await acting_person(node, request)
+    partner = await node.partners.confirm_key(
+        actor, request.text("partner"), fingerprint=request.text("fingerprint")
+    )
+    return await _described(node, partner)
+
+
 async def refuse(node: "Node", request: ControlRequest) -> dict[str, Any]:
     """Refuse a guest's request."""
     actor = await acting_person(node, request)

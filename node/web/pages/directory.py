@@ -4,13 +4,13 @@ from aiohttp import web
 
 from node.directory import DirectoryCluster, load_directory
 from node.feed.folding import fold, query_words
+from node.limits import SEARCH_CHARACTERS_MAX
 from node.web.i18n import current_language
 from node.web.pages.entry_fields import region_words
 from node.web.pages.wording import term
 from node.web.rendering import render
 
 PATH = "/clusterverzeichnis"
-_QUERY_MAX = 200  # characters
 
 
 async def show_directory(request: web.Request) -> web.Response:
@@ -20,7 +20,7 @@ async def show_directory(request: web.Request) -> web.Response:
     regions = {code for each in clusters for code in each.regions}
     country = _one_of(countries, request.query.get("land", ""))
     region = _one_of(regions, request.query.get("region", ""))
-    text = request.query.get("q", "").strip()[:_QUERY_MAX]
+    text = request.query.get("q", "").strip()[:SEARCH_CHARACTERS_MAX]
     found = [
         each
         for each in clusters

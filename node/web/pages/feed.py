@@ -12,6 +12,7 @@ from federation.trust import ESTABLISHED, TrustState
 from node.catalogue.model import Entry, EntryState
 from node.catalogue.publication import may_be_confirmed
 from node.feed.feed import FeedPage, FeedQuery
+from node.limits import SEARCH_CHARACTERS_MAX
 from node.members.model import Person, Role
 from node.partners.model import Partner
 from node.web.access import signed_in
@@ -28,7 +29,6 @@ from schemas import KINDS
 
 PATH: Final = "/start"
 _PARTNERS: Final = "partner"
-_QUERY_MAX: Final = 200  # characters
 _ENDS_SOON: Final = timedelta(days=14)
 _ENDING_SHOWN: Final = 5
 _LIVE: Final = ESTABLISHED
@@ -92,7 +92,7 @@ def _read_filter(request: web.Request) -> _Filter:
     page = request.query.get("seite", "1")
     return _Filter(
         kind=kind,
-        text=request.query.get("q", "").strip()[:_QUERY_MAX],
+        text=request.query.get("q", "").strip()[:SEARCH_CHARACTERS_MAX],
         page=int(page) if page.isascii() and page.isdigit() and len(page) < 6 else 1,  # noqa: PLR2004 - no list is that long
     )
 

@@ -9,7 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
 from federation.exchange import ViewDigest
-from federation.trust import TrustState
+from federation.trust import TrustAction, TrustState
 from federation.version import Version
 from node.mail.model import Mail, MailKind
 from node.members.model import Organisation, Person, Role
@@ -21,6 +21,7 @@ from node.storage import (
     nonces,
     outgoing,
     partners,
+    quotas,
     received,
     sign_in,
     views,
@@ -388,3 +389,34 @@ async def test_mails_wait_for_their_time(filled: Database, now: datetime) -> Non
         early = now - timedelta(microseconds=1)
         assert await mail.due_mails(tx, now=early, limit=5) == []
         assert await mail.due_mails(tx, now=now, limit=5) == [made]
+
+
+async def test_only_what_could_change_nothing_again_is_forgotten(
+    filled: Database, now: datetime
+) -> None:
+    kinds = [
+        TrustAction.MESSAGE,
+        TrustAction.NOTICE_ACCEPT,
+        TrustAction.NOTICE_REJECT,
+        TrustAction.NOTICE_LEAVE,
+        TrustAction.UPDATE_ACTOR,
+    ]
+
+    async def process(tx: Transaction) -> None:
+        for kind in kinds:
+            for name, at in (("old", now), ("new", now + timedelta(days=30))):
+                await nonces.add_processed(
+                    tx, f"{kind.value}-{name}", partner_id="r1", at=at, kind=kind.value
+                )
+
+    await filled.write(process)
+    later = now + timedelta(days=1)
+    assert await filled.write(lambda tx: nonces.forget_processed(tx, before=later)) == 3
+    async with filled.read() as tx:
+        for kind in kinds:
+            stays = kind in {TrustAction.NOTICE_LEAVE, TrustAction.UPDATE_ACTOR}
+            assert await nonces.has_processed(tx, f"{kind.value}-old") is stays
+            assert await nonces.has_processed(tx, f"{kind.value}-new")
+        assert await quotas.count_activities(tx, "r1", since=later) == 5
+        assert await quotas.count_activities(tx, "r2", since=later) == 0
+        assert await quotas.count_remembered(tx, "r1") == 0

@@ -7,7 +7,8 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from node.errors import UnavailableError
-from node.storage.database import POSTGRES_ATTEMPTS, PostgresDatabase, Transaction
+from node.storage.database import Transaction
+from node.storage.postgres_database import POSTGRES_ATTEMPTS, PostgresDatabase
 
 
 async def test_a_deadlock_is_tried_again(postgres_url: str) -> None:

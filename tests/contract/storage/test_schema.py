@@ -1,17 +1,21 @@
 """The revisions make exactly the tables that the program works with."""
 
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, create_engine, text
 
 from node.errors import ConflictError
 from node.storage.database import Database, SqliteDatabase, Transaction
-from node.storage.schema import SchemaStatus, migrate, schema_state
+from node.storage.schema import HEAD, SchemaStatus, migrate, schema_state
 from node.storage.tables import metadata
 
 
@@ -86,3 +90,23 @@ async def test_failing_revision_leaves_nothing(empty_database: Database) -> None
 
     assert await empty_database.run_sync(tables) == {"messages"}
     assert (await schema_state(empty_database)).status is SchemaStatus.EMPTY
+
+
+def test_the_newest_revision_is_the_one_that_is_named() -> None:
+    config = Config()
+    config.set_main_option("script_location", "node.storage:migrations")
+    config.set_main_option("path_separator", "os")
+    assert ScriptDirectory.from_config(config).get_current_head() == HEAD
+
+
+def test_a_current_database_needs_no_alembic_and_no_asynchronous_driver() -> None:
+    """Both are large, and a node on SQLite that is up to date uses neither."""
+    code = (
+        "import sys, node.app, node.web.server, admin_ui.routes\n"
+        "print([n for n in ('alembic', 'psycopg', 'sqlalchemy.ext.asyncio')"
+        " if n in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "[]"

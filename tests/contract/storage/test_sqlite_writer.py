@@ -7,7 +7,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from sqlalchemy import event, text
+from sqlalchemy import text
 
 from node.errors import UnavailableError
 from node.storage.database import SqliteDatabase, Transaction, Work, open_database
@@ -58,11 +58,9 @@ def on_disk(path: Path) -> list[int]:
 
 def statements_of(database: SqliteDatabase) -> list[str]:
     seen: list[str] = []
-
-    def note(_connection, _cursor, statement, *_rest) -> None:  # type: ignore[no-untyped-def]
-        seen.append(statement)
-
-    event.listen(database._write_engine, "before_cursor_execute", note)
+    connection = database._write_connection
+    assert connection is not None
+    connection._driver.set_trace_callback(seen.append)
     return seen
 
 

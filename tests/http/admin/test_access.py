@@ -20,6 +20,7 @@ def addresses(office: Office) -> list[tuple[str, str]]:
                 ("{mail_id}", "x"),
                 ("{list}", "personen"),
                 ("{step}", "pausieren"),
+                ("{key_step}", "wechseln"),
                 ("{kind}", "event"),
             ):
                 path = path.replace(name, value)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import json
+from dataclasses import replace
 from typing import Any
 
 from hypothesis import given
@@ -12,15 +13,18 @@ from hypothesis import strategies as st
 
 from federation.canonical import canonical_bytes
 from federation.documents import (
+    ActorUpdate,
     Removal,
     SentRange,
     build_actor,
+    build_actor_update,
     build_message,
     build_notice,
     build_partner_request,
     build_receipt,
     build_withdrawal,
     parse_actor,
+    parse_actor_update,
     parse_entry,
     parse_message,
     parse_notice,
@@ -54,6 +58,16 @@ DOCUMENTS: dict[str, dict[str, Any]] = {
     "notice": build_notice(
         A.notice(B, NoticeType.ACCEPT), signer=A.signer, created=NOW
     ).document,
+    "update": build_actor_update(
+        ActorUpdate(
+            id=A.activity_id(),
+            actor=replace(A.actor, updated=NOW),
+            recipient=B.address.actor,
+            published=NOW,
+        ),
+        signer=A.signer,
+        created=NOW,
+    ).document,
     "request": build_partner_request(
         A.actor,
         host=B.actor,
@@ -78,6 +92,8 @@ def parse(name: str, document: dict[str, Any]) -> Any:
             return parse_receipt(document, peer=A.peer, address=B.address, sent=sent)
         case "message":
             return parse_message(document, peer=A.peer, address=B.address)
+        case "update":
+            return parse_actor_update(document, peer=A.peer, address=B.address)
         case "notice":
             return parse_notice(document, peer=A.peer, address=B.address)
         case _:

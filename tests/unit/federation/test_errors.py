@@ -14,10 +14,13 @@ def peer_errors() -> list[type[errors.PeerError]]:
 
 
 def test_every_refusal_has_a_status_and_a_code() -> None:
+    ours = {errors.BusyError, errors.FaultError}
     for kind in peer_errors():
+        if kind is errors.MethodNotAllowedError:
+            continue  # takes methods, not a sentence
         problem = problem_document(kind("Bitte prüfen."))
         assert problem["status"] == kind.status
-        assert 400 <= kind.status < 500
+        assert (400 <= kind.status < 500) != (kind in ours)
         assert problem["type"].startswith("https://w3id.org/spalier/problems#")
         assert problem["detail"] == "Bitte prüfen."
 
@@ -32,3 +35,9 @@ def test_members_never_replace_the_standard_ones() -> None:
 def test_the_log_text_holds_status_and_code() -> None:
     error = errors.ProofInvalidError("The proof does not verify.")
     assert str(error) == "401 proof-invalid: The proof does not verify."
+
+
+def test_other_methods_are_refused_with_the_ones_that_are_known() -> None:
+    error = errors.MethodNotAllowedError(("GET", "HEAD"))
+    assert (error.status, error.allowed) == (405, ("GET", "HEAD"))
+    assert problem_document(error)["detail"] == "Possible here: GET, HEAD."

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import socket
 from typing import Any
 
@@ -8,15 +9,18 @@ import pytest
 import schemas
 from federation import jsonld
 from federation.documents import (
+    ActorUpdate,
     NoticeType,
     Removal,
     build_actor,
+    build_actor_update,
     build_message,
     build_notice,
     build_partner_request,
     build_receipt,
     build_withdrawal,
 )
+from federation.documents.tombstone import build_tombstone
 from federation.errors import ContextNotAllowedError, MalformedError, SchemaInvalidError
 from tests.unit.federation.nodes import NOW, Bytes, Node, contents
 
@@ -29,8 +33,16 @@ def every_document(node: Node, other: Node) -> list[dict[str, Any]]:
         for kind in schemas.KINDS
         for content in contents(kind)
     ]
+    update = ActorUpdate(
+        id=node.activity_id(),
+        actor=dataclasses.replace(node.actor, updated=NOW),
+        recipient=other.address.actor,
+        published=NOW,
+    )
     return [
         build_actor(node.actor),
+        build_actor_update(update, signer=node.signer, created=NOW).document,
+        build_tombstone(node.entry_id(), address=node.address),
         *(entry.document for entry in entries),
         removal.document,
         node.page(*entries, Removal(removal.document)),
@@ -91,6 +103,34 @@ def fields_of(schema: Any, *, opaque: set[str]) -> set[str]:
     for key in ("items", "else", "then"):
         if isinstance(schema.get(key), dict):
             found |= fields_of(schema[key], opaque=opaque)
+    return found
+
+
+def test_every_type_of_every_wire_schema_has_a_meaning() -> None:
+    """Documents are read by `type` alone where they are not expanded."""
+    names = set()
+    for name in schemas.schema_names():
+        if name.startswith("wire/"):
+            names |= types_of(schemas.load_schema(name))
+    assert {"Create", "Delete", "Intent", "Multikey", "Proposal", "Receipt"} <= names
+    iris = {name: jsonld.type_iri(name) for name in names}
+    assert [name for name, iri in iris.items() if iri.startswith("_:")] == []
+    # Two names of one type would be two ways to be understood.
+    assert len(set(iris.values())) == len(names)
+
+
+def types_of(schema: Any) -> set[str]:
+    found: set[str] = set()
+    if isinstance(schema, list):
+        for part in schema:
+            found |= types_of(part)
+    if isinstance(schema, dict):
+        kind = schema.get("properties", {}).get("type", {})
+        if isinstance(kind, dict):
+            found |= {each for each in kind.get("enum", []) if isinstance(each, str)}
+            found |= {kind["const"]} if "const" in kind else set()
+        for part in schema.values():
+            found |= types_of(part)
     return found
 
 

@@ -12,11 +12,13 @@ PACKAGES = ("federation", "node", "admin_ui", "schemas")
 
 def files_with(text: str) -> list[str]:
     return sorted(
-        path.relative_to(ROOT).as_posix()
-        for package in PACKAGES
-        for path in (ROOT / package).rglob("*.py")
-        for line in path.read_text(encoding="utf-8").splitlines()
-        if text in line and not line.lstrip().startswith(("class ", "def "))
+        {
+            path.relative_to(ROOT).as_posix()
+            for package in PACKAGES
+            for path in (ROOT / package).rglob("*.py")
+            for line in path.read_text(encoding="utf-8").splitlines()
+            if text in line and not line.lstrip().startswith(("class ", "def "))
+        }
     )
 
 
@@ -24,7 +26,17 @@ def files_with(text: str) -> list[str]:
     ("text", "place"),
     [
         ("AuthenticatedRequest(", "federation/inbox.py"),
-        ("AuthenticatedPull(", "federation/inbox.py"),
+        # Each step of a door is made by its function alone (SPEC PRT-044).
+        ("RequestHead(", "federation/transport/server.py"),
+        ("AdmittedHead(", "federation/inbox.py"),
+        ("ReceivedRequest(", "federation/transport/server.py"),
+        ("ClaimedRequest(", "federation/inbox.py"),
+        ("AdmittedRequest(", "federation/inbox.py"),
+        ("PermittedPull(", "federation/inbox.py"),
+        ("ReadActivity(", "federation/inbox.py"),
+        ("PermittedActivity(", "federation/inbox.py"),
+        ("ProvenActivity(", "federation/inbox.py"),
+        ("NamedInvitation(", "federation/inbox.py"),
         ("ClientSession(", "federation/transport/client.py"),
         ("json.loads(", "federation/strict_json.py"),
     ],

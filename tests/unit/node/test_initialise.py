@@ -24,8 +24,9 @@ from node.errors import (
 from node.initialise import Initialised, initialise
 from node.instance_lock import acquire
 from node.node_key import load_key
-from node.storage.database import PostgresDatabase, open_database
+from node.storage.database import open_database
 from node.storage.node_state import require_node_state
+from node.storage.postgres_database import PostgresDatabase
 from node.storage.schema import SchemaStatus, schema_state
 
 NOW = datetime.datetime(2026, 3, 2, 8, 0, tzinfo=datetime.UTC)

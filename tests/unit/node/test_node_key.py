@@ -10,8 +10,15 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
 )
 
+from federation.keys import SigningKey
 from node.errors import ConfigInvalidError, ConflictError, UnavailableError
-from node.node_key import create_key, load_key
+from node.node_key import (
+    create_key,
+    load_key,
+    remove_key,
+    store_key,
+    stored_numbers,
+)
 
 
 class Counting:
@@ -106,3 +113,37 @@ def test_folder_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(UnavailableError) as caught:
         create_key(tmp_path / "missing", Counting())
     assert caught.value.path == str(tmp_path / "missing" / "node.key")
+
+
+def test_later_keys_have_files_of_their_own(tmp_path: Path) -> None:
+    for number in (1, 2, 12):
+        create_key(tmp_path, Counting(), number=number)
+    (tmp_path / "node-1.key").touch()
+    (tmp_path / "node-02.key").touch()
+    (tmp_path / "node-x.key").touch()
+    assert stored_numbers(tmp_path) == [1, 2, 12]
+    assert (tmp_path / "node-12.key").exists()
+    with pytest.raises(ConflictError):
+        create_key(tmp_path, Counting(), number=12)
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o644, 0o400])
+def test_key_that_has_ended_is_removed_whatever_its_mode(
+    tmp_path: Path, mode: int
+) -> None:
+    key = create_key(tmp_path, Counting(), number=2)
+    (tmp_path / "node-2.key").chmod(mode)
+    assert remove_key(tmp_path, key.public_key, number=2)
+    assert stored_numbers(tmp_path) == []
+    assert not remove_key(tmp_path, key.public_key, number=2)
+
+
+def test_only_the_named_key_is_removed(tmp_path: Path) -> None:
+    other = SigningKey.from_bytes(bytes(32))
+    store_key(tmp_path, other, number=2)
+    mine = create_key(tmp_path, Counting()).public_key
+    assert not remove_key(tmp_path, mine, number=2)
+    assert load_key(tmp_path, number=2).public_key == other.public_key
+    (tmp_path / "node-3.key").symlink_to(tmp_path / "node.key")
+    assert not remove_key(tmp_path, mine, number=3)
+    assert load_key(tmp_path).public_key == mine

@@ -205,6 +205,7 @@ def _create_processed_activities() -> None:
         "processed_activities",
         sa.Column("activity_id", sa.String(length=512), nullable=False),
         sa.Column("partner_id", sa.String(length=64), nullable=False),
+        sa.Column("kind", sa.String(length=24), nullable=False),
         sa.Column("at", sa.BigInteger(), nullable=False),
         sa.ForeignKeyConstraint(
             ["partner_id"],

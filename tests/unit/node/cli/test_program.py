@@ -14,6 +14,7 @@ from node.cli.wording import language_of, speak
 
 COMMANDS = {
     "answer",
+    "conform",
     "demo",
     "doctor",
     "entry confirm",
@@ -26,6 +27,15 @@ COMMANDS = {
     "entry withdraw",
     "feed",
     "init",
+    "keys activate",
+    "keys backup",
+    "keys check",
+    "keys list",
+    "keys replace",
+    "keys restore",
+    "keys retire",
+    "keys revoke",
+    "keys rotate",
     "ledger",
     "members add",
     "members import",
@@ -34,6 +44,7 @@ COMMANDS = {
     "partner accept",
     "partner close",
     "partner confirm",
+    "partner confirm-key",
     "partner end",
     "partner invite",
     "partner list",
@@ -75,9 +86,9 @@ def test_every_command_has_help_and_the_common_options(name: str) -> None:
     for each in command.params:
         if isinstance(each, click.Option) and not each.hidden:
             assert each.help, each.opts
-    if name not in {"demo", "version"}:
+    if name not in {"conform", "demo", "version"}:
         assert "--node" in options
-    if name not in {"demo", "version", "serve", "doctor"}:
+    if name not in {"conform", "demo", "version", "serve", "doctor"}:
         assert {"--as", "--yes"} <= options
 
 

@@ -99,48 +99,12 @@ from federation.transport.server import (
 from federation.trust import TrustState
 from federation.version import Version
 from node.clock import SystemClock, SystemRandom
+from tests.unit.node.conform.bugs import BUGS
 
 SECRET = b"\x00\x11\x22\x33\x44\x55\x66\x77\x88\x99"
 EPOCH = "0123456789abcdef" * 2
 NOW = datetime(2026, 11, 21, 10, tzinfo=UTC)
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-
-# Every wrong behaviour, and what it is.
-BUGS = {
-    "actor-odd": "the actor is no actor of this protocol",
-    "actor-fraction": "the actor has a fraction in it",
-    "actor-old": "no caching, no 304, HEAD and 405 as they come",
-    "discovery-odd": "WebFinger and NodeInfo say something else",
-    "forgives": "every refusal at inbox, outbox and entries is a yes",
-    "forgives-guests": "every refusal of a partner request is a yes",
-    "refuses-guests": "no partner request is taken",
-    "refuses-partners": "a confirmed partner is refused",
-    "hurries": "entries flow before the confirmation",
-    "trusts-addresses": "the guest's actor is never read",
-    "never-confirms": "the office does not answer",
-    "lax-http": "doubled fields, other hosts and content codings are taken",
-    "forgets-nonces": "replays are taken",
-    "older-wins": "a lower version replaces a higher one",
-    "withdrawn-returns": "a version that was withdrawn comes back",
-    "deleted-returns": "a later version comes after a deletion",
-    "equivocates": "the second content of a version replaces the first",
-    "keeps-withdrawn": "withdrawals are not applied",
-    "keeps-first": "a higher version does not replace a lower one",
-    "drops-unknown": "an unknown kind is not kept",
-    "stumbles": "one faulty entry makes the page refused",
-    "wrong-digest": "the receipt's digest is another one",
-    "vague-gap": "a gap does not say where to continue",
-    "tells-hidden": "a hidden entry is answered otherwise than an absent one",
-    "signs-nothing": "a pulled page is not signed",
-    "gives-old-pages": "a pull behind the head gives the first page",
-    "other-document": "an entry's address gives another document",
-    "once-only": "what came before is a conflict",
-    "sends-rubbish": "it sends a page by a key of its own invention",
-    "keeps-old-keys": "retired keys still sign",
-    "faults": "some answers are 500, some set cookies, some limits name no time",
-    "mute": "some connections just end",
-    "clock-off": "the clock is an hour wrong",
-}
 
 
 async def _what_arrives(request: web.Request) -> bytes:
@@ -152,6 +116,11 @@ async def _what_arrives(request: web.Request) -> bytes:
             return await request.read()
     except TimeoutError:
         return b""
+
+
+def _has_update(document: dict[str, Any]) -> bool:
+    items = document.get("orderedItems", [])
+    return any(item.get("type") == "Update" for item in items)
 
 
 class LittleHost:
@@ -230,7 +199,7 @@ class LittleHost:
         if "clock-off" in self.bugs:
             response.headers["Date"] = "Sat, 21 Nov 2020 10:00:00 GMT"
         if "faults" in self.bugs:
-            response.set_cookie("seen", "1")
+            response.headers.add("Set-Cookie", "seen=1")
 
     def _guarded(self, handler: Handler) -> Handler:
         async def answer(request: web.Request) -> web.StreamResponse:
@@ -326,7 +295,7 @@ class LittleHost:
                 received_at=self.clock.now(),
             )
         try:
-            async with asyncio.timeout(1):
+            async with asyncio.timeout(0.2):
                 return await read_request(
                     admit(head, rates=self.rates),
                     request,
@@ -345,6 +314,11 @@ class LittleHost:
     async def find_by_key(self, key_id: str, /) -> KnownPeer | None:
         peer = self.peer
         if peer is None or all(key.key_id != key_id for key in peer.keys):
+            if "fetches-keys" in self.bugs and "127.0.0.1" in key_id:
+                async with FederationClient(
+                    clock=self.clock, random=self.random, allow_loopback_http=True
+                ) as client:
+                    await client.fetch_actor(BaseUrl(key_id.partition("/actor")[0]))
             return None
         if "keeps-old-keys" in self.bugs:
             keys = tuple(replace(key, expires=None) for key in peer.keys)
@@ -444,6 +418,8 @@ class LittleHost:
         )
         proven = prove(permitted, address=self.address)
         content = proven.content
+        if "only-creates" in self.bugs and _has_update(permitted.read.document):
+            raise SchemaInvalidError("/orderedItems: This is no Create.")
         assert self.guest is not None
         decided = decide(
             proven,
@@ -469,8 +445,12 @@ class LittleHost:
             if content.about != self.entry.document["id"]:
                 raise NotFoundError("There is no such entry.")
         elif isinstance(content, Notice):
+            if self.peer.state is TrustState.ENDED and "once-only" in self.bugs:
+                raise NotPermittedError("Again?", code="conflict")
             self.peer = replace(self.peer, state=TrustState.ENDED)
         elif isinstance(content, ActorUpdate):
+            if len(self.peer.keys) > 1 and "once-only" in self.bugs:
+                raise NotPermittedError("Again?", code="conflict")
             self._take_update(content)
 
     def _take_update(self, update: ActorUpdate) -> None:

@@ -6,14 +6,18 @@ import asyncio
 import socket
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Final
 
 import pytest
 
 from node.clock import SystemClock, SystemRandom
+from node.conform import json_checks
 from node.conform.checks import Outcome, Result
 from node.conform.run import Order, Report, visit_node
+from node.conform.stranger_checks import INBOX_CHECKS, READING_CHECKS, SLOW_CHECKS
 from node.conform.table import CHECKS
-from tests.unit.node.conform.little_host import BUGS, LittleHost
+from tests.unit.node.conform.bugs import BUGS
+from tests.unit.node.conform.little_host import LittleHost
 
 
 @dataclass(frozen=True)
@@ -85,13 +89,16 @@ RUNS = (
     ),
     _run("forgives", f"{_INBOX} {_REFUSED_PAGES}"),
     _run("forgives-guests hurries", f"{_GUESTS} handshake-waits"),
-    _run("refuses-guests", "handshake-taken"),
+    _run(
+        "refuses-guests fetches-keys",
+        "handshake-taken handshake-newer unknown-key-not-fetched",
+    ),
     _run("never-confirms", "handshake-confirmed"),
     _run(
         "lax-http forgets-nonces trusts-addresses",
         """
-        inbox-foreign-host inbox-twice-signature inbox-twice-content-type
-        inbox-content-coding inbox-absolute-target outbox-body entries-body
+        inbox-foreign-host inbox-twice-signature inbox-content-coding
+        inbox-absolute-target outbox-body entries-body
         signature-replayed pull-replayed handshake-key-compared
         """,
     ),
@@ -102,17 +109,20 @@ RUNS = (
     ),
     _run(
         "keeps-withdrawn keeps-first stumbles tells-hidden signs-nothing once-only "
-        "sends-rubbish keeps-old-keys",
+        "sends-rubbish",
         """
         withdrawal end-withdrawn entry-newer entry-mended withdrawal-then-later
-        entry-faulty entry-too-large entry-contradiction entry-foreign-inside
-        entries-absent pull-signed message-again handshake-repeated
-        partner-sends-right key-retired
+        entry-faulty entry-too-large entry-day-in-details entry-contradiction
+        entry-foreign-inside
+        entries-absent pull-signed message-again leave-again key-retires
+        handshake-repeated
+        partner-sends-right
         """,
     ),
     _run(
-        "wrong-digest gives-old-pages other-document",
+        "wrong-digest gives-old-pages other-document only-creates",
         """
+        entry-in-update
         page-receipt page-empty page-again page-overlap page-refusals-store-nothing
         key-new-signs key-old-proofs pull-nothing-new entry-as-told
         """,
@@ -122,7 +132,7 @@ RUNS = (
         "refuses-partners",
         """
         signature-past signature-future signature-covers-more signature-tag
-        signature-other-key signature-other-target digest-sha-512 digest-one-wrong
+        digest-sha-512
         partner-equal-keys withdrawal-foreign-entry withdrawal-foreign-actor
         accept-unknown-request accept-own-request leave-foreign-object
         leave-foreign-receiver update-foreign-address pull-no-position
@@ -133,6 +143,7 @@ RUNS = (
         """,
     ),
     _run("faults clock-off", "no-server-fault retry-after no-cookies clock"),
+    _run("keeps-old-keys", "key-retired"),
     _run("mute", "always-an-answer"),
 )
 
@@ -179,12 +190,46 @@ def reports() -> dict[tuple[str, ...], Report]:
     """One visit for each run."""
 
     async def all_of_them() -> dict[tuple[str, ...], Report]:
-        return {run.bugs: await visited(*run.bugs) for run in RUNS}
+        found = {run.bugs: await visited(*run.bugs) for run in RUNS}
+        return {**found, YES: await visited_yes_man()}
 
     return asyncio.run(all_of_them())
 
 
 Reports = dict[tuple[str, ...], Report]
+YES: Final = ("says yes to everything",)
+
+
+async def visited_yes_man() -> Report:
+    """Visit a server that answers whatever it gets with 200, below any library."""
+
+    async def answer(
+        reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        await reader.read(65_536)
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        return await visit_node(
+            Order(target=f"http://127.0.0.1:{port}", allow_loopback_http=True),
+            clock=SystemClock(),
+            random=SystemRandom(),
+            progress=lambda _outcome: None,
+            tell=lambda _sentence: None,
+        )
+
+
+def test_who_says_yes_to_everything_fails_every_refusal(reports: Reports) -> None:
+    found = failed(reports[YES])
+    refusals = {
+        check.id
+        for check in (*READING_CHECKS, *INBOX_CHECKS, *SLOW_CHECKS, *json_checks.CHECKS)
+    }
+    assert refusals - found.keys() == set()
 
 
 @pytest.mark.parametrize("run", RUNS, ids=lambda run: "+".join(run.bugs) or "right")

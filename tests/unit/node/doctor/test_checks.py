@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from sqlalchemy import create_engine, insert, text, update
 
+from federation.limits import ENTRIES_HELD_MAX
 from federation.trust import TrustState
 from node import instance_lock
 from node.clock import SystemClock, SystemRandom
@@ -36,6 +37,7 @@ from node.doctor.folder_checks import (
     ServingCheck,
 )
 from node.doctor.key_checks import KeyBackupCheck, KeyChangeCheck, KeyCheck
+from node.doctor.limit_checks import LimitsCheck
 from node.initialise import initialise
 from node.keys.model import KeyState
 from node.keys.rules import WAITING_DAYS
@@ -227,6 +229,25 @@ def test_key_file_that_the_database_does_not_know(subject: Subject) -> None:
     note, sound = KeyCheck().findings(subject)
     assert (note.severity, sound.severity) == (Severity.NOTE, Severity.OK)
     assert "node-2.key" in note.message
+
+
+def test_key_file_that_has_outlived_its_key(subject: Subject) -> None:
+    assert subject.facts is not None
+    (first,) = subject.facts.keys
+    second = create_key(subject.folder, SystemRandom(), number=2).public_key
+    active = replace(first, number=2, multibase=second.multibase)
+    now = replace(subject, now=NOW)
+    for ended, severities in (
+        ({"state": KeyState.RETIRED}, [Severity.WARNING, Severity.OK]),
+        ({"state": KeyState.REVOKED, "revoked_at": NOW}, [Severity.OK]),
+        (
+            {"state": KeyState.REVOKED, "revoked_at": NOW - timedelta(days=31)},
+            [Severity.WARNING, Severity.OK],
+        ),
+    ):
+        keys = (replace(first, **ended), active)
+        found = list(KeyCheck().findings(with_facts(now, keys=keys)))
+        assert [each.severity for each in found] == severities
 
 
 def test_key_without_a_database(subject: Subject) -> None:
@@ -444,3 +465,19 @@ def test_room_on_the_disk(
 def test_facts_without_a_current_schema_have_no_rows() -> None:
     schema = SchemaState(SchemaStatus.EMPTY, None, "0001")
     assert DatabaseFacts("sqlite", schema, None, (), None, 0).latest is None
+
+
+def test_raised_limits_and_partners_that_fill_their_share(subject: Subject) -> None:
+    assert only(LimitsCheck(), subject).severity is Severity.OK
+    config = load_config(subject.folder, {"SPALIER_LIMITS__FACTOR": "1000"})
+    raised = only(LimitsCheck(), replace(subject, config=config))
+    assert raised.severity is Severity.WARNING
+    assert "1000" in raised.message
+    assert subject.facts is not None
+    for remembered, severity in (
+        (int(ENTRIES_HELD_MAX * 0.8) - 1, Severity.OK),
+        (int(ENTRIES_HELD_MAX * 0.8), Severity.WARNING),
+    ):
+        each = PartnerFacts(partner(), LedgerCounts(5, 5, 0, 12), remembered)
+        found = only(LimitsCheck(), with_facts(subject, partners=(each,)))
+        assert found.severity is severity

@@ -1,0 +1,372 @@
+"""Examples of every document of the protocol; `wire_vectors` writes them down.
+
+Every document is really signed, with two keys that everybody knows; nothing in it
+depends on the time or on chance, so that the same code writes the same bytes.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+import schemas
+from federation import discovery
+from federation.documents import (
+    ActorDocument,
+    ActorUpdate,
+    Card,
+    EntryDocument,
+    EntryOwner,
+    Message,
+    MessageAuthor,
+    Notice,
+    NoticeType,
+    OwnerOrganisation,
+    OwnerPerson,
+    Receipt,
+    Refusal,
+    Removal,
+    Signer,
+    Upsert,
+    Withdrawal,
+    WithdrawalMode,
+    build_actor,
+    build_actor_update,
+    build_entry,
+    build_message,
+    build_notice,
+    build_page,
+    build_partner_request,
+    build_receipt,
+    build_withdrawal,
+)
+from federation.documents.signed import SignedDocument, sign
+from federation.documents.tombstone import build_tombstone
+from federation.errors import (
+    MalformedError,
+    PeerError,
+    SchemaInvalidError,
+    SignatureInvalidError,
+)
+from federation.exchange import Gap, ViewDigest, position_gap
+from federation.ids import BaseUrl, NodeAddress
+from federation.keys import SigningKey
+from federation.peers import PinnedKey
+from federation.rates import too_many
+from federation.transport.problems import problem_document
+from federation.version import Version
+
+if TYPE_CHECKING:
+    from federation.json_types import JsonObject
+
+NOW: Final = datetime(2026, 11, 21, 10, 0, tzinfo=UTC)
+SECRET: Final = bytes.fromhex("00112233445566778899")
+EPOCH: Final = "0123456789abcdef" * 2
+KINDS: Final = tuple(schemas.KINDS)
+
+
+class Labelled:
+    """Bytes that look random and follow from a label."""
+
+    def __init__(self, label: str) -> None:
+        self._label = label
+        self._count = 0
+
+    def bytes(self, count: int, /) -> bytes:
+        """Return the next bytes."""
+        self._count += 1
+        text = f"{self._label}/{self._count}"
+        return hashlib.shake_256(text.encode()).digest(count)
+
+
+class Node:
+    """A node of the examples."""
+
+    def __init__(self, host: str, name: str, *, first_byte: int) -> None:
+        self.address = NodeAddress(BaseUrl(f"https://{host}"))
+        self.seed = bytes(range(first_byte, first_byte + 32))
+        self.name = name
+        self.signer = Signer(self.address, SigningKey.from_bytes(self.seed), 1)
+        self.random = Labelled(host)
+
+    @property
+    def keys(self) -> tuple[PinnedKey, ...]:
+        """The pinned key."""
+        return (PinnedKey(self.signer.key_id, self.signer.key.public_key),)
+
+    @property
+    def actor(self) -> ActorDocument:
+        """The actor."""
+        return ActorDocument(
+            base_url=self.address.base_url,
+            name=self.name,
+            keys=self.keys,
+            card=Card(
+                field="Photonik",
+                regions=("DE-HE",),
+                founded=2001,
+                members=90,
+                languages=("de", "en"),
+            ),
+            updated=NOW,
+        )
+
+    def local(self, label: str) -> str:
+        """Return a local id that follows from a label."""
+        raw = hashlib.sha256(f"{self.name}/{label}".encode()).digest()[:16]
+        return base64.b32encode(raw).decode("ascii").rstrip("=").lower()
+
+    def entry_id(self, label: str) -> str:
+        """Return the id of an entry."""
+        return self.address.entry(self.local(label))
+
+    def activity_id(self, label: str) -> str:
+        """Return the id of an activity."""
+        return self.address.activity(self.local(label))
+
+
+HOST: Final = Node("spalier.optence.example", "Beispiel-Netz Optik", first_byte=0)
+GUEST: Final = Node("spalier.swissmem.example", "Beispiel-Netz Laser", first_byte=32)
+
+
+def entry(kind: str, *, counter: int = 1, public: bool = False) -> SignedDocument:
+    """Return the entry of a kind: the content of its first valid example."""
+    example = schemas.examples(kind, valid=True)[0].document
+    content = schemas.split_file(example)[0]
+    document = EntryDocument.from_content(
+        content,
+        id=HOST.entry_id(kind),
+        version=Version(1, counter),
+        published=NOW,
+        updated=NOW + timedelta(days=counter - 1),
+        owner=EntryOwner(
+            OwnerOrganisation("Muster Optik GmbH", region="DE-HE"),
+            OwnerPerson("Erika Beispiel"),
+        ),
+        public=public,
+    )
+    return build_entry(document, signer=HOST.signer, created=NOW)
+
+
+def unknown_kind() -> SignedDocument:
+    """Return an entry of a kind that this version does not know."""
+    known = entry("organisation_profile").document
+    changed: JsonObject = {
+        **{name: value for name, value in known.items() if name != "proof"},
+        "id": HOST.entry_id("unknown"),
+        "kind": "shared_laboratory",
+        "details": {"seats": 12},
+    }
+    return sign(changed, signer=HOST.signer, created=NOW)
+
+
+def withdrawal(*, deletes: bool = False) -> SignedDocument:
+    """Return a withdrawal or a deletion."""
+    name = "deletion" if deletes else "withdrawal"
+    return build_withdrawal(
+        Withdrawal(
+            id=HOST.activity_id(name),
+            entry_id=HOST.entry_id("technology_offer" if deletes else "event"),
+            version=Version(1, 2),
+            mode=WithdrawalMode(name),
+            published=NOW,
+        ),
+        signer=HOST.signer,
+        created=NOW,
+    )
+
+
+def page() -> dict[str, Any]:
+    """Return a page of two entries and a withdrawal, with a gap in its positions."""
+    items: list[Upsert | Removal] = [
+        Upsert(entry("capacity_offer").document, is_first=True),
+        Upsert(entry("capacity_request", counter=2).document, is_first=False),
+        Removal(withdrawal().document),
+    ]
+    return build_page(
+        items, address=HOST.address, epoch=EPOCH, first=41, last=44, head=57
+    )
+
+
+def empty_page() -> dict[str, Any]:
+    """Return a page that says that there is nothing new."""
+    return build_page([], address=HOST.address, epoch=EPOCH, first=58, last=57, head=57)
+
+
+def receipt() -> SignedDocument:
+    """Return the receipt for `page`: one entry held, one kept out."""
+    held = entry("capacity_offer")
+    view = ViewDigest()
+    view.add(str(held.document["id"]), Version(1, 1), held.content_hash)
+    refused = Refusal(
+        HOST.entry_id("capacity_request"),
+        Version(1, 2),
+        "/equipment_class: This field is missing.",
+    )
+    return build_receipt(
+        Receipt(
+            id=GUEST.activity_id("receipt"),
+            actor=GUEST.address.actor,
+            partner=HOST.address.actor,
+            epoch=EPOCH,
+            position=44,
+            held=1,
+            digest=view.hex(),
+            published=NOW,
+            refused=(refused,),
+            refused_count=1,
+        ),
+        signer=GUEST.signer,
+        created=NOW,
+    )
+
+
+def message(*, answers: bool = False) -> SignedDocument:
+    """Return the first message of a conversation, or the answer to it."""
+    first = GUEST.activity_id("message")
+    about = HOST.entry_id("capacity_offer")
+    sender, receiver = (HOST, GUEST) if answers else (GUEST, HOST)
+    return build_message(
+        Message(
+            id=HOST.activity_id("answer") if answers else first,
+            sender=sender.address.actor,
+            recipient=receiver.address.actor,
+            thread=first,
+            in_reply_to=f"{first}#note" if answers else about,
+            about=about,
+            text="Ja, ab Montag." if answers else "Ist die Maschine noch frei?",
+            author=MessageAuthor(
+                "Erika Beispiel" if answers else "Max Muster",
+                "Muster Optik GmbH" if answers else "Muster AG",
+            ),
+            published=NOW,
+        ),
+        signer=sender.signer,
+        created=NOW,
+    )
+
+
+def partner_request() -> SignedDocument:
+    """Return the guest's request."""
+    return build_partner_request(
+        GUEST.actor,
+        host=HOST.actor,
+        secret=SECRET,
+        signer=GUEST.signer,
+        random=Labelled("request"),
+        created=NOW,
+    )
+
+
+def notice(kind: NoticeType, *, reason: str | None = None) -> SignedDocument:
+    """Return a notice of the host to the guest."""
+    leaves = kind is NoticeType.LEAVE
+    about = GUEST.address.actor if leaves else str(partner_request().document["id"])
+    return build_notice(
+        Notice(
+            id=HOST.activity_id(kind.value),
+            type=kind,
+            actor=HOST.address.actor,
+            recipient=GUEST.address.actor,
+            object=about,
+            published=NOW,
+            reason=reason,
+        ),
+        signer=HOST.signer,
+        created=NOW,
+    )
+
+
+def second_key() -> Signer:
+    """Return the host's next key."""
+    return Signer(HOST.address, SigningKey.from_bytes(bytes(range(64, 96))), 2)
+
+
+def actor_update(*, retires: bool) -> SignedDocument:
+    """Return the announcement of the host's next key, or the end of the old one."""
+    new = second_key()
+    old, added = HOST.keys[0], PinnedKey(new.key_id, new.key.public_key)
+    moment = NOW + timedelta(days=14 if retires else 0)
+    keys = (added, replace(old, expires=moment)) if retires else (old, added)
+    return build_actor_update(
+        ActorUpdate(
+            id=HOST.activity_id("retires" if retires else "announces"),
+            actor=replace(HOST.actor, keys=keys, updated=moment),
+            recipient=GUEST.address.actor,
+            published=moment,
+        ),
+        signer=new if retires else HOST.signer,
+        created=moment,
+    )
+
+
+def problems() -> dict[str, PeerError]:
+    """Return refusals by the name of their file."""
+    challenge = SignatureInvalidError(
+        "The request is not signed.", code="signature-missing"
+    )
+    schema = SchemaInvalidError(
+        "/title: This field is missing.", members={"pointer": "/title"}
+    )
+    return {
+        "problem-signature-missing": challenge,
+        "problem-position-gap": position_gap(Gap(EPOCH, 40)),
+        "problem-malformed": MalformedError("The document is not JSON."),
+        "problem-schema-invalid": schema,
+        "problem-rate-limit-exceeded": too_many(timedelta(seconds=3)),
+    }
+
+
+def examples() -> dict[str, tuple[str, dict[str, Any]]]:
+    """Return every example: file name without ending, schema, document."""
+    found: dict[str, tuple[str, dict[str, Any]]] = {
+        "actor": ("wire/actor", build_actor(HOST.actor)),
+        "actor-guest": ("wire/actor", build_actor(GUEST.actor)),
+        "partner_request": ("wire/partner_request", partner_request().document),
+        "accept": ("wire/notice", notice(NoticeType.ACCEPT).document),
+        "reject": (
+            "wire/notice",
+            notice(NoticeType.REJECT, reason="Wir kennen uns noch nicht.").document,
+        ),
+        "leave": ("wire/notice", notice(NoticeType.LEAVE).document),
+        "actor_update-announces": (
+            "wire/actor_update",
+            actor_update(retires=False).document,
+        ),
+        "actor_update-retires": (
+            "wire/actor_update",
+            actor_update(retires=True).document,
+        ),
+        "entry-public": ("wire/entry", entry("event", public=True).document),
+        "entry-unknown_kind": ("wire/entry", unknown_kind().document),
+        "withdrawal": ("wire/delete", withdrawal().document),
+        "deletion": ("wire/delete", withdrawal(deletes=True).document),
+        "tombstone": (
+            "wire/tombstone",
+            build_tombstone(HOST.entry_id("event"), address=HOST.address),
+        ),
+        "page": ("wire/page", page()),
+        "page-empty": ("wire/page", empty_page()),
+        "receipt": ("wire/receipt", receipt().document),
+        "message": ("wire/message", message().document),
+        "message-answer": ("wire/message", message(answers=True).document),
+        "webfinger": (
+            "",
+            discovery.webfinger(HOST.address.base_url, address=HOST.address),
+        ),
+        "nodeinfo-links": ("", discovery.nodeinfo_links(HOST.address)),
+        "nodeinfo": (
+            "",
+            discovery.nodeinfo(
+                address=HOST.address, version="1.0", name=HOST.name, description=""
+            ),
+        ),
+    }
+    for kind in KINDS:
+        found[f"entry-{kind}"] = ("wire/entry", entry(kind).document)
+    for name, error in problems().items():
+        found[name] = ("", problem_document(error))
+    return found

@@ -1,0 +1,70 @@
+"""What goes wrong with a database, in words that people understand."""
+
+import sqlite3
+
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+
+from node.errors import UnavailableError
+
+# Connection lost, out of resources, shut down, system error (PostgreSQL app. A).
+_POSTGRES_OUTAGE_CLASSES = frozenset({"08", "53", "57", "58"})
+_SQLITE_PRIMARY_CODE = 0xFF
+_SQLITE_OUTAGES = frozenset(
+    {
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_LOCKED,
+        sqlite3.SQLITE_NOMEM,
+        sqlite3.SQLITE_READONLY,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_CORRUPT,
+        sqlite3.SQLITE_NOTADB,
+    }
+)
+
+NESTED = (
+    "work must use the transaction that it is given: a second one cannot see its "
+    "changes, and waiting for a second write would never end"
+)
+
+
+def stopping() -> UnavailableError:
+    """Return the error for whoever comes too late."""
+    return UnavailableError(
+        "The node is stopping.", code="stopping", hint="Try again after the restart."
+    )
+
+
+def for_caller(error: BaseException) -> BaseException:
+    """Turn what the machine is to blame for into an error that people understand."""
+    return outage(error) if _is_outage(error) else error
+
+
+def outage(cause: BaseException | None = None) -> UnavailableError:
+    """Return the error for a database that cannot be used."""
+    failure = UnavailableError(
+        "The database cannot be used at the moment.",
+        code="storage-unavailable",
+        hint="Check free space and permissions of the node's folder, or the "
+        "database server.",
+    )
+    failure.__cause__ = cause
+    return failure
+
+
+def _is_outage(error: BaseException) -> bool:
+    if isinstance(error, PoolTimeoutError):
+        return True
+    by_driver = error.orig if isinstance(error, DBAPIError) else error
+    if isinstance(by_driver, sqlite3.Error):
+        # Absent if the driver itself complains, not SQLite.
+        code = getattr(by_driver, "sqlite_errorcode", 0)
+        return (code & _SQLITE_PRIMARY_CODE) in _SQLITE_OUTAGES
+    if not isinstance(error, DBAPIError):
+        return False
+    if isinstance(error, OperationalError):
+        state = getattr(error.orig, "sqlstate", None)
+        return state is None or state[:2] in _POSTGRES_OUTAGE_CLASSES
+    return error.connection_invalidated
