@@ -151,6 +151,13 @@ _FAILURES: Final = (
         lazy_gettext("The other node cannot be reached; it may be switched off."),
     ),
     (
+        re.compile(r"\bquota-exceeded\b"),
+        lazy_gettext(
+            "Your share at the other node is used up for now. What waits is sent again"
+            " by itself; ask the other office if it stays so."
+        ),
+    ),
+    (
         re.compile(r": 429\b"),
         lazy_gettext("The other node has too much to do and asks to wait."),
     ),

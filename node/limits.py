@@ -43,8 +43,9 @@ HEAD_FIELDS_MAX: Final = 64
 
 DOOR_TIMEOUT: Final = timedelta(seconds=30)
 """Time for a request at a door, from its first line to the answer (NOD-042)."""
-PAGE_TIMEOUT: Final = timedelta(seconds=60)
-"""Time for a request of a page, its form included (NOD-042)."""
+PAGE_TIMEOUT: Final = timedelta(seconds=300)
+"""Time for a request of a page, until its form has arrived and is handled; the import
+of the largest file needs minutes (NOD-042)."""
 PROVED_AT_ONCE_MAX: Final = 2
 """Bodies of partners whose proofs are verified at once; of one partner, one
 (FED-135)."""

@@ -78,7 +78,7 @@ async def download(request: web.Request) -> web.Response:
             "The file did not arrive whole. Make another backup.",
             code="backup-damaged",
         ) from error
-    await desk.node.key_backups.note_taken(content)
+    await desk.node.key_backups.note_taken(desk.person, content)
     name = _file_name(desk.node.context.address.authority, f"{desk.now:%Y-%m-%d}")
     return web.Response(
         body=content,

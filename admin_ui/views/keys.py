@@ -124,6 +124,12 @@ def _stages(key: NodeKey) -> Iterator[_Stage]:
         yield _Stage(key.activated_at, sentence, tone="ok")
     if key.backed_up_at is not None:
         sentence = _("A backup of key %(number)s was made.", number=number)
+        if key.backed_up_by:
+            sentence = _(
+                "%(person)s made a backup of key %(number)s.",
+                person=key.backed_up_by,
+                number=number,
+            )
         yield _Stage(key.backed_up_at, sentence)
     if key.retired_at is not None:
         sentence = _("Key %(number)s was no longer needed.", number=number)

@@ -5,7 +5,7 @@ from typing import Any
 
 from aiohttp import web
 
-from admin_ui.desk import desk_of, page_number, partner_in
+from admin_ui.desk import Desk, desk_of, page_number, partner_in
 from admin_ui.views.deliveries import STATES, filtered, paged
 from admin_ui.views.partner_facts import card_facts
 from admin_ui.views.partner_keys import question_of, rows_of
@@ -18,10 +18,12 @@ from admin_ui.wording import (
     step_note,
     step_sentence,
 )
+from federation.limits import ENTRIES_HELD_MAX
 from federation.trust import TrustState
 from node.errors import NodeError
 from node.office.retrying import deliver_now
 from node.partners.model import Partner
+from node.storage.quotas import count_remembered
 from node.web.flash import see_other
 from node.web.i18n import gettext as _
 from node.web.rendering import render
@@ -68,10 +70,18 @@ async def overview(request: web.Request) -> web.Response:
             "steps_possible": _possible(partner),
             "question": question_of(desk, partner),
             "effects": await desk.overview.effects(partner),
+            "remembered": await _remembered(desk, partner),
+            "remembered_max": ENTRIES_HELD_MAX,
             "may_compare": partner.compared_at is None
             and partner.state in _MET | {TrustState.WAITING},
         },
     )
+
+
+async def _remembered(desk: Desk, partner: Partner) -> int:
+    """Count how much of its share of our storage the partner uses."""
+    async with desk.node.context.database.read() as tx:
+        return await count_remembered(tx, partner.id)
 
 
 async def delivery(request: web.Request) -> web.Response:

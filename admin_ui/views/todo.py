@@ -10,7 +10,7 @@ from admin_ui.desk import Desk, desk_of
 from admin_ui.views.partner_keys import question_of
 from admin_ui.wording import plain_failure
 from node.conversations.model import UnansweredThread
-from node.keys.status import key_status
+from node.keys.telling import progress_of
 from node.members.model import Role
 from node.office import Unreachable
 from node.partners.model import Partner
@@ -163,11 +163,10 @@ async def _keys(desk: Desk) -> list[Task]:
         whose = ""
         steps = (Action(label=_("Open the page “Keys”"), href="/admin/schluessel"),)
     tasks = []
-    strangers = [
-        each
-        for each in (await key_status(context)).progress.waiting
-        if not ring.is_known_to(each)
-    ]
+    # Every page of the office counts the tasks, so this is one query.
+    async with context.database.read() as tx:
+        waiting = (await progress_of(tx, ring.newest)).waiting
+    strangers = [each for each in waiting if not ring.is_known_to(each)]
     if strangers:
         tasks.append(
             Task(

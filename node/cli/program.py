@@ -31,6 +31,11 @@ EXIT_DONE, EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 0, 1, 2, 130
     ),
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
+@click.version_option(
+    package_name="spalier",
+    message="%(prog)s %(version)s",
+    help=lazy_gettext("Show the version and exit."),
+)
 @on_a_node
 def program() -> None:
     """Hold the commands."""

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from node.conform.visit import Visit
     from node.sentence import Sentence
+
+
+_SHOWN_MAX: Final = 400  # characters of a finding
 
 
 class Severity(Enum):
@@ -65,6 +68,12 @@ class Finding:
     expected: str
     found: str
 
+    def told(self) -> Finding:
+        """Return the same with nothing in it that a terminal would obey."""
+        return Finding(
+            self.ok, plain(self.sent), plain(self.expected), plain(self.found)
+        )
+
 
 class SkipError(Exception):
     """The check cannot be made here.
@@ -109,6 +118,12 @@ class Outcome:
     result: Result
     finding: Finding | None = None
     reason: Sentence | None = None
+
+
+def plain(text: str) -> str:
+    """Return what another node has said so that a terminal shows it as text."""
+    shown = text if len(text) <= _SHOWN_MAX else f"{text[:_SHOWN_MAX]}…"
+    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in shown)
 
 
 def compared(sent: str, *, expected: object, found: object) -> Finding:

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from federation.documents import ActorUpdate, build_actor_update
+from federation.keys import SigningKey
 from federation.negotiation import Capability
 from federation.peers import PinnedKey
 from node.conform.checks import Check, Door, Finding, Severity, SkipError
@@ -95,6 +96,34 @@ async def _announced_by_itself(visit: Visit) -> Finding:
     )
 
 
+async def _another_key_under_the_same_id(visit: Visit) -> Finding:
+    guest = _able(visit)
+    other = replace(guest.signer, key=SigningKey.generate(visit.random))
+    keys = (_pinned(other),)
+    update = _update(visit, guest, keys, updated=guest.now(), signer=guest.signer)
+    sent = "Update that gives key-1 another key"
+    answer = await post_activity(visit, guest, update, sent=sent)
+    return refused_as(
+        f"POST {INBOX}: {sent}", answer, status=409, codes=("key-conflict",)
+    )
+
+
+async def _other_major_version(visit: Visit) -> Finding:
+    guest = _able(visit)
+    keys = tuple(guest.keys)
+    update = _update(visit, guest, keys, updated=guest.now(), signer=guest.signer)
+    actor = update.document["object"]
+    if not isinstance(actor, dict):
+        msg = "an update has an actor"
+        raise TypeError(msg)
+    changed = guest.changed(update.document, object={**actor, "spalierProtocol": "2.0"})
+    sent = "Update with spalierProtocol 2.0"
+    answer = await post_activity(visit, guest, changed, sent=sent)
+    return refused_as(
+        f"POST {INBOX}: {sent}", answer, status=422, codes=("protocol-unsupported",)
+    )
+
+
 async def _announced(visit: Visit) -> Finding:
     guest = _able(visit)
     new = guest.second_key()
@@ -169,6 +198,20 @@ async def _retired_key_signs_nothing(visit: Visit) -> Finding:
     )
 
 
+async def _older_update_is_ignored(visit: Visit) -> Finding:
+    guest = visit.partner()
+    retired = guest.retired_signer
+    if retired is None:
+        raise SkipError(Sentence("The old key could not be retired."))
+    # By itself it would be refused: a retired key comes back in it.
+    keys = (_pinned(guest.signer), _pinned(retired))
+    earlier = guest.updated - timedelta(minutes=1)
+    update = _update(visit, guest, keys, updated=earlier, signer=guest.signer)
+    sent = "an older Update, in which key-1 counts"
+    answer = await post_activity(visit, guest, update, sent=sent)
+    return refused_as(f"POST {INBOX}: {sent}", answer, status=_ACCEPTED, codes=())
+
+
 async def _old_entries_stay(visit: Visit) -> Finding:
     guest = visit.partner()
     if guest.retired_signer is None:
@@ -199,6 +242,18 @@ CHECKS: Final = (
         _announced_by_itself,
     ),
     _check(
+        "key-conflict",
+        "FED-104",
+        Sentence("Another key under a known id is refused."),
+        _another_key_under_the_same_id,
+    ),
+    _check(
+        "update-version",
+        "FED-122",
+        Sentence("An Update of another major version is refused."),
+        _other_major_version,
+    ),
+    _check(
         "key-announced",
         "FED-102, PRT-034",
         Sentence("The pinned key announces a new one."),
@@ -215,6 +270,12 @@ CHECKS: Final = (
         "FED-101, FED-102",
         Sentence("The new key retires the old one."),
         _old_key_retires,
+    ),
+    _check(
+        "update-older",
+        "FED-106",
+        Sentence("An older Update is answered without effect."),
+        _older_update_is_ignored,
     ),
     _check(
         "key-retired",

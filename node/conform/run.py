@@ -205,7 +205,7 @@ async def _outcome(check: Check, visit: Visit) -> Outcome:
     except (FederationError, NodeError) as error:
         finding = failed(check.door.value, expected="an answer", found=str(error))
     result = Result.OK if finding.ok else Result.FAILED
-    return Outcome(check, result, finding)
+    return Outcome(check, result, finding.told())
 
 
 def _address(text: str, *, path: str, order: Order) -> BaseUrl:

@@ -76,8 +76,9 @@ entry that `--message-about` names. Where the other node limits requests, it wai
 
 With `--json` the result is one document: `target`, `version` (of Spalier), `protocol`,
 `checks` with `id`, `door`, `clause`, `severity`, `result` (`ok`, `failed`, `skipped`),
-`title`, `sent`, `expected`, `found` and, if skipped, `reason`; then the numbers `failed`
-(*must*), `poor` (*should*), `skipped`, and `remains`: what stays at the other side.
+`title`, `sent`, `expected`, `found` and, if skipped, `reason`; then how many are
+`failed` (*must*), `poor` (*should*) and `skipped`, and `remains`: what stays at the
+other side.
 Exit 0, or 1 if `failed` is not 0.
 
 """

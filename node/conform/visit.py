@@ -346,5 +346,5 @@ def json_of(answer: Answer) -> Any:
     """Return an answer's JSON, None if it is none."""
     try:
         return json.loads(answer.body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None

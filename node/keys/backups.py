@@ -79,15 +79,16 @@ class KeyBackups:
             random=self._context.random,
         )
 
-    async def note_taken(self, content: bytes) -> None:
+    async def note_taken(self, actor: Person | None, content: bytes) -> None:
         """Note that somebody has stored a backup of ours.
 
         Raises:
             InvalidInputError: It is damaged.
             ConflictError: It is another node's.
         """
+        require_admin(actor)
         backup = self._own(content)
-        await self._own_keys.note_backup(backup.keys)
+        await self._own_keys.note_backup(actor, backup.keys)
 
     async def check(
         self, actor: Person | None, content: bytes, *, code: str

@@ -39,6 +39,7 @@ class NodeKey:
         created_by: Name of the person who ordered it; None for the node itself.
         ended_by: Name of the person who ended it; None for the node itself.
         backed_up_at: When it was last part of a backup that somebody took away.
+        backed_up_by: Name of that person; None for somebody on the server itself.
     """
 
     number: int
@@ -52,6 +53,7 @@ class NodeKey:
     created_by: str | None = None
     ended_by: str | None = None
     backed_up_at: datetime | None = None
+    backed_up_by: str | None = None
 
     @property
     def public_key(self) -> PublicKey:

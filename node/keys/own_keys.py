@@ -242,12 +242,14 @@ class OwnKeys:
             secrets, _ = await asyncio.to_thread(read_secrets, self._folder, ring.keys)
             ring.replace(ring.keys, secrets, fault=missing_secrets(ring.keys, secrets))
 
-    async def note_backup(self, numbers: Iterable[int]) -> None:
+    async def note_backup(self, actor: Person | None, numbers: Iterable[int]) -> None:
         """Note that somebody took a backup of these keys away."""
         numbers = list(numbers)
 
         async def work(tx: Transaction) -> None:
-            await rows.note_backup(tx, numbers, at=self._context.clock.now())
+            await rows.note_backup(
+                tx, numbers, at=self._context.clock.now(), person_id=_id(actor)
+            )
             await self._follow(tx)
 
         await self._context.database.write(work)

@@ -57,7 +57,7 @@ async def progress_of(tx: Transaction, key: NodeKey) -> Progress:
 async def tell_everybody(tx: Transaction, context: NodeContext, waker: Waker) -> int:
     """Queue our actor, as it will be when it is sent, for every partner."""
     partners = [each for each in await list_partners(tx, TOLD_STATES) if _hears(each)]
-    for partner in partners:
+    for partner in _in_locking_order(partners):
         await _queue(tx, context, partner, waker, subject=context.address.actor)
     return len(partners)
 
@@ -78,7 +78,7 @@ async def tell_the_rest(
     lacking = [
         each for each in progress.waiting if each.id not in queued and _hears(each)
     ]
-    for partner in lacking:
+    for partner in _in_locking_order(lacking):
         await _queue(tx, context, partner, waker, subject=context.address.actor)
     return len(lacking)
 
@@ -99,13 +99,21 @@ async def let_keys_revoke_themselves(
     """
     numbers = {key.number for key in revoked}
     told = 0
-    for partner in await list_partners(tx, TOLD_STATES):
+    for partner in _in_locking_order(await list_partners(tx, TOLD_STATES)):
         held = [number for number in numbers if number <= partner.told_key_number]
         if held and _hears(partner):
             subject = context.address.key(max(held))
             await _queue(tx, context, partner, waker, subject=subject)
             told += 1
     return told
+
+
+def _in_locking_order(partners: Iterable[Partner]) -> list[Partner]:
+    """Sort like `lock_partners`, so that no two transactions wait for each other.
+
+    Queueing locks the partner's row on PostgreSQL.
+    """
+    return sorted(partners, key=lambda partner: partner.id)
 
 
 def _hears(partner: Partner) -> bool:

@@ -27,21 +27,26 @@ def _key(row: Row[Any]) -> NodeKey:
         state=KeyState(row.state),
         created_by=row.created_by_name,
         ended_by=row.ended_by_name,
+        backed_up_by=row.backed_up_by_name,
         **{name: getattr(row, name) for name in _PLAIN},
     )
 
 
 async def list_keys(tx: Transaction) -> list[NodeKey]:
     """Load every key that the node ever had, the first one first."""
-    creator, ender = persons.alias("creator"), persons.alias("ender")
+    creator, ender, keeper = (
+        persons.alias(name) for name in ("creator", "ender", "keeper")
+    )
     statement = (
         select(
             node_keys,
             creator.c.name.label("created_by_name"),
             ender.c.name.label("ended_by_name"),
+            keeper.c.name.label("backed_up_by_name"),
         )
         .outerjoin(creator, creator.c.id == node_keys.c.created_by)
         .outerjoin(ender, ender.c.id == node_keys.c.ended_by)
+        .outerjoin(keeper, keeper.c.id == node_keys.c.backed_up_by)
         .order_by(node_keys.c.number)
     )
     return [_key(row) for row in await tx.all(statement)]
@@ -89,13 +94,13 @@ async def change_key(
 
 
 async def note_backup(
-    tx: Transaction, numbers: Collection[int], *, at: datetime
+    tx: Transaction, numbers: Collection[int], *, at: datetime, person_id: str | None
 ) -> None:
     """Note that somebody took a backup of these keys away."""
     await tx.execute(
         update(node_keys)
         .where(node_keys.c.number.in_(sorted(numbers)))
-        .values(backed_up_at=at)
+        .values(backed_up_at=at, backed_up_by=person_id)
     )
 
 

@@ -68,6 +68,7 @@ node_keys = Table(
     Column("ended_by", ForeignKey("persons.id")),
     Column("reason", String(300)),
     Column("backed_up_at", UtcDateTime),
+    Column("backed_up_by", ForeignKey("persons.id")),
 )
 
 organisations = Table(

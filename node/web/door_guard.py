@@ -166,7 +166,8 @@ class DoorGuard:
     def _refused(
         self, error: PeerError, visit: Visit, further: Mapping[str, str]
     ) -> web.Response:
-        if isinstance(error, RateLimitError):
+        is_too_much = isinstance(error, RateLimitError) or error.code == "busy"
+        if is_too_much:
             self._rates.note_refusal(visit.key, now=self._clock.now())
         log_refusal(
             error.status,

@@ -305,6 +305,7 @@ async def test_only_the_technical_administrator(world: World, role: Role) -> Non
         keys.revoke(person, reason="x"),
         keys.replace_lost(person, reason="x"),
         backups.make(person),
+        backups.note_taken(person, b""),
         backups.check(person, b"", code=""),
         backups.restore(person, b"", code=""),
     ]
@@ -329,8 +330,9 @@ async def test_backup_counts_once_somebody_has_it(world: World) -> None:
     backups: KeyBackups = world.extra["backups"]
     made = await backups.make(world.admin)
     assert world.context.keys.active.backed_up_at is None
-    await backups.note_taken(made.content)
-    assert world.context.keys.active.backed_up_at == world.clock.now()
+    await backups.note_taken(world.admin, made.content)
+    key = world.context.keys.active
+    assert (key.backed_up_at, key.backed_up_by) == (world.clock.now(), "Karin Amberg")
     assert await stored(world) == {1: ("active", True)}
 
 

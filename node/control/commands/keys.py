@@ -97,8 +97,8 @@ async def backup(node: "Node", request: ControlRequest) -> dict[str, Any]:
 
 async def backed_up(node: "Node", request: ControlRequest) -> dict[str, Any]:
     """Note that a backup was stored."""
-    await _admin(node, request)
-    await node.key_backups.note_taken(request.file("file"))
+    actor = await _admin(node, request)
+    await node.key_backups.note_taken(actor, request.file("file"))
     return await _standing(node)
 
 

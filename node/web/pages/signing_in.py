@@ -9,6 +9,7 @@ from wtforms.validators import EqualTo, InputRequired, Length
 from node.errors import ConflictError, InvalidInputError, NodeError, NotFoundError
 from node.members.model import Person
 from node.members.wishes import keep_language
+from node.signin.attempts import TooManyAttemptsError
 from node.signin.links import LinkPurpose
 from node.signin.sign_in import OpenLink, SessionToken
 from node.web.access import SIGN_IN_PATH, local_path
@@ -92,9 +93,13 @@ async def sign_in(request: web.Request) -> web.Response:
         password = form.password.data or ""
         token = await node_of(request).sign_in.sign_in_with_password(email, password)
     except NodeError as error:
-        return _sign_in_page(
+        page = _sign_in_page(
             request, form, status=error.status, further=(refusal(error),)
         )
+        if isinstance(error, TooManyAttemptsError):
+            seconds = max(1, int(error.retry_after.total_seconds()))
+            page.headers["Retry-After"] = str(seconds)
+        return page
     if token is None:
         wrong = _(
             "E-mail and password do not fit together. Try again, or have a link sent."

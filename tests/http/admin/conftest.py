@@ -157,7 +157,7 @@ async def office_of(
         await web.SockSite(runner, door).start()
         session = await stack.enter_async_context(aiohttp.ClientSession())
         # As if somebody had a backup; without one there is something to do.
-        await node.own_keys.note_backup([node.context.keys.active.number])
+        await node.own_keys.note_backup(None, [node.context.keys.active.number])
         yield Office(node, app, await node.members.office_person(), session)
 
 

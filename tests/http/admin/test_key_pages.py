@@ -26,7 +26,7 @@ async def forget_backup(office: Office) -> None:
         await tx.execute(update(node_keys).values(backed_up_at=None))
 
     await office.node.context.database.write(work)
-    await office.node.own_keys.note_backup([])
+    await office.node.own_keys.note_backup(None, [])
 
 
 async def office_person(office: Office) -> Person:
@@ -126,6 +126,7 @@ async def test_backup_shows_its_code_once_and_gives_the_file(nord: Office) -> No
     secrets = open_backup(read_backup(file), code)
     assert secrets[1].public_key == key.public_key
     assert nord.node.context.keys.active.backed_up_at is not None
+    assert f"{nord.person.name} made a backup of key 1." in (await nord.get(PATH)).text
     # Nothing of the code stays: neither page nor database knows it.
     assert code not in (await nord.get(PATH)).html
     again = code_on((await raw_post(nord, f"{PATH}/sicherung", {}))[2].decode())
@@ -188,6 +189,9 @@ async def test_rotation_from_preview_to_the_end(
     shown = await nord.get(PATH)
     assert "The key is being changed" not in shown.text
     assert "Key 1 was no longer needed." in shown.text
+    said = ["Key 1 was no longer needed.", "Key 2 signs", "announced key 2."]
+    places = [shown.text.index(each) for each in said]
+    assert places == sorted(places), "the latest first"
     assert (await sued.get("/admin")).status == 200
 
 

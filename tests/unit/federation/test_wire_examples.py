@@ -37,6 +37,7 @@ from federation.documents import (
 )
 from federation.errors import PeerError
 from federation.exchange import digest_of
+from federation.key_changes import RefusalReason
 from federation.keys import PublicKey
 from federation.peers import PinnedKey
 from federation.strict_json import loads_object
@@ -309,6 +310,7 @@ def test_vectors_in_the_running_text() -> None:
 
 def test_codes_of_the_protocol_stand_in_the_specification() -> None:
     text = SPEC.read_text(encoding="utf-8")
+    assert all(f"`{reason.name}`" in text for reason in RefusalReason)
     root = SPEC.parent
     sources = [*(root / "federation").rglob("*.py")]
     sources += [*(root / "node" / "partners").glob("inviting.py")]

@@ -416,6 +416,10 @@ def _create_node_keys() -> None:
         sa.Column("ended_by", sa.String(length=64), nullable=True),
         sa.Column("reason", sa.String(length=300), nullable=True),
         sa.Column("backed_up_at", sa.BigInteger(), nullable=True),
+        sa.Column("backed_up_by", sa.String(length=64), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["backed_up_by"], ["persons.id"], name=op.f("fk_node_keys_backed_up_by")
+        ),
         sa.ForeignKeyConstraint(
             ["created_by"], ["persons.id"], name=op.f("fk_node_keys_created_by")
         ),

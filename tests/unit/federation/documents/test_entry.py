@@ -187,9 +187,17 @@ def test_faulty_entries_of_the_right_signer(
     optence: Node, changes: dict[str, Any], path: str
 ) -> None:
     document = resigned(optence, optence.signed_entry().document, **changes)
-    with pytest.raises(SchemaInvalidError) as caught:
+    with pytest.raises((SchemaInvalidError, OriginMismatchError)) as caught:
         parse_entry(document, peer=optence.peer)
     assert caught.value.safe_text.startswith(path)
+
+
+def test_the_last_day_stands_in_one_place(optence: Node) -> None:
+    document = optence.signed_entry().document
+    details = {**document["details"], "valid_until": "2027-01-31"}
+    wrong = resigned(optence, document, details=details)
+    with pytest.raises(SchemaInvalidError, match="/details/valid_until"):
+        parse_entry(wrong, peer=optence.peer)
 
 
 def test_an_entry_of_a_newer_kind_is_kept_unread(optence: Node) -> None:

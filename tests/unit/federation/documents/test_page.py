@@ -110,7 +110,7 @@ def test_more_items_than_positions(optence: Node) -> None:
     [
         ("actor", "https://evil.example/actor", OriginMismatchError),
         ("id", "https://evil.example/outbox?after=0", OriginMismatchError),
-        ("id", "https://spalier.optence.example/outbox?after=1", OriginMismatchError),
+        ("id", "https://spalier.optence.example/outbox?after=1", SchemaInvalidError),
         ("partOf", "https://spalier.optence.example/inbox", OriginMismatchError),
         ("epoch", "x", SchemaInvalidError),
         ("from", 0, SchemaInvalidError),
@@ -163,6 +163,26 @@ def test_an_entry_with_another_context(optence: Node) -> None:
     other = resigned(optence, entry, **{"@context": entry["@context"][:3]})
     with pytest.raises(ContextNotAllowedError):
         parse_page(optence.page(Upsert(other, is_first=True)), peer=optence.peer)
+
+
+@pytest.mark.parametrize("kind", ["capacity_offer", "newer"])
+def test_an_entry_for_anothers_partners_is_faulty_and_not_forged(
+    optence: Node, laser: Node, kind: str
+) -> None:
+    good = optence.signed_entry()
+    wrong = resigned(
+        optence,
+        optence.signed_entry().document,
+        kind=kind,
+        to=[laser.address.partners_audience],
+    )
+    page = parse_page(
+        optence.page(Upsert(wrong, is_first=True), good), peer=optence.peer
+    )
+    first, second = (item.content for item in page.items)
+    assert isinstance(first, PageFault)
+    assert first.reason.startswith("/to")
+    assert isinstance(second, ReceivedEntry)
 
 
 def test_a_faulty_entry_does_not_hold_up_the_others(optence: Node) -> None:

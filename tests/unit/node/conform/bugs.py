@@ -33,6 +33,7 @@ BUGS = {
     "other-document": "an entry's address gives another document",
     "once-only": "what came before is a conflict",
     "sends-rubbish": "it sends a page by a key of its own invention",
+    "forgets-times": "an older Update counts like a newer one",
     "keeps-old-keys": "retired keys still sign",
     "faults": "some answers are 500, some set cookies, some limits name no time",
     "mute": "some connections just end",

@@ -46,6 +46,7 @@ from federation.documents import (
 )
 from federation.documents.signed import SignedDocument
 from federation.errors import (
+    ConflictError,
     FederationError,
     NotFoundError,
     NotPermittedError,
@@ -83,7 +84,11 @@ from federation.inbox import (
     read_pull,
     require_known_key,
 )
-from federation.key_changes import KeysAccepted, decide_key_change
+from federation.key_changes import (
+    KeyChangeRefused,
+    KeysAccepted,
+    decide_key_change,
+)
 from federation.keys import SigningKey
 from federation.limits import ACTIVITY_BYTES_MAX, PAGE_BYTES_MAX
 from federation.peers import KnownPeer, PinnedKey
@@ -112,7 +117,7 @@ async def _what_arrives(request: web.Request) -> bytes:
     if request.method == "GET":
         return b""
     try:
-        async with asyncio.timeout(0.3):
+        async with asyncio.timeout(0.6):
             return await request.read()
     except TimeoutError:
         return b""
@@ -150,6 +155,7 @@ class LittleHost:
         self.nonces: set[tuple[str, str]] = set()
         self.rates = DoorRates(factor=1e6)
         self.tasks: set[asyncio.Task[None]] = set()
+        self.updated: datetime | None = None
         self.count = 0
 
     def _entry(self, summary: str) -> SignedDocument:
@@ -295,7 +301,7 @@ class LittleHost:
                 received_at=self.clock.now(),
             )
         try:
-            async with asyncio.timeout(0.2):
+            async with asyncio.timeout(1.5):
                 return await read_request(
                     admit(head, rates=self.rates),
                     request,
@@ -460,11 +466,14 @@ class LittleHost:
             update.actor.keys,
             signed_by=update.signed_by,
             updated=update.actor.updated,
-            last_updated=None,
+            last_updated=None if "forgets-times" in self.bugs else self.updated,
             now=self.clock.now(),
         )
+        if isinstance(decided, KeyChangeRefused):
+            raise ConflictError(decided.reason.value, code="key-conflict")
         if isinstance(decided, KeysAccepted):
             self.peer = replace(self.peer, keys=decided.keys)
+            self.updated = update.actor.updated
 
     def _receive(self, page: Page) -> SignedDocument:
         continuity = decide_continuity(page, self.position)

@@ -87,7 +87,7 @@ RUNS = (
         "actor-old",
         "nodeinfo-document nodeinfo-no-statistics nodeinfo-name actor-caching",
     ),
-    _run("forgives", f"{_INBOX} {_REFUSED_PAGES}"),
+    _run("forgives", f"{_INBOX} {_REFUSED_PAGES} key-conflict update-version"),
     _run("forgives-guests hurries", f"{_GUESTS} handshake-waits"),
     _run(
         "refuses-guests fetches-keys",
@@ -143,7 +143,7 @@ RUNS = (
         """,
     ),
     _run("faults clock-off", "no-server-fault retry-after no-cookies clock"),
-    _run("keeps-old-keys", "key-retired"),
+    _run("keeps-old-keys forgets-times", "key-retired update-older"),
     _run("mute", "always-an-answer"),
 )
 
@@ -164,7 +164,7 @@ async def visited(*bugs: str) -> Report:
                 code=host.code,
                 allow_loopback_http=True,
                 confirm_within=timedelta(
-                    seconds=0.3 if "never-confirms" in bugs else 5
+                    seconds=0.3 if "never-confirms" in bugs else 20
                 ),
                 message_about=str(host.entry.document["id"]),
             ),
@@ -190,8 +190,15 @@ def reports() -> dict[tuple[str, ...], Report]:
     """One visit for each run."""
 
     async def all_of_them() -> dict[tuple[str, ...], Report]:
-        found = {run.bugs: await visited(*run.bugs) for run in RUNS}
-        return {**found, YES: await visited_yes_man()}
+        # Side by side, because most of a visit is waiting.
+        some = asyncio.Semaphore(6)
+
+        async def one(run: Run) -> tuple[tuple[str, ...], Report]:
+            async with some:
+                return run.bugs, await visited(*run.bugs)
+
+        found = await asyncio.gather(*(one(run) for run in RUNS))
+        return {**dict(found), YES: await visited_yes_man()}
 
     return asyncio.run(all_of_them())
 
@@ -207,7 +214,10 @@ async def visited_yes_man() -> Report:
         reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
         await reader.read(65_536)
-        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+        writer.write(
+            b"HTTP/1.1 200 OK\r\nContent-Type: \x1b[2Jtext\x9b31m\r\n"
+            b"Content-Length: 2\r\n\r\n{}"
+        )
         await writer.drain()
         writer.close()
 
@@ -240,6 +250,17 @@ def test_each_wrong_behaviour_is_found_by_the_check_that_names_it(
     assert run.finds <= found.keys(), run.finds - found.keys()
     if not run.bugs:
         assert found == {}
+
+
+def test_nothing_that_another_node_says_is_obeyed_by_a_terminal(
+    reports: Reports,
+) -> None:
+    findings = [each.finding for each in reports[YES].outcomes if each.finding]
+    told = [
+        text for each in findings for text in (each.sent, each.expected, each.found)
+    ]
+    assert any("\\x1b[2Jtext" in text for text in told)
+    assert all(text.isprintable() for text in told)
 
 
 def test_a_right_node_is_asked_everything(reports: Reports) -> None:

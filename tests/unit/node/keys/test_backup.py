@@ -113,6 +113,14 @@ def test_code_has_160_bits_in_groups_with_check_letters() -> None:
     assert read_code(code.lower().replace("-", " ")) == read_code(code)
 
 
+def test_code_of_the_specification() -> None:
+    code = "000GC-40R4Y-0M301-E209M-185G2-R38EE-1W810-24GKG"
+    assert read_code(code) == bytes(range(20))
+    swapped = code[24:29] + code[5:24] + code[:5] + code[29:]
+    with pytest.raises(InvalidInputError, match="Group 1 "):
+        read_code(swapped)
+
+
 def test_each_backup_has_a_code_of_its_own() -> None:
     keys, secrets = some_keys()
     random = Counted()

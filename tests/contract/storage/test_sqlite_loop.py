@@ -1,0 +1,177 @@
+"""What runs on the event loop keeps nobody waiting."""
+
+import asyncio
+import sqlite3
+import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, closing
+from pathlib import Path
+from time import perf_counter
+
+import pytest
+from sqlalchemy import (
+    Column,
+    Integer,
+    MetaData,
+    Table,
+    delete,
+    func,
+    insert,
+    literal,
+    select,
+)
+
+from node.storage.database import SqliteDatabase, Transaction
+
+LONG_AT_LEAST = 0.4  # seconds that such a statement takes
+# Of the time that it takes: the loop's share is a hundredth, but on a busy machine
+# the whole process waits for its turn.
+STANDSTILL_PART = 0.5
+
+metadata = MetaData()
+notes = Table("notes", metadata, Column("id", Integer, primary_key=True))
+
+
+def counting(limit: int):  # type: ignore[no-untyped-def]
+    """A query that takes SQLite a while and no disk."""
+    numbers = select(literal(1).label("i")).cte("numbers", recursive=True)
+    numbers = numbers.union_all(select(numbers.c.i + 1).where(numbers.c.i < limit))
+    return select(func.count()).select_from(numbers)
+
+
+@pytest.fixture
+async def database(tmp_path: Path) -> AsyncIterator[SqliteDatabase]:
+    database = SqliteDatabase(tmp_path / "node.sqlite")
+    await database.run_sync(metadata.create_all)
+    yield database
+    await database.close()
+
+
+@asynccontextmanager
+async def longest_standstill() -> AsyncIterator[list[float]]:
+    """The longest time for which the loop did nothing else, as a part of all."""
+    found = [0.0]
+    begun = perf_counter()
+
+    async def watch() -> None:
+        last = perf_counter()
+        while True:
+            await asyncio.sleep(0.001)
+            now = perf_counter()
+            found[0] = max(found[0], now - last)
+            last = now
+
+    watching = asyncio.create_task(watch())
+    await asyncio.sleep(0.01)
+    try:
+        yield found
+    finally:
+        watching.cancel()
+        found[0] /= perf_counter() - begun
+
+
+async def seconds_of(database: SqliteDatabase, limit: int) -> float:
+    begun = perf_counter()
+    async with database.read() as tx:
+        assert await tx.scalar(counting(limit)) == limit
+    return perf_counter() - begun
+
+
+async def long_limit(database: SqliteDatabase) -> int:
+    limit = 200_000
+    while await seconds_of(database, limit) < LONG_AT_LEAST:
+        limit *= 2
+    return limit
+
+
+async def test_a_short_query_takes_no_thread(database: SqliteDatabase) -> None:
+    before = threading.active_count()
+    async with database.read() as tx:
+        assert await tx.scalar(select(func.count()).select_from(notes)) == 0
+    assert threading.active_count() <= before
+
+
+@pytest.mark.parametrize("writing", [False, True])
+async def test_a_long_query_goes_on_beside_the_loop(
+    database: SqliteDatabase, writing: bool
+) -> None:
+    limit = await long_limit(database)
+
+    async def work(tx: Transaction) -> int:
+        await tx.execute(insert(notes), {"id": 1})
+        found: int = await tx.scalar(counting(limit))
+        # What was interrupted took nothing of the transaction with it.
+        assert await tx.scalar(select(func.count()).select_from(notes)) == 1
+        return found
+
+    async with longest_standstill() as found:
+        if writing:
+            assert await database.write(work) == limit
+        else:
+            assert await seconds_of(database, limit) > 0
+    assert found[0] < STANDSTILL_PART
+    async with database.read() as tx:
+        stored = await tx.all(select(notes.c.id))
+    assert len(stored) == int(writing)
+
+
+async def test_a_deletion_of_many_rows_goes_beside_the_loop(
+    database: SqliteDatabase,
+) -> None:
+    async def fill(tx: Transaction) -> None:
+        for start in range(0, 200_000, 1000):
+            rows = [{"id": number} for number in range(start, start + 1000)]
+            await tx.execute(insert(notes), rows)
+
+    # Many statements in one piece of work: others have their turn in between.
+    async with longest_standstill() as found:
+        await database.write(fill)
+        await database.write(lambda tx: tx.execute(delete(notes)))
+    assert found[0] < STANDSTILL_PART
+    async with database.read() as tx:
+        assert await tx.scalar(select(func.count()).select_from(notes)) == 0
+
+
+async def test_a_lock_of_another_program_stops_the_writer_and_nobody_else(
+    database: SqliteDatabase, tmp_path: Path
+) -> None:
+    with closing(sqlite3.connect(tmp_path / "node.sqlite")) as other:
+        other.execute("BEGIN IMMEDIATE")
+        async with longest_standstill() as found:
+            writing = asyncio.create_task(
+                database.write(lambda tx: tx.execute(insert(notes), {"id": 1}))
+            )
+            await asyncio.sleep(0.3)
+            assert not writing.done()
+            async with database.read() as tx:
+                assert await tx.all(select(notes)) == []
+        assert found[0] < STANDSTILL_PART
+        other.rollback()
+    async with asyncio.timeout(10):
+        await writing
+    async with database.read() as tx:
+        assert await tx.scalar(select(notes.c.id)) == 1
+
+
+async def test_readers_wait_for_a_seat_and_are_told_if_none_comes_free(
+    database: SqliteDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from node.errors import UnavailableError
+
+    monkeypatch.setattr("node.storage.database.READ_WAIT_S", 0.05)
+    go_on = asyncio.Event()
+
+    async def hold() -> None:
+        async with database.read() as tx:
+            await tx.all(select(notes))
+            await go_on.wait()
+
+    holding = [asyncio.create_task(hold()) for _ in range(4)]
+    await asyncio.sleep(0.02)
+    with pytest.raises(UnavailableError) as caught:
+        async with database.read():
+            pytest.fail("there was a fifth seat")
+    assert caught.value.code == "storage-unavailable"
+    go_on.set()
+    await asyncio.gather(*holding)
+    assert await seconds_of(database, 10) > 0
