@@ -76,7 +76,7 @@ class RevocationForm(Form):
     host: str = ""
 
     reason = wtforms.TextAreaField(
-        lazy_gettext("What has happened?"),
+        lazy_gettext("What has happened"),
         [InputRequired(), Length(max=_REASON_CHARACTERS_MAX)],
         description=lazy_gettext("It stays in your own history."),
     )

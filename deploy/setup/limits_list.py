@@ -27,15 +27,13 @@ Every bound of a node, as the code has it.
 Written by `python -m deploy.setup.limits_list`; a test compares it with the code.
 The clauses stand in [SPEC.md](../SPEC.md).
 """
-_SECTIONS = (
-    (
-        federation.limits,
-        "## Of the protocol (`federation/limits.py`)\n\n"
-        "What one side builds within these, the other accepts; rates and quotas are "
-        "what a partner may send.\n",
-    ),
-    (node.limits, "## Of the node (`node/limits.py`)\n"),
-)
+_PROTOCOL = """## Of the protocol (`federation/limits.py`)
+
+What one side builds within these, the other accepts.
+Rates and quotas are what one address or partner may send.
+"""
+_NODE = "## Of the node (`node/limits.py`)\n"
+_SECTIONS = ((federation.limits, _PROTOCOL), (node.limits, _NODE))
 
 
 @dataclass(frozen=True)

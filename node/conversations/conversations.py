@@ -174,6 +174,7 @@ class Conversations:
                 exist for this partner; both look the same.
         """
         conversation = await rows.find_thread(tx, message.thread)
+        is_first = conversation is None
         if conversation is None:
             conversation = await self._open_for_partner(tx, partner, message)
         elif conversation.partner_id != partner.id:
@@ -200,7 +201,7 @@ class Conversations:
             sent_at=now,
             delivered_at=now,
         )
-        return await self._store(tx, conversation, stored)
+        return await self._store(tx, conversation, stored, is_first=is_first)
 
     # -- steps ------------------------------------------------------------------
 
@@ -361,7 +362,7 @@ class Conversations:
                 at=now,
             )
             tx.after_commit(lambda: self._waker.poke(partner_id))
-        stored = await self._store(tx, conversation, message)
+        stored = await self._store(tx, conversation, message, is_first=last is None)
         # Who writes on has read what came before.
         await rows.mark_read(
             tx, conversation.id, from_owner=not message.from_owner, at=now
@@ -370,9 +371,13 @@ class Conversations:
         return filled
 
     async def _store(
-        self, tx: Transaction, conversation: Conversation, message: NewMessage
+        self,
+        tx: Transaction,
+        conversation: Conversation,
+        message: NewMessage,
+        *,
+        is_first: bool,
     ) -> Conversation:
-        is_first = await rows.last_activity_id(tx, conversation.id) is None
         if not is_first and message.sent_at <= conversation.last_message_at:
             # Two messages of one moment keep the order in which they were stored.
             after = conversation.last_message_at + _MICROSECOND

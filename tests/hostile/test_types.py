@@ -1,5 +1,6 @@
 """D: values of other types, schemas without holes, patterns without end."""
 
+import contextlib
 import copy
 import json
 import re
@@ -8,8 +9,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import schemas
+from federation.errors import LocalError
 from node.storage.tables import metadata
 from tests.hostile.json_paths import paths_of
 from tests.hostile.world import World
@@ -97,6 +101,41 @@ def is_right(name: str, pointer: str, value: Any) -> bool:
             pointer in {"/object/content", "/object/author/name"} and value == "x"
         ) or (pointer == "/object/author/organisation" and value == "x")
     return name == "page" and (pointer, value) in (("/head", 7), ("/orderedItems", []))
+
+
+ANY_JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**53) + 1, 2**53 - 1)
+    | st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0")),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.text(st.characters(exclude_categories=["Cs"]), max_size=8), inner
+        )
+    ),
+    max_leaves=6,
+)
+
+
+@settings(max_examples=80)
+@given(value=ANY_JSON, at=st.integers(0, 10**6))
+async def test_any_value_anywhere(world: World, value: Any, at: int) -> None:
+    """Any JSON at any place of a message, rightly signed: refused, or nothing new."""
+    message = world.message(about=world.sued.node.context.address.entry("a" * 26))
+    places = [place for place in paths_of(message) if place.steps]
+    place = places[at % len(places)]
+    forged = place.replaced(value)
+    if place.steps[0] != "proof":
+        # Without a context there is nothing that could be signed.
+        with contextlib.suppress(KeyError, LocalError):
+            forged = world.resigned(forged)
+    async with world.untouched() as untouched:
+        reply = await world.post(forged)
+        untouched.expect(
+            places[at % len(places)].pointer, got=reply.status, wanted=REFUSED
+        )
+        assert reply.problem
 
 
 @pytest.mark.parametrize("value", SORTS, ids=repr)

@@ -26,7 +26,7 @@ from node import limits
 from node.web.connections import Bounds
 from tests.http.nodes import MovableClock, RunningNode, running_node
 from tests.http.raw import ask, exchange, parsed, port_of, request_bytes
-from tests.http.test_door_refusals import written_lines
+from tests.http.refusal_scene import written_lines
 
 SHORT = Bounds(
     head_seconds=1.0, write_seconds=1.0, total=12, for_partners=4, per_address=6
@@ -378,3 +378,31 @@ async def test_bodies_that_arrive_have_room_together_and_of_one_sender() -> None
     room.give_back("a", 6)
     room.take("c", 6)
     assert room.held == 10
+
+
+async def test_behind_a_proxy_each_client_has_a_rate_of_its_own(
+    node: RunningNode, clock: MovableClock
+) -> None:
+    """The connections are the proxy's; what is counted and named is the client."""
+
+    async def status(client: str) -> int:
+        headers = {"X-Forwarded-For": f"203.0.113.1, {client}"}
+        return (await ask(node, "GET", "/outbox?after=0", headers=headers)).status
+
+    with written_lines(clock) as stream:
+        for _ in range(int(ADDRESS_FAILURE_RATE.burst)):
+            assert await status("198.51.100.7") == 401
+        assert await status("198.51.100.7") == 429
+        assert await status("198.51.100.8") == 401
+    named = [json.loads(line)["address"] for line in stream.getvalue().splitlines()]
+    assert set(named) == {"198.51.100.7", "198.51.100.8"}
+    # Nobody else is believed.
+    direct = await ask(
+        node,
+        "GET",
+        "/outbox?after=0",
+        headers={"X-Forwarded-For": "198.51.100.7"},
+        source="127.0.0.9",
+    )
+    assert direct.status == 401
+    assert not node.partner_addresses.knows("198.51.100.7", now=clock.now())

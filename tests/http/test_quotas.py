@@ -10,7 +10,11 @@ from federation import decisions
 from federation.limits import PARTNER_ITEMS_RATE, QUOTA_WAIT
 from federation.rates import Bucket
 from node.exchange.activities import Activities
-from node.limits import PROCESSED_KEPT
+from node.limits import (
+    PARTNER_ADDRESS_KEPT,
+    PARTNER_ADDRESSES_MAX,
+    PROCESSED_KEPT,
+)
 from node.members.model import Role
 from node.storage.nonces import forget_processed
 from node.storage.quotas import count_remembered
@@ -218,3 +222,20 @@ async def test_one_partner_fills_nothing_of_another(
     async with sued.database.read() as tx:
         assert await count_remembered(tx, (await sued.partner(nord)).id) == 3
         assert await count_remembered(tx, "nobody") == 0
+
+
+async def test_address_of_a_partner_is_remembered_after_its_signature(
+    partners: tuple[RunningNode, RunningNode], sender: Sender, clock: MovableClock
+) -> None:
+    nord, sued = partners
+    sued.partner_addresses._seen.clear()
+    await sender.post(sued, b"{}")
+    assert not sued.partner_addresses.knows("127.0.0.1", now=clock.now())
+    await publish(nord, 1)
+    await nord.settle()
+    assert sued.partner_addresses.knows("127.0.0.1", now=clock.now())
+    later = clock.now() + PARTNER_ADDRESS_KEPT
+    assert not sued.partner_addresses.knows("127.0.0.1", now=later)
+    for number in range(PARTNER_ADDRESSES_MAX + 5):
+        sued.partner_addresses.note(f"a{number}", now=clock.now())
+    assert len(sued.partner_addresses._seen) == PARTNER_ADDRESSES_MAX
