@@ -50,15 +50,17 @@ class Plan:
         messages: Messages in a round; fresh partners share them, because a
             partner's messages have a daily quota.
         pages: Pages in a round, by their size.
+        step_seconds: How long each bare step is measured in a round.
     """
 
     rounds: int
     messages: int
     pages: dict[int, int]
+    step_seconds: float
 
 
-FULL: Final = Plan(5, 4000, {1: 300, 20: 40, 200: 8})
-QUICK: Final = Plan(2, 1600, {1: 120, 20: 16, 200: 3})
+FULL: Final = Plan(5, 4000, {1: 300, 20: 40, 200: 8}, 0.25)
+QUICK: Final = Plan(2, 1120, {1: 80, 20: 10, 200: 2}, 0.1)
 
 
 @dataclass(slots=True)
@@ -102,11 +104,17 @@ class Run:
         bodies = [sender.messages(each) for sender in senders]
         sample = _sample("message", bodies[0][:50])
         bare = bare_steps.measure(
-            sample, signer=self.partner.signer, folder=self.folder, signatures=2
+            sample,
+            signer=self.partner.signer,
+            folder=self.folder,
+            signatures=2,
+            seconds=self.plan.step_seconds,
         )
         bare["HTTP echo"] = await self._echo(bodies[0])
         self.singles.add_bare(bare)
-        self.singles.add_own(bare_steps.measure_own(sample))
+        self.singles.add_own(
+            bare_steps.measure_own(sample, seconds=self.plan.step_seconds)
+        )
         queues = [
             prepare(queue, url=f"{self.base_url}/inbox", signer=sender.signer)
             for sender, queue in zip(senders, bodies, strict=True)
@@ -134,13 +142,17 @@ class Run:
             "entry", [e.document for e in entries], [e.raw for e in entries]
         )
         bare = bare_steps.measure(
-            sample, signer=self.partner.signer, folder=self.folder, signatures=1
+            sample,
+            signer=self.partner.signer,
+            folder=self.folder,
+            signatures=1,
+            seconds=self.plan.step_seconds,
         )
         # The page's own signature and transfer, shared by its entries.
         bare["Ed25519 verify"] *= 1 + 1 / size
         bare["HTTP echo"] = await self._echo(bodies) / size
         section.add_bare(bare)
-        section.add_own(bare_steps.measure_own(sample))
+        section.add_own(bare_steps.measure_own(sample, seconds=self.plan.step_seconds))
         queue = prepare(
             bodies, url=f"{self.base_url}/inbox", signer=self.partner.signer
         )
@@ -166,7 +178,7 @@ class Run:
         """Return µs of processor time for one body on a bare server."""
         target = f"{self.echo_url}/inbox"
         requests = prepare(bodies, url=target, signer=self.partner.signer)
-        requests *= max(1, 1600 // len(requests))
+        requests *= max(1, 800 // len(requests))
         burst = await send(
             [requests[start::_AT_ONCE] for start in range(_AT_ONCE)],
             base_url=self.echo_url,

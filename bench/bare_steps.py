@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from federation.json_types import JsonObject
     from federation.keys import Signer
 
-_STEP_SECONDS: Final = 0.25
 _GROUP: Final = 64
 
 
@@ -49,7 +48,7 @@ class Sample:
 
 
 def measure(
-    sample: Sample, *, signer: Signer, folder: Path, signatures: int
+    sample: Sample, *, signer: Signer, folder: Path, signatures: int, seconds: float
 ) -> dict[str, float]:
     """Measure each step once, in µs of processor time for one document.
 
@@ -58,6 +57,7 @@ def measure(
         signer: For a signature over 64 bytes.
         folder: Where a database may be made, on the node's file system.
         signatures: Signatures to verify for one document.
+        seconds: How long each step is measured.
     """
     verify = _verification(signer)
     steps: dict[str, Callable[[int], object]] = {
@@ -68,18 +68,24 @@ def measure(
         "digest": lambda n: hashlib.sha256(sample.bodies[n]).digest(),
         "schema, jsonschema": _reference(sample),
     }
-    found = {"Ed25519 verify": signatures * _time(lambda _: verify(), 1)}
+    found = {
+        "Ed25519 verify": signatures * _time(lambda _: verify(), 1, seconds=seconds)
+    }
     for name, step in steps.items():
-        found[name] = _time(step, len(sample.documents))
-    found["row in a group commit"] = _row(sample, folder)
+        found[name] = _time(step, len(sample.documents), seconds=seconds)
+    found["row in a group commit"] = _row(sample, folder, seconds=seconds)
     return found
 
 
-def measure_own(sample: Sample) -> dict[str, float]:
+def measure_own(sample: Sample, *, seconds: float) -> dict[str, float]:
     """Measure the two steps for which the node has a faster form, in µs."""
     return {
-        "JCS, own": _time(_each(sample, _own_hash), len(sample.documents)),
-        "schema, compiled": _time(_compiled(sample), len(sample.documents)),
+        "JCS, own": _time(
+            _each(sample, _own_hash), len(sample.documents), seconds=seconds
+        ),
+        "schema, compiled": _time(
+            _compiled(sample), len(sample.documents), seconds=seconds
+        ),
     }
 
 
@@ -166,7 +172,7 @@ def _require_valid(step: Callable[[int], bool], sample: Sample) -> None:
         raise ValueError(f"a document of the sample {sample.wire} is not valid")
 
 
-def _row(sample: Sample, folder: Path) -> float:
+def _row(sample: Sample, folder: Path, *, seconds: float) -> float:
     """Measure a row with the document in it, in groups, as the node's settings are."""
     file = folder / "bare.sqlite"
     with closing(sqlite3.connect(file, isolation_level=None)) as connection:
@@ -190,18 +196,18 @@ def _row(sample: Sample, folder: Path) -> float:
                 )
             connection.execute("COMMIT")
 
-        spent = _time(group, 1) / _GROUP
+        spent = _time(group, 1, seconds=seconds) / _GROUP
     for left in folder.glob("bare.sqlite*"):
         left.unlink()
     return spent
 
 
-def _time(step: Callable[[int], object], documents: int) -> float:
-    """Return µs of processor time for one call, over about a quarter second."""
+def _time(step: Callable[[int], object], documents: int, *, seconds: float) -> float:
+    """Return µs of processor time for one call."""
     for number in range(documents):
         step(number)
     calls = 0
-    until = time.perf_counter() + _STEP_SECONDS
+    until = time.perf_counter() + seconds
     begun = time.process_time_ns()
     while time.perf_counter() < until:
         for number in range(documents):

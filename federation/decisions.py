@@ -17,7 +17,7 @@ from federation.documents.entry import ReceivedEntry
 from federation.documents.message import Message
 from federation.documents.notice import Notice, NoticeType
 from federation.documents.page import Page, PageFault, PageItem
-from federation.errors import NotPermittedError
+from federation.errors import NotPermittedError, SignatureInvalidError
 from federation.inbox import ProvenActivity, require_trust
 from federation.limits import (
     ACTIVITIES_DAILY_MAX,
@@ -123,12 +123,14 @@ def decide(proven: ProvenActivity, standing: Standing) -> Decision:
         standing: What the node knows now.
 
     Raises:
-        PeerError: 403 if the trust state does not permit it any more or the notice
-            is about another request, 429 if a quota is used up.
+        PeerError: 401 if a key has ended meanwhile, 403 if the trust state does
+            not permit it any more or the notice is about another request, 429 if a
+            quota is used up.
     """
     content = proven.content
     if standing.answered_before and not isinstance(content, Page):
         return AnsweredBefore("This activity took effect before.")
+    _require_keys_still_count(proven.peer, standing.peer)
     require_trust(standing.peer, proven.action)
     match content:
         case Page():
@@ -140,7 +142,8 @@ def decide(proven: ProvenActivity, standing: Standing) -> Decision:
             _require_below(standing.activities_today, ACTIVITIES_DAILY_MAX)
             return _decide_notice(content, standing)
         case ActorUpdate():
-            _require_below(standing.activities_today, ACTIVITIES_DAILY_MAX)
+            if not _revokes(content, standing.peer):
+                _require_below(standing.activities_today, ACTIVITIES_DAILY_MAX)
             return ChangeKeys(content, "The partner tells of itself.")
         case _:
             assert_never(content)
@@ -193,6 +196,32 @@ def _decide_notice(notice: Notice, standing: Standing) -> ChangeTrust | Answered
             return AnsweredBefore("The request was answered before.")
     event = _EVENTS[notice.type]
     return ChangeTrust(event, notice, f"The partner says {notice.type.value}.")
+
+
+def _require_keys_still_count(then: KnownPeer, now: KnownPeer) -> None:
+    """Require that no key has ended since the request and its proofs were checked.
+
+    Raises:
+        SignatureInvalidError: One has; signed anew the request is looked at again.
+    """
+    if _current(then) - _current(now):
+        raise SignatureInvalidError(
+            "A key has ended while the request was looked at; sign it again.",
+            code="unknown-key",
+        )
+
+
+def _revokes(update: ActorUpdate, peer: KnownPeer) -> bool:
+    """Tell whether an update ends a key by revocation.
+
+    No quota holds that up: whoever has stolen the key could use the quota up.
+    """
+    revoked = {key.key_id for key in update.actor.keys if key.revoked is not None}
+    return bool(revoked & _current(peer))
+
+
+def _current(peer: KnownPeer) -> set[str]:
+    return {key.key_id for key in peer.keys if key.is_current}
 
 
 def _require_below(count: int, limit: int) -> None:

@@ -6,7 +6,7 @@ after a crash: versions decide what it still changes (federation.exchange).
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, assert_never
 
 from federation.documents import (
@@ -50,6 +50,7 @@ from node.storage.partners import lock_partner, update_partner
 from node.storage.views import load_view, store_view
 
 EQUIVOCATION = "equivocation"
+_CONTACT_HOLDS = timedelta(seconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +127,10 @@ class Receiving:
         now: datetime,
         **position: Any,
     ) -> None:
+        last = partner.last_received_at
+        is_told = last is not None and timedelta() <= now - last < _CONTACT_HOLDS
+        if is_told and partner.attempts == 0 and not position:
+            return  # in a burst the same second is not written again and again
         values: dict[str, Any] = {"last_received_at": now, **position}
         if partner.attempts > 0:
             values["next_attempt_at"] = None

@@ -31,11 +31,13 @@ class ClientAddress:
         text: The address, for the log.
         key: What shares one rate: an IPv4 address, or the /64 of an IPv6 address.
         is_direct: Whether the client is the one who is connected, and no proxy.
+        is_proxy: Whether it is a reverse proxy of ours that names no client.
     """
 
     text: str
     key: str
     is_direct: bool
+    is_proxy: bool = False
 
 
 class TrustedProxies:
@@ -77,7 +79,7 @@ class TrustedProxies:
             if before is None:
                 break
             hop, is_direct = before, False
-        return ClientAddress(str(hop), address_key(hop), is_direct)
+        return ClientAddress(str(hop), address_key(hop), is_direct, hop in self)
 
 
 def parse_address(text: str) -> IPAddress | None:

@@ -25,7 +25,7 @@ from federation.rates import DoorRates
 from federation.transport.server import problem_response, request_head
 from node.errors import NodeError
 from node.limits import DOOR_TIMEOUT
-from node.web.client_address import TrustedProxies
+from node.web.client_address import ClientAddress, TrustedProxies
 
 _UNAUTHORISED: Final = 401
 _SERVER_FAULT: Final = 500
@@ -84,6 +84,7 @@ class DoorGuard:
         self._clock = clock
         self._rates = rates
         self._proxies = proxies
+        self._is_told = False
 
     def add(
         self,
@@ -131,6 +132,7 @@ class DoorGuard:
 
         async def answer(request: web.Request) -> web.StreamResponse:
             client = self._proxies.client_of(request)
+            self._tell_unnamed(client)
             visit = Visit(door, client.text, client.key, client.is_direct)
             request[VISIT] = visit
             if self._rates.is_silenced(visit.key, now=self._clock.now()):
@@ -162,6 +164,21 @@ class DoorGuard:
                 return problem_response(_fault())
 
         return answer
+
+    def _tell_unnamed(self, client: ClientAddress) -> None:
+        """Say once that all visitors share one rate: nobody tells them apart.
+
+        A node with an https address has its TLS from a proxy, so a proxy's own
+        address is never a visitor's.
+        """
+        if self._is_told or not client.is_proxy or self._base_url.startswith("http:"):
+            return
+        self._is_told = True
+        _log.warning(
+            "the reverse proxy names no client",
+            address=client.text,
+            fix="let it write X-Forwarded-For; until then all visitors share one rate",
+        )
 
     def _refused(
         self, error: PeerError, visit: Visit, further: Mapping[str, str]

@@ -9,7 +9,10 @@ from typing import Any
 import pytest
 from aiohttp import ClientSession, web
 from aiohttp.test_utils import TestServer, unused_port
+from structlog.testing import capture_logs
 
+from federation.ids import BaseUrl
+from federation.rates import DoorRates
 from node.config import NodeConfig, check_settings
 from node.web import page_limits
 from node.web.application import build_application
@@ -19,6 +22,7 @@ from node.web.client_address import (
     address_key,
     parse_address,
 )
+from node.web.door_guard import DoorGuard
 from node.web.page_limits import PAGE_LIMITS, PageLimits
 from node.web.site import SiteSettings
 from tests.http.nodes import MovableClock, SeededRandom
@@ -139,6 +143,19 @@ def test_rightmost_address_that_is_no_proxy(
     client = proxies.client_of(Asked(remote, *forwarded))  # type: ignore[arg-type]
     assert isinstance(client, ClientAddress)
     assert (client.text, client.is_direct) == (found, is_direct)
+
+
+def test_proxy_that_names_no_client_is_told_once(clock: MovableClock) -> None:
+    proxies = TrustedProxies(["127.0.0.1/32"])
+    bare = proxies.client_of(Asked("127.0.0.1"))  # type: ignore[arg-type]
+    named = proxies.client_of(Asked("127.0.0.1", "198.51.100.1"))  # type: ignore[arg-type]
+    assert (bare.is_proxy, named.is_proxy) == (True, False)
+    for base_url, told in (("https://nord.example", 1), ("http://127.0.0.1:1", 0)):
+        guard = DoorGuard(BaseUrl(base_url), clock, rates=DoorRates(), proxies=proxies)
+        with capture_logs() as lines:
+            for client in (named, bare, bare):
+                guard._tell_unnamed(client)
+        assert [line["log_level"] for line in lines] == ["warning"] * told
 
 
 def test_ipv6_shares_a_rate_by_its_site() -> None:

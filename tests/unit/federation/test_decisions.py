@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from federation import decisions
 from federation.decisions import (
     AnsweredBefore,
     ApplyPage,
+    ChangeKeys,
     ChangeTrust,
     KeepMessage,
     Standing,
@@ -25,7 +27,12 @@ from federation.documents import (
     parse_notice,
     parse_page,
 )
-from federation.errors import NotPermittedError, RateLimitError
+from federation.documents.actor_update import ActorUpdate
+from federation.errors import (
+    NotPermittedError,
+    RateLimitError,
+    SignatureInvalidError,
+)
 from federation.inbox import Activity, ProvenActivity
 from federation.limits import ACTIVITIES_DAILY_MAX, MESSAGES_DAILY_MAX, QUOTA_WAIT
 from federation.trust import TrustAction, TrustEvent, TrustState
@@ -200,3 +207,37 @@ class TestQuota:
         assert self.decided(
             optence, page, entries_remembered=8, known_entries=known
         ) == [False, False]
+
+
+@pytest.mark.parametrize("end", ["expires", "revoked"])
+def test_a_key_that_ended_meanwhile_counts_no_more(
+    optence: Node, swissmem: Node, end: str
+) -> None:
+    changes: dict[str, Any] = {end: NOW}
+    ended = replace(optence.keys[0], **changes)
+    now = Standing(peer=replace(optence.known(), keys=(ended,)))
+    for content, action in (
+        (page_of(optence, 1), TrustAction.PUSH_PAGE),
+        (message_of(optence, swissmem), TrustAction.MESSAGE),
+        (notice_of(optence, swissmem, NoticeType.LEAVE), TrustAction.NOTICE_LEAVE),
+    ):
+        with pytest.raises(SignatureInvalidError) as caught:
+            decide(proven(optence, content, action), now)
+        assert caught.value.code == "unknown-key"
+
+
+def test_no_quota_holds_a_revocation_up(optence: Node, swissmem: Node) -> None:
+    """Whoever has stolen the key could use the quota up."""
+    used_up = Standing(peer=optence.known(), activities_today=ACTIVITIES_DAILY_MAX)
+    told = ActorUpdate(
+        id=optence.activity_id(),
+        actor=optence.actor,
+        recipient=swissmem.address.actor,
+        published=NOW,
+    )
+    with pytest.raises(RateLimitError):
+        decide(proven(optence, told, TrustAction.UPDATE_ACTOR), used_up)
+    keys = (replace(optence.keys[0], revoked=NOW),)
+    revoking = replace(told, actor=replace(optence.actor, keys=keys))
+    decision = decide(proven(optence, revoking, TrustAction.UPDATE_ACTOR), used_up)
+    assert isinstance(decision, ChangeKeys)
