@@ -14,8 +14,12 @@ def fold(text: str) -> str:
 
 
 def query_words(query: str) -> list[str]:
-    """Split a query into its folded words, at most WORDS_MAX."""
-    return [word for word in fold(query).split() if word][:WORDS_MAX]
+    """Split a query into its folded words, at most WORDS_MAX.
+
+    What cannot be seen separates words: a database may end a pattern at U+0000.
+    """
+    shown = (mark if mark.isprintable() else " " for mark in fold(query))
+    return "".join(shown).split()[:WORDS_MAX]
 
 
 def searchable_text(content: Mapping[str, Any], names: Iterable[str]) -> str:

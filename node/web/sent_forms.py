@@ -3,6 +3,7 @@
 aiohttp reads a form when a handler asks for it, and fails there in many ways if the
 body is none. Here every body is read right before the handler, or refused; what
 handlers then find under `request.post()` are texts without U+0000, and one file.
+An address with U+0000 is refused too: no database takes it.
 
 Source: SPEC.md WEB-007.
 """
@@ -19,6 +20,7 @@ from node.web.security import Handler
 FILE_FIELD: Final = "file"
 """The only field of any form that may hold a file."""
 
+_NUL: Final = "%00"
 _WITHOUT_FORM: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 # What aiohttp 3.14 raises, depending on where a body stops to be a form.
 _NO_FORM: Final = (AssertionError, LookupError, RuntimeError, ValueError, zlib.error)
@@ -29,12 +31,15 @@ async def read_sent_form(request: web.Request, handler: Handler) -> web.StreamRe
     """Read the form of a request, whatever else is wrong with it.
 
     Raises:
-        web.HTTPBadRequest: The body is no form, or holds a file in another field.
+        web.HTTPBadRequest: The body is no form, or holds a file in another field;
+            or U+0000 stands in it or in the address.
         web.HTTPUnsupportedMediaType: It has a content coding or is not UTF-8.
         web.HTTPRequestEntityTooLarge: It is longer than a form may be.
     """
-    is_page = request.match_info.http_exception is None
-    if request.method not in _WITHOUT_FORM and is_page and not door_of(request.path):
+    is_page = request.match_info.http_exception is None and not door_of(request.path)
+    if is_page and _NUL in request.raw_path:
+        raise web.HTTPBadRequest
+    if is_page and request.method not in _WITHOUT_FORM:
         await _read(request)
     return await handler(request)
 

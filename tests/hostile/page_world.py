@@ -40,6 +40,10 @@ class PageWorld:
     received: dict[str, str]
     ids: dict[str, list[str]]
 
+    def _repr_pretty_(self, printer: Any, _cycle: bool) -> None:
+        """For hypothesis, which writes out the arguments of what failed."""
+        printer.text("PageWorld")
+
     @property
     def site(self) -> Any:
         return self.world.sued

@@ -359,6 +359,21 @@ async def test_searches_are_words_not_commands(pages: PageWorld, text: str) -> N
     assert pages.world.witness.log.faults() == []
 
 
+@pytest.mark.parametrize("text", ["\x00", "\x00Prüfung", "Pr\x00", "\x00\xbc", "\x7f"])
+async def test_what_nobody_sees_finds_nothing_more(pages: PageWorld, text: str) -> None:
+    """SQLite ends a pattern at U+0000, PostgreSQL takes none."""
+    from node.feed.feed import FeedQuery
+
+    person = pages.people["other"]
+    seen = "".join(letter for letter in text if letter.isprintable())
+    with_it = await pages.site.node.feed.feed(person, FeedQuery(text=text))
+    without = await pages.site.node.feed.feed(person, FeedQuery(text=seen))
+    assert [item.uri for item in with_it.items] == [item.uri for item in without.items]
+    browser = pages.browsers["other"]
+    for path in ("/start?q=%00", "/e/%00", "/nachrichten/%00", "/meine?seite=%00"):
+        assert (await browser.get(path)).status == 400, path
+
+
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(text=st.text(max_size=60))
 async def test_any_text_at_all_finds_no_more(pages: PageWorld, text: str) -> None:

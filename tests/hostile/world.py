@@ -58,6 +58,10 @@ class World:
     witness: Witness
     offices: dict[str, Person]
 
+    def _repr_pretty_(self, printer: Any, _cycle: bool) -> None:
+        """For hypothesis, which writes out the arguments of what failed."""
+        printer.text("World")
+
     # -- looking ------------------------------------------------------------------
 
     def untouched(self, site: Site | None = None) -> Untouched:
