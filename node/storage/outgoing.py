@@ -106,8 +106,8 @@ async def next_undelivered(tx: Transaction, partner_id: str) -> OutgoingActivity
     """Load the activity that has to be sent now, None if there is none.
 
     What has changed about ourselves comes first: a partner may need a new key to
-    believe the rest. A `leave` waits until the partner has confirmed every withdrawal: afterwards
-    it takes nothing from us any more.
+    believe the rest. A `leave` waits until the partner has confirmed every
+    withdrawal: afterwards it takes nothing from us any more.
     """
     queued = outgoing_activities.c
     everything_confirmed = select(partners.c.id).where(
