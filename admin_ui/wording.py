@@ -78,10 +78,6 @@ _STEPS: Final[Mapping[str, tuple[str, str]]] = {
             "%(person)s compared the key of %(partner)s by telephone and confirmed it."
         ),
     ),
-    "keys_proven": (
-        lazy_gettext("%(partner)s has proven that the other key is its own."),
-        "",
-    ),
     "key_announced": (lazy_gettext("%(partner)s has announced a new key."), ""),
     "key_retired": (lazy_gettext("%(partner)s no longer signs with an old key."), ""),
     "key_revoked": (lazy_gettext("%(partner)s has revoked a key."), ""),
@@ -126,6 +122,7 @@ _MAIL_KINDS: Final = {
     MailKind.PARTNER_REQUEST: lazy_gettext("Partner request"),
     MailKind.PARTNER_ACTIVE: lazy_gettext("Partner connected"),
     MailKind.PARTNER_KEY_CHANGED: lazy_gettext("Key of a partner to be compared"),
+    MailKind.PARTNER_KEY_ANNOUNCED: lazy_gettext("New key of a partner"),
 }
 _MAIL_STATES: Final[Mapping[MailState, tuple[str, StatusTone]]] = {
     MailState.PENDING: (lazy_gettext("waits"), "warning"),

@@ -17,6 +17,7 @@ from federation.documents.entry import ReceivedEntry
 from federation.documents.message import Message
 from federation.documents.notice import Notice, NoticeType
 from federation.documents.page import Page, PageFault, PageItem
+from federation.documents.withdrawal import Withdrawal
 from federation.errors import NotPermittedError, SignatureInvalidError
 from federation.inbox import ProvenActivity, require_trust
 from federation.limits import (
@@ -66,10 +67,14 @@ class ApplyPage:
     Args:
         page: The page; entries beyond the quota stand in it as `PageFault`.
         reason: Why.
+        not_remembered: What the page loses, because no further id is remembered:
+            faults for the receipt, in order. A withdrawal of what is not known
+            goes without a word; there is nothing to take back.
     """
 
     page: Page
     reason: str
+    not_remembered: tuple[PageFault, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +135,7 @@ def decide(proven: ProvenActivity, standing: Standing) -> Decision:
     content = proven.content
     if standing.answered_before and not isinstance(content, Page):
         return AnsweredBefore("This activity took effect before.")
-    _require_keys_still_count(proven.peer, standing.peer)
+    require_keys_still_count(proven.peer, standing.peer)
     require_trust(standing.peer, proven.action)
     match content:
         case Page():
@@ -158,31 +163,36 @@ def _decide_page(page: Page, standing: Standing) -> ApplyPage:
     if not needs_known_entries(page, remembered=standing.entries_remembered):
         return ApplyPage(page, "It continues what we have.")
     held = set(standing.known_entries - standing.kept_out)
+    remembered = set(standing.known_entries)
     room = ENTRIES_HELD_MAX - standing.entries_remembered
+    ids_left = ENTRIES_REMEMBERED_MAX - standing.entries_remembered
     items: list[PageItem] = []
+    without_row: dict[str, PageFault] = {}
     for item in page.items:
+        if item.entry_id not in remembered and ids_left <= 0:
+            without_row.pop(item.entry_id, None)
+            if not isinstance(item.content, Withdrawal):
+                without_row[item.entry_id] = _beyond_quota(item)
+            continue
+        ids_left -= item.entry_id not in remembered
+        remembered.add(item.entry_id)
         is_new = item.entry_id not in held
         room -= is_new
         if is_new and room < 0 and isinstance(item.content, ReceivedEntry):
-            items.append(_beyond_quota(item))
+            items.append(PageItem(_beyond_quota(item)))
         else:
             items.append(item)
             held.add(item.entry_id)
-    added = len({item.entry_id for item in items} - standing.known_entries)
-    if added and standing.entries_remembered + added > ENTRIES_REMEMBERED_MAX:
-        raise too_many(
-            QUOTA_WAIT,
-            code=QUOTA_CODE,
-            text=f"More than {ENTRIES_REMEMBERED_MAX} entries are not remembered here.",
-        )
     return ApplyPage(
-        replace(page, items=tuple(items)), "Entries beyond the quota are kept out."
+        replace(page, items=tuple(items)),
+        "Entries beyond the quota are kept out.",
+        tuple(without_row.values()),
     )
 
 
-def _beyond_quota(item: PageItem) -> PageItem:
+def _beyond_quota(item: PageItem) -> PageFault:
     reason = f"{QUOTA_CODE}: at most {ENTRIES_HELD_MAX} entries of a partner are held."
-    return PageItem(PageFault(item.entry_id, item.version, reason))
+    return PageFault(item.entry_id, item.version, reason)
 
 
 def _decide_notice(notice: Notice, standing: Standing) -> ChangeTrust | AnsweredBefore:
@@ -198,8 +208,15 @@ def _decide_notice(notice: Notice, standing: Standing) -> ChangeTrust | Answered
     return ChangeTrust(event, notice, f"The partner says {notice.type.value}.")
 
 
-def _require_keys_still_count(then: KnownPeer, now: KnownPeer) -> None:
+def require_keys_still_count(then: KnownPeer, now: KnownPeer) -> None:
     """Require that no key has ended since the request and its proofs were checked.
+
+    To be asked in the transaction of every effect and of every answer that is
+    not for everybody.
+
+    Args:
+        then: The peer as it was when its request was authenticated.
+        now: The peer as it is in the transaction.
 
     Raises:
         SignatureInvalidError: One has; signed anew the request is looked at again.
@@ -207,7 +224,7 @@ def _require_keys_still_count(then: KnownPeer, now: KnownPeer) -> None:
     if _current(then) - _current(now):
         raise SignatureInvalidError(
             "A key has ended while the request was looked at; sign it again.",
-            code="unknown-key",
+            code="key-ended",
         )
 
 
@@ -244,4 +261,5 @@ __all__ = [
     "Standing",
     "decide",
     "needs_known_entries",
+    "require_keys_still_count",
 ]

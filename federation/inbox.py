@@ -262,6 +262,18 @@ def admit(head: RequestHead, *, rates: DoorRates) -> AdmittedHead:
     return AdmittedHead(head)
 
 
+def admit_key(head: RequestHead, key_id: str, *, rates: DoorRates) -> AdmittedHead:
+    """Let a request in that names a pinned key (`federation.named_keys`).
+
+    Raises:
+        RateLimitError: Too many requests of its address name the key.
+
+    Source: SPEC.md FED-138.
+    """
+    rates.admit_named(head.sender, key_id, now=head.received_at)
+    return AdmittedHead(head)
+
+
 def claim(request: ReceivedRequest) -> ClaimedRequest:
     """Check everything of a request's signature that needs no key.
 
@@ -302,7 +314,7 @@ async def require_known_key(head: AdmittedHead, *, peers: PeerDirectory) -> None
     message = HttpMessage(first.method, first.target_uri, first.headers)
     try:
         found = claim_before_body(message, received_at=first.received_at)
-        await _pinned(found, peers=peers)
+        await pinned_key(found, peers=peers)
     except SignatureInvalidError as error:
         error.challenge = accept_signature(has_body=True)
         raise
@@ -327,7 +339,7 @@ async def authenticate_claim(
     """
     request, found = claimed.request, claimed.claim
     try:
-        peer, key = await _pinned(found, peers=peers)
+        peer, key = await pinned_key(found, peers=peers)
         verify_claim(found, message=request.as_message(), key=key)
         fresh = await nonces.remember(
             found.key_id, found.nonce, until=found.nonce_until
@@ -545,9 +557,14 @@ def is_activity_media_type(text: str) -> bool:
     return _MEDIA_TYPE.fullmatch(text.strip()) is not None
 
 
-async def _pinned(
+async def pinned_key(
     found: SignatureClaim, *, peers: PeerDirectory
 ) -> tuple[KnownPeer, PublicKey]:
+    """Return the peer and the key that a signature names; nothing is proven by it.
+
+    Raises:
+        SignatureInvalidError: The key is not pinned, or signs no request any more.
+    """
     peer = await peers.find_by_key(found.key_id)
     key = None if peer is None else peer.request_key(found.key_id)
     if peer is None or key is None:

@@ -39,6 +39,9 @@ class SuspensionReason(Enum):
     """Its address no longer lists any key that is pinned and current."""
     REVOKED_ITSELF = "revoked_itself"
     """A pinned key revoked itself; whoever held it may have done more."""
+    DISOWNED = "disowned"
+    """A key that counts here is not listed any more, or listed as revoked: somebody
+    else may have announced it."""
 
 
 class RefusalReason(Enum):
@@ -48,8 +51,7 @@ class RefusalReason(Enum):
     ID_CHANGED = "A key id names another key than before."
     KEY_RENAMED = "A key has another id than before."
     CAME_BACK = "A key that was retired or revoked has come back."
-    EXPIRES_LATER = "A retired key would stay valid longer than before."
-    NUMBER_USED = "The number of a new key is not higher than all before."
+    NUMBER_USED = "The number of a new key is not higher than those forgotten."
     MISSING = "A key that may sign now is not listed; retire or revoke it."
     TOO_MANY = "There are too many keys."
 
@@ -90,7 +92,8 @@ class KeySuspended:
         reason: What was seen.
         keys: What stays pinned; a key that revoked itself is revoked in it.
         offered: The key that signs now by the other side's word, None if it is
-            one that is pinned and current. It is not trusted.
+            one that is pinned and current and no other is disowned. It is not
+            trusted.
     """
 
     reason: SuspensionReason
@@ -100,7 +103,7 @@ class KeySuspended:
 
 @dataclass(frozen=True, slots=True)
 class KeyChangeIgnored:
-    """The document is older than what was accepted before; it has no effect."""
+    """The announcement is older than one that was accepted; nothing of it counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,9 +142,11 @@ def decide_key_change(
     signer = next(
         (key for key in pinned if key.key_id == signed_by and key.is_current), None
     )
-    stale = updated is not None and last_updated is not None and updated < last_updated
     if signer is None:
-        return KeyChangeIgnored() if stale else _seen(pinned, offered)
+        # Also if it is older than the last announcement: whoever has stolen a key
+        # could otherwise close our eyes by announcing something every day.
+        return _seen(pinned, offered)
+    stale = updated is not None and last_updated is not None and updated < last_updated
     revocation = _same(signer, offered)
     if revocation is not None and revocation.revoked is not None:
         # Believed also when it is late: nobody gains by an untrue one.
@@ -203,11 +208,17 @@ def confirmed_keys(
 def _seen(pinned: Keys, offered: Keys) -> KeysUnchanged | KeySuspended:
     """Decide about a document that proves nothing."""
     listed = [_same(key, offered) for key in pinned if key.is_current]
-    if any(key is not None and key.is_current for key in listed):
-        return KeysUnchanged(pinned)
-    return KeySuspended(
-        SuspensionReason.NOT_LISTED, pinned, _not_current(offered[0], pinned)
-    )
+    if not any(key is not None and key.is_current for key in listed):
+        disowned = any(key is not None and key.revoked is not None for key in listed)
+        return KeySuspended(
+            SuspensionReason.DISOWNED if disowned else SuspensionReason.NOT_LISTED,
+            pinned,
+            _not_current(offered[0], pinned),
+        )
+    # One that is listed as retired: its announcement is still on the way.
+    if any(key is None or key.revoked is not None for key in listed):
+        return KeySuspended(SuspensionReason.DISOWNED, pinned, offered[0])
+    return KeysUnchanged(pinned)
 
 
 def _revoked_itself(
@@ -224,9 +235,12 @@ def _revoked_itself(
 
 def _announced(
     pinned: Keys, offered: Keys, *, now: datetime
-) -> KeysAccepted | KeysUnchanged | KeyChangeRefused:
+) -> KeysAccepted | KeysUnchanged | KeySuspended | KeyChangeRefused:
     """Decide about a document that a pinned, current key has signed."""
     broken = _broken_rule(pinned, offered, now=now)
+    if broken is RefusalReason.MISSING:
+        # Two hold keys of this node, and one does not know the other's.
+        return KeySuspended(SuspensionReason.DISOWNED, pinned, offered[0])
     if broken is not None:
         return KeyChangeRefused(broken)
     listed = [
@@ -265,6 +279,7 @@ def _announced(
 
 def _broken_rule(pinned: Keys, offered: Keys, *, now: datetime) -> RefusalReason | None:
     highest = max(_number(key) for key in pinned)
+    is_used = False
     for key in offered:
         before = next((old for old in pinned if old.key_id == key.key_id), None)
         if _ends_later(key, than=now + SIGNATURE_AHEAD_MAX):
@@ -274,10 +289,15 @@ def _broken_rule(pinned: Keys, offered: Keys, *, now: datetime) -> RefusalReason
             if before is None
             else _broken_by_change(before, key)
         )
-        if reason is not None:
+        if reason is RefusalReason.NUMBER_USED:
+            is_used = True
+        elif reason is not None:
             return reason
     if any(key.is_current and _same(key, offered) is None for key in pinned):
+        # Before the numbers: a key that somebody slipped in may have a high one.
         return RefusalReason.MISSING
+    if is_used:
+        return RefusalReason.NUMBER_USED
     current = sum(key.is_current for key in offered)
     if current > CURRENT_KEYS_MAX or len(offered) > KEYS_MAX:
         return RefusalReason.TOO_MANY
@@ -293,8 +313,13 @@ def _broken_by_new(
 ) -> RefusalReason | None:
     if any(old.public_key == key.public_key for old in pinned):
         return RefusalReason.KEY_RENAMED
-    # Numbers grow, so that an id that was forgotten here cannot come back.
-    return RefusalReason.NUMBER_USED if _number(key) <= highest else None
+    # Where keys have been forgotten numbers must grow, so that none of those comes
+    # back. Else a lower one is a second key that signed when we met: at a handshake
+    # only the one is pinned that the check number covers.
+    has_forgotten = len(pinned) >= KEYS_MAX
+    return (
+        RefusalReason.NUMBER_USED if has_forgotten and _number(key) <= highest else None
+    )
 
 
 def _broken_by_change(before: PinnedKey, key: PinnedKey) -> RefusalReason | None:
@@ -304,11 +329,11 @@ def _broken_by_change(before: PinnedKey, key: PinnedKey) -> RefusalReason | None
         return None
     if before.revoked is not None:
         return RefusalReason.CAME_BACK
-    if before.expires is None:
-        return None
-    if key.expires is None:
+    if before.expires is not None and key.expires is None:
         return RefusalReason.CAME_BACK
-    return RefusalReason.EXPIRES_LATER if key.expires > before.expires else None
+    # A later end is no fault, and has no effect: a node that was put back from a
+    # backup retires a key once more.
+    return None
 
 
 def _earlier_end(before: PinnedKey, key: PinnedKey) -> PinnedKey:

@@ -91,6 +91,12 @@ this address is read until tokens are back (FED-130)."""
 ADDRESS_REFUSAL_RATE: Final = Rate(per_second=1.0, burst=60.0)
 """Answers 429 to one address; afterwards it gets no answer but a closed connection, and
 no line in the log, until tokens are back (FED-132)."""
+NAMED_LOOKUP_RATE: Final = Rate(per_second=10.0, burst=60.0)
+"""Requests of an address without tokens whose signature names a key that is looked up
+(FED-138)."""
+NAMED_KEY_RATE: Final = Rate(per_second=1.0, burst=20.0)
+"""Of these, those that name one and the same key of a partner and are let in
+(FED-138)."""
 GUEST_RATE: Final = Rate(per_second=0.2, burst=20.0)
 """Partner requests from one address (FED-130)."""
 PARTNER_RATE: Final = Rate(per_second=10.0, burst=200.0)
@@ -105,8 +111,8 @@ ENTRIES_HELD_MAX: Final = 20_000
 """Entries of one partner that we hold, tombstones counted; further ones are kept out
 and named in the receipt (FED-133)."""
 ENTRIES_REMEMBERED_MAX: Final = 40_000
-"""Ids of entries of one partner that we remember in any form; a page that would add
-more is refused (FED-133)."""
+"""Ids of entries of one partner that we remember in any form; further ones are kept
+out without a row and named in the receipt (FED-133)."""
 MESSAGES_DAILY_MAX: Final = 500
 """Activities of one partner within a day after which its messages wait (FED-134)."""
 ACTIVITIES_DAILY_MAX: Final = 1_000

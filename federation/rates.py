@@ -22,6 +22,8 @@ from federation.limits import (
     ADDRESS_REFUSAL_RATE,
     ADDRESSES_REMEMBERED_MAX,
     GUEST_RATE,
+    NAMED_KEY_RATE,
+    NAMED_LOOKUP_RATE,
     PARTNER_ITEMS_RATE,
     PARTNER_RATE,
     PARTNERS_REMEMBERED_MAX,
@@ -168,6 +170,8 @@ class DoorRates:
         self._failures = of_addresses(ADDRESS_FAILURE_RATE)
         self._refusals = of_addresses(ADDRESS_REFUSAL_RATE)
         self._guests = of_addresses(GUEST_RATE)
+        self._lookups = of_addresses(NAMED_LOOKUP_RATE)
+        self._named = of_addresses(NAMED_KEY_RATE)
         self._partners = of_partners(PARTNER_RATE)
         self._items = of_partners(PARTNER_ITEMS_RATE)
 
@@ -191,6 +195,22 @@ class DoorRates:
     def is_silenced(self, address: str, *, now: datetime) -> bool:
         """Whether an address was told "too many" too often to be told again."""
         return not self._refusals.has_some(address, now=now)
+
+    def admit_lookup(self, address: str, *, now: datetime) -> None:
+        """Count a key to be looked up for an address that has sent too many.
+
+        Raises:
+            RateLimitError: It has named too many.
+        """
+        self._lookups.require(address, now=now)
+
+    def admit_named(self, address: str, key_id: str, *, now: datetime) -> None:
+        """Count a request of such an address that names a peer's key.
+
+        Raises:
+            RateLimitError: It has sent too many that name it.
+        """
+        self._named.require(f"{address} {key_id}", now=now)
 
     def admit_guest(self, address: str, *, now: datetime) -> None:
         """Count a partner request from an address.

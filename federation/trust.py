@@ -69,8 +69,6 @@ class TrustEvent(Enum):
     """Their address shows another key, or they revoked the pinned one."""
     KEY_CONFIRMED = "key_confirmed"
     """Our office has compared the key by telephone."""
-    KEYS_PROVEN = "keys_proven"
-    """An announcement by the pinned key explains the change after all."""
     WE_ENDED = "we_ended"
     """Our office ended it, or took its own request back."""
     THEY_LEFT = "they_left"
@@ -114,7 +112,6 @@ TRANSITIONS: Final[dict[tuple[TrustState | None, TrustEvent], TrustState]] = {
     (_S.SUSPENDED, _E.KEY_CHANGED): _S.SUSPENDED,
     # Whoever was paused before is paused again by our office in the same step.
     (_S.SUSPENDED, _E.KEY_CONFIRMED): _S.ACTIVE,
-    (_S.SUSPENDED, _E.KEYS_PROVEN): _S.ACTIVE,
     (_S.SUSPENDED, _E.WE_ENDED): _S.ENDING,
     (_S.SUSPENDED, _E.THEY_LEFT): _S.ENDING,
     (_S.REFUSED, _E.THEY_REFUSED): _S.REFUSED,

@@ -38,6 +38,7 @@ from node.instance_lock import acquire
 from node.keys.ring import KeyRing
 from node.members.model import Organisation, Person, Role
 from node.node_key import KEY_FILE, create_key
+from node.partners.own_actor import note_changed
 from node.ports import NodeContext
 from node.sentence import Sentence, system_reason
 from node.signin.links import LinkPurpose, issue_link
@@ -422,6 +423,7 @@ async def _store_first_rows(
         await insert_organisation(tx, office, now=now)
         await insert_person(tx, admin, now=now)
         await insert_key(tx, context.keys.active)
+        await note_changed(tx, context)
         return await issue_link(
             tx, context, person_id=admin.id, purpose=LinkPurpose.FIRST_PASSWORD
         )

@@ -56,9 +56,17 @@ RETRY_SOON: Final = timedelta(seconds=1)
 INLINE_BODY_BYTES_MAX: Final = 32 * KIB
 """Longest body that is verified without a thread of its own (FED-135)."""
 BODIES_BYTES_MAX: Final = 64 * MIB
-"""Bodies at the doors that are still being received, all together (NOD-043)."""
+"""Bodies at the doors that are still being received and name a partner's key, all
+together (NOD-043)."""
 BODIES_BYTES_PER_ADDRESS_MAX: Final = 8 * MIB
 """The same of one address: two pages (NOD-043)."""
+BODIES_BYTES_PER_PARTNER_MAX: Final = 16 * MIB
+"""The same of one partner's keys, whoever names them (NOD-043)."""
+STRANGERS_BYTES_MAX: Final = 8 * MIB
+"""All other bodies at the doors that are still being received, all together
+(NOD-043)."""
+STRANGERS_BYTES_PER_ADDRESS_MAX: Final = MIB
+"""The same of one address (NOD-043)."""
 FORM_BYTES_MAX: Final = 8 * MIB
 """Longest form of a page: the import of a members' list (NOD-043)."""
 PAGE_RATE: Final = Rate(per_second=20.0, burst=600.0)

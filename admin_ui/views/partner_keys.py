@@ -62,6 +62,15 @@ def question_of(desk: Desk, partner: Partner) -> Question | None:
             name=partner.name,
         )
         confirmable = suspension.offered or ""
+    elif suspension.offered is not None and (
+        suspension.because is SuspensionReason.DISOWNED
+    ):
+        reason = _(
+            "%(name)s does not list a key any more that counts here, or lists it as"
+            " revoked. Somebody else may have announced that key.",
+            name=partner.name,
+        )
+        confirmable = suspension.offered
     elif suspension.offered is None:
         reason = _(
             "The address of %(name)s has shown another key for a while. Now it shows"

@@ -35,7 +35,6 @@ _STEP_TONES: Mapping[str, StatusTone] = {
     "we_resumed": "ok",
     "compared": "ok",
     "key_confirmed": "ok",
-    "keys_proven": "ok",
     "key_changed": "danger",
     "key_revoked": "danger",
     "they_requested": "warning",

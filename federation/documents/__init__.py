@@ -43,7 +43,6 @@ from federation.documents.page import (
     Removal,
     Upsert,
     build_page,
-    items_that_fit,
     parse_page,
 )
 from federation.documents.partner_request import (
@@ -107,7 +106,6 @@ __all__ = [
     "build_partner_request",
     "build_receipt",
     "build_withdrawal",
-    "items_that_fit",
     "parse_actor",
     "parse_actor_update",
     "parse_entry",

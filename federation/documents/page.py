@@ -26,24 +26,19 @@ from federation.errors import (
     SchemaInvalidError,
 )
 from federation.ids import NodeAddress
-from federation.limits import KIB, PAGE_BYTES_MAX, PAGE_ITEMS_MAX
+from federation.limits import PAGE_ITEMS_MAX
 from federation.ownership import OwnedType, require_ownership, require_signer
 from federation.validation import check_wire
 from federation.version import Version
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from federation.json_types import JsonObject, JsonValue
     from federation.peers import RemotePeer
 
 EPOCH_BYTES = 16
 """Random bytes of an epoch; 32 hex digits on the wire."""
-
-_ENVELOPE_BYTES = 16 * KIB
-"""More than a page without items takes: context, addresses, positions."""
-_WRAPPER_BYTES = KIB
-"""More than `Create` or `Update` around an entry takes."""
 
 _DELETE = "Delete"
 _CREATE = "Create"
@@ -245,22 +240,6 @@ def parse_page(document: JsonObject, *, peer: RemotePeer) -> Page:
         head=head,
         items=parsed,
     )
-
-
-def items_that_fit(sizes: Iterable[int]) -> int:
-    """Return how many items, taken in order, one page can carry.
-
-    Args:
-        sizes: Length of each item's canonical bytes, in order.
-    """
-    used = _ENVELOPE_BYTES
-    fitting = 0
-    for size in sizes:
-        used += size + _WRAPPER_BYTES
-        if fitting == PAGE_ITEMS_MAX or used > PAGE_BYTES_MAX:
-            break
-        fitting += 1
-    return fitting
 
 
 def is_withdrawals_only(document: JsonObject) -> bool:

@@ -14,7 +14,7 @@ import json
 from dataclasses import dataclass
 from datetime import UTC, timedelta
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Final, Self, TypeVar
 
 import aiohttp
 from yarl import URL
@@ -40,6 +40,7 @@ from federation.limits import (
     ACTIVITY_BYTES_MAX,
     ANSWER_TIMEOUT,
     CONNECT_TIMEOUT,
+    KIB,
     PAGE_BYTES_MAX,
     PAGE_NODES_MAX,
     PROBLEM_BYTES_MAX,
@@ -55,9 +56,10 @@ from federation.transport.address_guard import (
     guarded_socket_factory,
 )
 from federation.transport.problems import PROBLEM_TYPE_PREFIX
+from federation.transport.threads import StepThreads
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from types import TracebackType
 
     from federation.documents.signed import SignedDocument
@@ -67,6 +69,8 @@ if TYPE_CHECKING:
     from federation.peers import RemotePeer
     from federation.ports import Clock, RandomSource
 
+T = TypeVar("T")
+
 _ACCEPT: Final = f"{ACTIVITY_JSON}, {LD_JSON}"
 _OK: Final = 200
 _ACCEPTED: Final = 202
@@ -74,6 +78,9 @@ _SUCCESS: Final = range(200, 300)
 _CHUNK_BYTES: Final = 64 * 1024
 _TEMPORARY: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
 _CONNECTIONS_PER_PEER: Final = 2
+_READ_AT_ONCE_MAX: Final = 2
+# Nobody waits for so short an answer to be read.
+_INLINE_BYTES_MAX: Final = 8 * KIB
 _MEMBER_CHARACTERS_MAX: Final = 120
 # Whoever was set up anew has another key under the same id.
 _FOREIGN_KEY: Final = frozenset({"unknown-key", "proof-invalid", "signature-invalid"})
@@ -113,9 +120,11 @@ class FederationClient:
         self._allow_loopback = allow_loopback_http
         self._user_agent = user_agent
         self._session: aiohttp.ClientSession | None = None
+        self._threads: StepThreads | None = None
 
     async def __aenter__(self) -> Self:
         """Open the session."""
+        self._threads = StepThreads(_READ_AT_ONCE_MAX, name="answers")
         connector = aiohttp.TCPConnector(
             socket_factory=guarded_socket_factory(allow_loopback=self._allow_loopback),
             limit_per_host=_CONNECTIONS_PER_PEER,
@@ -147,6 +156,9 @@ class FederationClient:
         if self._session is not None:
             await self._session.close()
             self._session = None
+        if self._threads is not None:
+            self._threads.close()
+            self._threads = None
 
     async def fetch_actor(self, base_url: BaseUrl) -> ActorDocument:
         """Fetch the actor of a node whose address somebody gave us.
@@ -157,8 +169,10 @@ class FederationClient:
         answer = await self._send("GET", NodeAddress(base_url).actor, signer=None)
         _require_status(answer, _OK)
         try:
-            document = _activity_document(answer)
-            return parse_actor(document, base_url=base_url)
+            return await self._read_beside(
+                answer,
+                lambda: parse_actor(_activity_document(answer), base_url=base_url),
+            )
         except PeerError as error:
             raise _broken(answer, error) from error
 
@@ -198,11 +212,14 @@ class FederationClient:
         answer = await self._send("POST", address.inbox, signer=signer, body=body)
         _require_status(answer, _OK)
         try:
-            return parse_receipt(
-                _activity_document(answer),
-                peer=peer,
-                address=signer.address,
-                sent=_sent_range(page),
+            return await self._read_beside(
+                answer,
+                lambda: parse_receipt(
+                    _activity_document(answer),
+                    peer=peer,
+                    address=signer.address,
+                    sent=_sent_range(page),
+                ),
             )
         except PeerError as error:
             raise _broken(answer, error) from error
@@ -220,13 +237,17 @@ class FederationClient:
             "GET", target, signer=signer, bytes_max=PAGE_BYTES_MAX
         )
         _require_status(answer, _OK)
-        try:
+
+        def read() -> Page:
             self._verify_answer(answer, peer=peer)
             _require_media_type(answer)
             document = strict_json.loads_object(
                 answer.body, bytes_max=PAGE_BYTES_MAX, nodes_max=PAGE_NODES_MAX
             )
-            page = parse_page(document, peer=peer)
+            return parse_page(document, peer=peer)
+
+        try:
+            page = await self._read_beside(answer, read)
         except PeerError as error:
             raise _broken(answer, error) from error
         if page.first != after + 1:
@@ -247,6 +268,12 @@ class FederationClient:
             "POST", NodeAddress(peer.base_url).inbox, signer=signer, body=activity.raw
         )
         _require_status(answer, _ACCEPTED)
+
+    async def _read_beside(self, answer: _Answer, read: Callable[[], T]) -> T:
+        """Read an answer beside the event loop, unless it is short."""
+        if self._threads is None or len(answer.body) <= _INLINE_BYTES_MAX:
+            return read()
+        return await self._threads.run(read)
 
     def _verify_answer(self, answer: _Answer, *, peer: RemotePeer) -> None:
         message = HttpMessage(

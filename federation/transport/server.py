@@ -91,20 +91,25 @@ class BodyRoom:
 
     Args:
         total: Bytes of all senders.
-        per_sender: Bytes of one.
+        per_sender: Bytes of one network address.
+        per_peer: Bytes of all requests that name the keys of one peer.
     """
 
-    def __init__(self, *, total: int, per_sender: int) -> None:
+    def __init__(
+        self, *, total: int, per_sender: int, per_peer: int | None = None
+    ) -> None:
         self._total = total
         self._per_sender = per_sender
+        self._per_peer = total if per_peer is None else per_peer
         self._held: Counter[str] = Counter()
+        self._of_peers: Counter[str] = Counter()
 
     @property
     def held(self) -> int:
         """Bytes that are held now."""
         return self._held.total()
 
-    def take(self, sender: str, count: int) -> None:
+    def take(self, sender: str, count: int, *, peer: str = "") -> None:
         """Count bytes in.
 
         Raises:
@@ -113,18 +118,21 @@ class BodyRoom:
         if (
             self.held + count > self._total
             or self._held[sender] + count > self._per_sender
+            or self._of_peers[peer] + count > self._per_peer
         ):
             raise BusyError(
                 "Too much is being sent at once.",
                 members={"retry_after": _ROOM_RETRY_SECONDS},
             )
         self._held[sender] += count
+        self._of_peers[peer] += count
 
-    def give_back(self, sender: str, count: int) -> None:
+    def give_back(self, sender: str, count: int, *, peer: str = "") -> None:
         """Count bytes out, when their body is complete or given up."""
-        self._held[sender] -= count
-        if self._held[sender] <= 0:
-            del self._held[sender]
+        for held, key in ((self._held, sender), (self._of_peers, peer)):
+            held[key] -= count
+            if held[key] <= 0:
+                del held[key]
 
 
 async def read_request(
@@ -136,6 +144,7 @@ async def read_request(
     bytes_max: int = PAGE_BYTES_MAX,
     before_long_body: Callable[[AdmittedHead], Awaitable[None]] | None = None,
     room: BodyRoom | None = None,
+    peer: str = "",
 ) -> ReceivedRequest:
     """Read a request to its end and keep it as it is.
 
@@ -148,6 +157,7 @@ async def read_request(
         before_long_body: Looks at the request without its body before more than
             `ACTIVITY_BYTES_MAX` of it is read; raises what refuses it.
         room: Memory for what is still arriving; without bound if left out.
+        peer: Whose key the request names, for the room.
 
     Raises:
         PeerError: 400 for another host, an absolute target, a doubled field or a
@@ -166,7 +176,7 @@ async def read_request(
     def make_room(count: int) -> None:
         nonlocal held
         if room is not None:
-            room.take(head.sender, count)
+            room.take(head.sender, count, peer=peer)
             held += count
 
     try:
@@ -175,7 +185,7 @@ async def read_request(
         )
     finally:
         if room is not None:
-            room.give_back(head.sender, held)
+            room.give_back(head.sender, held, peer=peer)
     return ReceivedRequest(
         method=head.method,
         target_uri=head.target_uri,

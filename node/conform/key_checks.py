@@ -198,7 +198,7 @@ async def _retired_key_signs_nothing(visit: Visit) -> Finding:
     )
 
 
-async def _older_update_is_ignored(visit: Visit) -> Finding:
+async def _older_update_is_refused(visit: Visit) -> Finding:
     guest = visit.partner()
     retired = guest.retired_signer
     if retired is None:
@@ -209,7 +209,9 @@ async def _older_update_is_ignored(visit: Visit) -> Finding:
     update = _update(visit, guest, keys, updated=earlier, signer=guest.signer)
     sent = "an older Update, in which key-1 counts"
     answer = await post_activity(visit, guest, update, sent=sent)
-    return refused_as(f"POST {INBOX}: {sent}", answer, status=_ACCEPTED, codes=())
+    return refused_as(
+        f"POST {INBOX}: {sent}", answer, status=409, codes=("update-older",)
+    )
 
 
 async def _old_entries_stay(visit: Visit) -> Finding:
@@ -274,8 +276,8 @@ CHECKS: Final = (
     _check(
         "update-older",
         "FED-106",
-        Sentence("An older Update is answered without effect."),
-        _older_update_is_ignored,
+        Sentence("An older Update is refused."),
+        _older_update_is_refused,
     ),
     _check(
         "key-retired",

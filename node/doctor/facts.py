@@ -6,7 +6,7 @@ connection can neither write nor checkpoint (DESIGN: the writer alone does).
 
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -112,6 +112,10 @@ class ReadOnlyDatabase:
         finally:
             connection.roll_back()
             connection.close()
+
+    def look_up(self) -> AbstractAsyncContextManager[Transaction]:
+        """Open a snapshot: here the same as `read`."""
+        return self.read()
 
     async def run_sync(self, function: Callable[[Any], T]) -> T:
         """Run a synchronous function that only reads."""

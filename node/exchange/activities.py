@@ -1,11 +1,18 @@
 """Single activities: built when they are sent, so that the queue holds no text.
 
 Being built late also means that each is signed by a key that its partner knows at
-that moment, however long it has waited.
+that moment, however long it has waited. An update of our own actor has its id from
+what it says: a partner that has stored an earlier one takes a later one for what it
+is, though both come from one row of the queue.
 """
 
+import base64
+import hashlib
+import logging
 from dataclasses import dataclass, replace
+from typing import Final
 
+from federation.canonical import canonical_bytes
 from federation.documents import (
     Message,
     MessageAuthor,
@@ -15,9 +22,11 @@ from federation.documents import (
     build_message,
     build_notice,
 )
+from federation.documents.actor import ActorDocument, actor_body
 from federation.documents.actor_update import ActorUpdate, build_actor_update
 from federation.errors import LocalError, SchemaInvalidError
 from federation.keys import Signer
+from node.keys.telling import tell_anew
 from node.partners.model import Partner
 from node.partners.own_actor import own_actor
 from node.partners.partners import Partners
@@ -27,11 +36,14 @@ from node.storage.database import Transaction
 from node.storage.node_keys import note_told
 from node.storage.outgoing import ActivityKind, OutgoingActivity
 
+logger = logging.getLogger(__name__)
+
 _NOTICE_TYPES = {
     ActivityKind.ACCEPT: NoticeType.ACCEPT,
     ActivityKind.REJECT: NoticeType.REJECT,
     ActivityKind.LEAVE: NoticeType.LEAVE,
 }
+_ID_BYTES: Final = 16  # as `federation.ids.random_id`
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +71,11 @@ class Activities:
     async def build(
         self, tx: Transaction, partner: Partner, activity: OutgoingActivity
     ) -> BuiltActivity:
-        """Sign the document of a queued activity; its id is always the same."""
+        """Sign the document of a queued activity.
+
+        Its id is always the same, but for an update of our actor: that has a new one
+        whenever it says something else.
+        """
         if activity.kind is ActivityKind.ACTOR:
             return await self._actor_update(tx, partner, activity)
         signer = self._context.keys.signer_for(partner)
@@ -106,6 +122,30 @@ class Activities:
         """Close a partnership that the partner does not know any more."""
         await self._partners.partner_has_left(tx, partner)
 
+    async def key_unknown(self, tx: Transaction, partner: Partner) -> bool:
+        """Speak with an older key to a partner that does not know a newer one.
+
+        It was said to hold that key; its database may have been put back. The older
+        key is one that may sign and whose secret is there; if there is none, its
+        office has to compare ours.
+
+        Args:
+            tx: The transaction that notes the failure, with the partner's row locked.
+            partner: As it stands in that transaction.
+
+        Returns:
+            Whether there is such a key; the next attempt is signed by it.
+        """
+        keys = self._context.keys
+        if not keys.is_known_to(partner):
+            return False
+        older = keys.before(keys.signer_for(partner).key_number)
+        if older is None:
+            return False
+        logger.warning("%s does not know our newest key", partner.id)
+        await tell_anew(tx, self._context, partner, held=older.number)
+        return True
+
     async def foreign_key_seen(self, partner: Partner) -> None:
         """Look at the keys of a partner whose answer had an unknown one."""
         await self._partners.keys.foreign_key_seen(partner)
@@ -118,6 +158,12 @@ class Activities:
         A revoked key says itself that it is revoked; the partner then believes
         nothing but that (SPEC FED-105).
         """
+        actor = await own_actor(tx, self._context)
+        # As of now: whoever has stolen a key may have said something since our
+        # keys changed, and an older update than that counts nowhere (FED-106).
+        now = self._context.clock.now().replace(microsecond=0)
+        actor = replace(actor, updated=max(now, actor.updated or now))
+        # From here on nothing waits: actor, signer and number are of one moment.
         keys = self._context.keys
         number = keys.number_of(activity.subject)
         signer = keys.signer_for(partner) if number is None else keys.signer_of(number)
@@ -126,8 +172,8 @@ class Activities:
             raise LocalError(msg)
         document = build_actor_update(
             ActorUpdate(
-                id=activity.activity_id,
-                actor=await own_actor(tx, self._context),
+                id=self._context.address.activity(_id_of(activity, actor)),
+                actor=actor,
                 recipient=partner.actor_id,
                 published=activity.created_at.replace(microsecond=0),
             ),
@@ -165,3 +211,10 @@ class Activities:
             signer=signer,
             created=self._context.clock.now(),
         )
+
+
+def _id_of(activity: OutgoingActivity, actor: ActorDocument) -> str:
+    """Return the local id of an update: the same as long as it says the same."""
+    said = canonical_bytes({"row": activity.activity_id, "actor": actor_body(actor)})
+    digest = hashlib.sha256(said).digest()[:_ID_BYTES]
+    return base64.b32encode(digest).decode("ascii").rstrip("=").lower()

@@ -2,12 +2,15 @@
 
 State is kept for a partner, never for a message. A partner that does not answer
 is tried again later and costs nothing meanwhile; one that contacts us is tried
-at once. Nothing is given up.
+at once. Nothing is given up. A partner that answers, and takes no activities for
+now, is told of entries and withdrawals meanwhile: activities rest by themselves.
 """
 
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 from federation.documents import Page, Receipt, SignedDocument
@@ -43,13 +46,16 @@ logger = logging.getLogger(__name__)
 
 POLL_SECONDS = 2.0  # how often due retries are looked for
 PROBLEM_GAP = "position-gap"
+PROBLEM_UNKNOWN_KEY = "unknown-key"
 # What a partner answers that takes withdrawals only.
 PROBLEMS_HELD = frozenset({"partnership-paused", "partnership-suspended"})
 # What a partner answers when it knows no partnership with us (any more). The
 # answer is not signed, so it ends nothing; but once our own office has ended the
 # partnership there is nobody left to tell.
 _OVER_FOR_US = frozenset({TrustState.ENDING, TrustState.ENDED, TrustState.REFUSED})
-PROBLEMS_OVER = frozenset({"partnership-ended", "partnership-refused", "unknown-key"})
+PROBLEMS_OVER = frozenset(
+    {"partnership-ended", "partnership-refused", PROBLEM_UNKNOWN_KEY}
+)
 
 
 class DeliveryClient(Protocol):
@@ -95,9 +101,27 @@ class ActivityDesk(Protocol):
         """Close a partnership that the partner does not know any more."""
         ...
 
+    async def key_unknown(self, tx: Transaction, partner: Partner) -> bool:
+        """Go back to an older key of ours with a partner that lacks a newer one."""
+        ...
+
     async def foreign_key_seen(self, partner: Partner) -> None:
         """Look at the keys of a partner whose answer had an unknown one."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Rest:
+    """A partner takes no activity of a kind until then, though it may take pages.
+
+    Another kind is still tried: no quota holds up the end of a key. Kept in memory:
+    after a restart the partner is asked once more, and says it again.
+    """
+
+    kind: ActivityKind
+    attempts: int
+    until: datetime
+    error: TemporaryFetchError
 
 
 class DeliveryWorker:
@@ -121,6 +145,7 @@ class DeliveryWorker:
         self._wakeup = wakeup
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._again: set[str] = set()
+        self._rests: dict[str, _Rest] = {}
         self._slots = asyncio.Semaphore(PARTNERS_AT_ONCE_MAX)
 
     async def run(self) -> None:
@@ -150,6 +175,7 @@ class DeliveryWorker:
                 await self._failed(partner, failure)
                 return
             if not progress:
+                await self._tell_rest(partner)
                 return
 
     async def _one_round(self, partner: Partner) -> tuple[bool, FederationError | None]:
@@ -157,14 +183,14 @@ class DeliveryWorker:
 
         Activities come first: the notice that makes us partners must arrive before
         the first page. But one that the partner does not take now holds up no
-        withdrawal.
+        withdrawal: of two requests at most the second one is a page.
         """
         failure: FederationError | None = None
         try:
             if await self._deliver_activity(partner):
                 return True, None
         except TemporaryFetchError as error:
-            return False, error
+            return False, error  # the partner's node is not there
         except FederationError as error:
             failure = error
         try:
@@ -172,6 +198,47 @@ class DeliveryWorker:
         except FederationError as error:
             return False, failure or error
         return progress and failure is None, failure
+
+    def _is_resting(self, partner: Partner, kind: ActivityKind | None = None) -> bool:
+        rest = self._rests.get(partner.id)
+        if rest is None or (kind is not None and kind is not rest.kind):
+            return False
+        return self._context.clock.now() < rest.until
+
+    def _let_rest(
+        self, partner: Partner, kind: ActivityKind, error: TemporaryFetchError
+    ) -> None:
+        before = self._rests.get(partner.id)
+        attempts = (
+            1 if before is None or before.kind is not kind else before.attempts + 1
+        )
+        until = next_attempt(
+            attempts,
+            self._context.clock.now(),
+            jitter=self._context.random,
+            retry_after=error.retry_after,
+        )
+        self._rests[partner.id] = _Rest(kind, attempts, until, error)
+        logger.warning("activities for %s rest: %s", partner.id, error)
+
+    async def _tell_rest(self, partner: Partner) -> None:
+        """Let the office see why activities wait, though pages may arrive."""
+        rest = self._rests.get(partner.id)
+        if rest is None or not self._is_resting(partner):
+            return
+        sentence = _sentence(rest.error)
+
+        async def work(tx: Transaction) -> None:
+            current = await partner_rows.lock_partner(tx, partner.id)
+            if current is not None and current.last_error != sentence:
+                await partner_rows.update_partner(
+                    tx,
+                    partner.id,
+                    last_error=sentence,
+                    last_failure_at=self._context.clock.now(),
+                )
+
+        await self._context.database.write(work)
 
     async def pull(self, partner_id: str) -> int:
         """Fetch and apply what a partner has for us; return how many changes."""
@@ -276,6 +343,8 @@ class DeliveryWorker:
             activity = await outgoing.next_undelivered(tx, partner.id)
             if activity is None or not _may_leave(partner, activity):
                 return False
+            if self._is_resting(partner, activity.kind):
+                return False
             built = await self._built(tx, partner, activity)
         if isinstance(built, LocalError):
             # Ours is the fault, and trying again would not mend it.
@@ -285,6 +354,11 @@ class DeliveryWorker:
             await self._client.post_activity(
                 known_peer(partner), built.document, signer=built.signer
             )
+        except TemporaryFetchError as error:
+            if error.status is None or error.problem_code is None:
+                raise
+            self._let_rest(partner, activity.kind, error)
+            return False
         except PermanentFetchError as error:
             if not _refuses_this(activity, built, error):
                 raise
@@ -304,6 +378,8 @@ class DeliveryWorker:
     async def _delivered(
         self, partner: Partner, activity: OutgoingActivity, built: BuiltActivity
     ) -> None:
+        self._rests.pop(partner.id, None)
+
         async def work(tx: Transaction) -> None:
             now = self._context.clock.now()
             await outgoing.mark_delivered(tx, activity.activity_id, at=now)
@@ -402,7 +478,13 @@ class DeliveryWorker:
             current = await partner_rows.lock_partner(tx, partner.id)
             if current is None:
                 return
-            if gone:
+            older = (
+                isinstance(error, PermanentFetchError)
+                and error.problem_code == PROBLEM_UNKNOWN_KEY
+                and current.told_key_number == partner.told_key_number
+                and await self._activities.key_unknown(tx, current)
+            )
+            if gone and not older:
                 await self._activities.partner_has_left(tx, current)
                 return
             attempts = current.attempts + 1

@@ -4,6 +4,7 @@ The nonce of the request, the effect and the note that the partner reached us ar
 committed together; the answer is made from what was committed and leaves after.
 """
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Protocol, assert_never
 
@@ -21,7 +22,7 @@ from federation.decisions import (
 from federation.documents.actor_update import ActorUpdate
 from federation.documents.message import Message
 from federation.documents.notice import Notice
-from federation.documents.page import Page
+from federation.documents.page import Page, PageFault
 from federation.documents.signed import SignedDocument
 from federation.errors import SignatureInvalidError
 from federation.exchange import HeldState
@@ -43,7 +44,12 @@ class PageTaker(Protocol):
     """Applies pages (node.exchange.receiving)."""
 
     async def receive_page(
-        self, tx: Transaction, partner_id: str, page: Page
+        self,
+        tx: Transaction,
+        partner_id: str,
+        page: Page,
+        *,
+        not_remembered: Sequence[PageFault] = (),
     ) -> SignedDocument:
         """Apply a page; return the signed receipt."""
         ...
@@ -133,8 +139,10 @@ class InboxDesk:
         self, tx: Transaction, partner: Partner, decision: Decision
     ) -> SignedDocument | None:
         match decision:
-            case ApplyPage(page=page):
-                return await self._pages.receive_page(tx, partner.id, page)
+            case ApplyPage(page=page, not_remembered=not_remembered):
+                return await self._pages.receive_page(
+                    tx, partner.id, page, not_remembered=not_remembered
+                )
             case KeepMessage(message=message):
                 await self._messages.receive_message(tx, partner, message)
             case ChangeTrust(notice=notice):

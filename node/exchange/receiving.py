@@ -4,13 +4,14 @@ Effect, position and receipt are one transaction. A page may come twice, late or
 after a crash: versions decide what it still changes (federation.exchange).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, assert_never
 
 from federation.documents import (
     Page,
+    PageFault,
     PageItem,
     Receipt,
     ReceivedEntry,
@@ -78,9 +79,20 @@ class Receiving:
         self._wakeup = wakeup
 
     async def receive_page(
-        self, tx: Transaction, partner_id: str, page: Page
+        self,
+        tx: Transaction,
+        partner_id: str,
+        page: Page,
+        *,
+        not_remembered: Sequence[PageFault] = (),
     ) -> SignedDocument:
         """Apply a checked page inside the caller's transaction.
+
+        Args:
+            tx: The transaction.
+            partner_id: Whose page it is.
+            page: The page.
+            not_remembered: Entries of it that leave no row, for the receipt.
 
         Returns:
             The signed receipt, to be sent after the commit.
@@ -106,6 +118,7 @@ class Receiving:
         )
         for item in page.items:
             self._apply(state, item)
+        beyond = [Refusal(x.entry_id, x.version, x.reason) for x in not_remembered]
         await self._store(tx, state)
         await store_view(tx, partner.id, "in", state.view)
         reached = page.last
@@ -114,7 +127,7 @@ class Receiving:
         await self._note_contact(
             tx, partner, state.now, in_epoch=page.epoch, in_position=reached
         )
-        return await self._receipt(tx, state, page)
+        return await self._receipt(tx, state, page, beyond)
 
     async def note_contact(self, tx: Transaction, partner: Partner) -> None:
         """Note that the partner just reached us: what waits for it is tried now."""
@@ -194,7 +207,7 @@ class Receiving:
             await rows.put_received(tx, state.partner.id, values)
 
     async def _receipt(
-        self, tx: Transaction, state: _State, page: Page
+        self, tx: Transaction, state: _State, page: Page, beyond: list[Refusal]
     ) -> SignedDocument:
         partner = state.partner
         # From what is stored, not from what this page changed: the answer to an
@@ -214,10 +227,9 @@ class Receiving:
             held=state.view.count,
             digest=state.view.hex(),
             published=state.now.replace(microsecond=0),
-            refused=(*state.refused, *kept_out),
-            refused_count=await rows.count_received(
-                tx, partner.id, ReceivedState.QUARANTINED
-            ),
+            refused=(*state.refused, *kept_out, *beyond),
+            refused_count=len(beyond)
+            + await rows.count_received(tx, partner.id, ReceivedState.QUARANTINED),
         )
         signer = self._context.keys.signer_for(partner)
         return build_receipt(receipt, signer=signer, created=state.now)

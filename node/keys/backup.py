@@ -19,7 +19,6 @@ Source: SPEC.md NOD-030.
 """
 
 import base64
-import binascii
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
@@ -52,8 +51,12 @@ FILE_BYTES_MAX: Final = 64 * 1024
 _SALT_BYTES: Final = 16
 _NONCE_BYTES: Final = 12
 _KEY_BYTES: Final = 32
-# What a file may ask of us; a hostile one could ask for all memory.
-_MEMORY_KIB_MAX, _ITERATIONS_MAX, _LANES_MAX = 256 * 1024, 10, 8
+# What a file may ask of us; a hostile one could ask for all memory and an hour.
+_MEMORY_KIB_MAX, _ITERATIONS_MAX, _LANES_MAX = 128 * 1024, 10, 8
+_WORK_MAX: Final = 3 * MEMORY_KIB * ITERATIONS
+"""KiB times iterations: about a second, three times what we ask for ourselves."""
+_MEMORY_KIB_MIN_PER_LANE: Final = 8  # RFC 9106, 3.1
+_TAG_BYTES: Final = 16
 _FIELDS: Final = frozenset(
     {
         *("format", "version", "node_id", "base_url", "created", "keys"),
@@ -219,10 +222,13 @@ def open_backup(backup: SealedBackup, code: str) -> dict[int, SigningKey]:
             hint="Each backup has a code of its own. Take the sheet that was printed "
             "with this file.",
         ) from error
-    secrets = {
-        int(each["number"]): SigningKey.from_bytes(_bytes(each["seed"]))
-        for each in json.loads(inside)["secrets"]
-    }
+    try:
+        secrets = {
+            int(each["number"]): SigningKey.from_bytes(_bytes(each["seed"]))
+            for each in json.loads(inside)["secrets"]
+        }
+    except (FederationError, KeyError, TypeError, ValueError) as error:
+        raise _damaged() from error
     found = {number: secret.public_key for number, secret in secrets.items()}
     if found != dict(backup.keys):
         raise _damaged()
@@ -276,28 +282,36 @@ def _document(content: bytes) -> dict[str, Any]:
 
 def _require_bearable(document: Mapping[str, Any]) -> None:
     kdf, cipher = document["kdf"], document["cipher"]
+    memory, iterations, lanes = (
+        kdf[name] for name in ("memory_kib", "iterations", "lanes")
+    )
+    if any(type(number) is not int for number in (memory, iterations, lanes)):
+        raise _damaged()
+    bearable = (
+        1 <= iterations <= _ITERATIONS_MAX
+        and 1 <= lanes <= _LANES_MAX
+        and _MEMORY_KIB_MIN_PER_LANE * lanes <= memory <= _MEMORY_KIB_MAX
+        and memory * iterations <= _WORK_MAX
+    )
     if (
-        kdf["name"] != "argon2id"
+        not bearable
+        or kdf["name"] != "argon2id"
         or cipher["name"] != "AES-256-GCM"
-        or kdf["memory_kib"] > _MEMORY_KIB_MAX
-        or kdf["iterations"] > _ITERATIONS_MAX
-        or kdf["lanes"] > _LANES_MAX
+        or len(_bytes(kdf["salt"])) != _SALT_BYTES
+        or len(_bytes(cipher["nonce"])) != _NONCE_BYTES
+        or len(_bytes(document["ciphertext"])) < _TAG_BYTES
     ):
         raise _damaged()
 
 
 def _derived(code: bytes, kdf: Mapping[str, Any]) -> bytes:
-    try:
-        derive = Argon2id(
-            salt=_bytes(kdf["salt"]),
-            length=_KEY_BYTES,
-            iterations=kdf["iterations"],
-            lanes=kdf["lanes"],
-            memory_cost=kdf["memory_kib"],
-        )
-    except (ValueError, TypeError) as error:
-        raise _damaged() from error
-    return derive.derive(code)
+    return Argon2id(
+        salt=_bytes(kdf["salt"]),
+        length=_KEY_BYTES,
+        iterations=kdf["iterations"],
+        lanes=kdf["lanes"],
+        memory_cost=kdf["memory_kib"],
+    ).derive(code)
 
 
 def _checksum(document: Mapping[str, Any]) -> str:
@@ -312,7 +326,7 @@ def _text(data: bytes) -> str:
 def _bytes(text: str) -> bytes:
     try:
         return base64.b64decode(text, validate=True)
-    except (binascii.Error, TypeError) as error:
+    except (ValueError, TypeError) as error:
         raise _damaged() from error
 
 

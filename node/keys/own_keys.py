@@ -25,8 +25,10 @@ from node.keys.rules import (
     REVOCATION_DAYS,
     checked_reason,
     due_at,
+    late_at,
     missing_secrets,
     require_admin,
+    require_secret,
 )
 from node.keys.telling import (
     Progress,
@@ -37,6 +39,7 @@ from node.keys.telling import (
 )
 from node.members.model import Person
 from node.node_key import remove_key, stored_numbers
+from node.partners.own_actor import has_changed, note_changed
 from node.partners.ports import Waker
 from node.ports import NodeContext
 from node.sentence import Sentence
@@ -101,6 +104,7 @@ class OwnKeys:
                     code="rotation-under-way",
                     hint="See who has not taken the new key yet: spalier keys list",
                 )
+            require_secret(ring.secrets, ring.active)
             number, secret = await asyncio.to_thread(
                 secret_to_announce, self._folder, self._context.random, ring.keys
             )
@@ -138,6 +142,7 @@ class OwnKeys:
                     code="nothing-announced",
                     hint="Announce one first: spalier keys rotate",
                 )
+            require_secret(self._context.keys.secrets, announced)
             return await self._activate(announced)
 
     async def retire(self, actor: Person | None) -> list[NodeKey]:
@@ -147,7 +152,8 @@ class OwnKeys:
             The keys that retired.
 
         Raises:
-            ConflictError: There is no old key that is still in use.
+            ConflictError: There is no old key that is still in use, or the secret of
+                the key that signs is not there.
         """
         require_admin(actor)
         async with self._changing:
@@ -158,6 +164,8 @@ class OwnKeys:
                     code="nothing-replaced",
                     hint="The key that signs can only be replaced, or revoked.",
                 )
+            # Theirs may be the last secret that is there.
+            require_secret(self._context.keys.secrets, self._context.keys.active)
             await self._retire(replaced, actor)
             await self._drop_secrets()
             return [self._key(key.number) for key in replaced]
@@ -167,7 +175,8 @@ class OwnKeys:
         async with self._changing:
             if self._context.keys.fault is not None:
                 return 0
-            steps = await self._tell_the_rest()
+            steps = await self._tell_what_is_new()
+            steps += await self._tell_the_rest()
             steps += await self._activate_if_due()
             steps += await self._retire_if_due()
             steps += await self._drop_secrets()
@@ -252,9 +261,25 @@ class OwnKeys:
             )
             await self._follow(tx)
 
-        await self._context.database.write(work)
+        # Alone: what it reads must not be older than what a rotation writes.
+        async with self._changing:
+            await self._context.database.write(work)
 
     # Steps of a rotation
+
+    async def _tell_what_is_new(self) -> int:
+        """Tell partners of another name, card, version or capabilities."""
+        async with self._context.database.read() as tx:
+            if not await has_changed(tx, self._context):
+                return 0
+
+        async def work(tx: Transaction) -> int:
+            if not await note_changed(tx, self._context):
+                return 0
+            await tell_everybody(tx, self._context, self._waker)
+            return 1
+
+        return await self._context.database.write(work)
 
     async def _tell_the_rest(self) -> int:
         if (await self._progress(self._context.keys.newest)).is_complete:
@@ -284,7 +309,7 @@ class OwnKeys:
         if self._context.clock.now() < active.activated_at + OVERLAP:
             return 0
         progress = await self._progress(active)
-        if not progress.is_complete:
+        if progress.holds_up(late=self._context.clock.now() >= late_at(active)):
             return 0
         await self._retire(ring.replaced, None)
         return 1
@@ -421,6 +446,7 @@ class OwnKeys:
                 Sentence("Key {number} is revoked already.", number=number),
                 code="key-revoked",
             )
+        require_secret(self._context.keys.secrets, self._context.keys.active)
 
         async def work(tx: Transaction) -> None:
             await _change(

@@ -195,6 +195,15 @@ class KeyRing:
             key.is_live and key.number <= partner.told_key_number for key in self._keys
         )
 
+    def before(self, number: int) -> NodeKey | None:
+        """Return the newest key older than one, that may sign and can."""
+        older = [
+            key
+            for key in self._keys
+            if key.is_live and key.number < number and key.number in self._secrets
+        ]
+        return older[-1] if older else None
+
     # Inside
 
     def _in_state(self, state: KeyState) -> list[NodeKey]:

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from node.errors import (
+    ConflictError,
     InvalidInputError,
     NodeError,
     NotAuthorisedError,
@@ -40,6 +41,30 @@ def require_admin(actor: Person | None) -> None:
 def due_at(announced: NodeKey) -> datetime:
     """Return when an announced key signs at the latest."""
     return announced.created_at + timedelta(days=WAITING_DAYS)
+
+
+def late_at(active: NodeKey) -> datetime:
+    """Return until when partners are waited for that may never take this key."""
+    return (active.activated_at or active.created_at) + timedelta(days=WAITING_DAYS)
+
+
+def require_secret(secrets: Collection[int], key: NodeKey) -> None:
+    """Require that the key is there that has to sign afterwards.
+
+    Raises:
+        ConflictError: Its secret is not there.
+    """
+    if key.number in secrets:
+        return
+    raise ConflictError(
+        Sentence(
+            "The secret of key {number} is not there; nothing was done.",
+            number=key.number,
+        ),
+        code="key-missing",
+        hint="Put it back (spalier keys restore FILE), or replace it: "
+        "spalier keys replace --lost",
+    )
 
 
 def checked_reason(reason: str) -> str:

@@ -16,6 +16,7 @@ from node.partners.model import Partner
 from node.partners.ports import Waker
 from node.ports import NodeContext
 from node.storage.database import Transaction
+from node.storage.node_keys import take_told_back
 from node.storage.outgoing import (
     ActivityKind,
     queue_activity,
@@ -43,6 +44,23 @@ class Progress:
     def is_complete(self) -> bool:
         """Whether nobody is waited for."""
         return not self.waiting
+
+    def holds_up(self, *, late: bool) -> bool:
+        """Whether somebody is waited for before the old key goes.
+
+        Who understands no `Update`, and whose partnership we are ending, is waited
+        for as long as for a new key to sign, not without end: the one cannot take
+        it, the other may never come back.
+
+        Args:
+            late: Whether that time is over.
+        """
+        if not late:
+            return not self.is_complete
+        return any(
+            _hears(each) and each.state is not TrustState.ENDING
+            for each in self.waiting
+        )
 
 
 async def progress_of(tx: Transaction, key: NodeKey) -> Progress:
@@ -81,6 +99,28 @@ async def tell_the_rest(
     for partner in _in_locking_order(lacking):
         await _queue(tx, context, partner, waker, subject=context.address.actor)
     return len(lacking)
+
+
+async def tell_anew(
+    tx: Transaction, context: NodeContext, partner: Partner, *, held: int
+) -> None:
+    """Note that a partner holds an older key than we thought, and tell it again.
+
+    It gets the update at its next attempt, signed by that key.
+
+    Args:
+        tx: A transaction with the partner's row locked.
+        context: The node.
+        partner: As it stands in this transaction.
+        held: The number of the key that it holds.
+    """
+    await take_told_back(tx, partner.id, number=held)
+    queued = any(
+        activity.partner_id == partner.id and activity.subject == context.address.actor
+        for activity in await undelivered_of_kind(tx, ActivityKind.ACTOR)
+    )
+    if not queued and _hears(partner) and partner.state in TOLD_STATES:
+        await _queue(tx, context, partner, None, subject=context.address.actor)
 
 
 async def let_keys_revoke_themselves(
@@ -125,7 +165,7 @@ async def _queue(
     tx: Transaction,
     context: NodeContext,
     partner: Partner,
-    waker: Waker,
+    waker: Waker | None,
     *,
     subject: str,
 ) -> None:
@@ -137,4 +177,5 @@ async def _queue(
         activity_id=context.address.activity(random_id(context.random)),
         at=context.clock.now(),
     )
-    tx.after_commit(lambda: waker.poke(partner.id))
+    if waker is not None:
+        tx.after_commit(lambda: waker.poke(partner.id))

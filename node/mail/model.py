@@ -17,6 +17,7 @@ class MailKind(StrEnum):
     PARTNER_REQUEST = "partner-request"
     PARTNER_ACTIVE = "partner-active"
     PARTNER_KEY_CHANGED = "partner-key-changed"
+    PARTNER_KEY_ANNOUNCED = "partner-key-announced"
 
 
 class MailState(StrEnum):

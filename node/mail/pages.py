@@ -13,6 +13,7 @@ _PATHS: Final = {
     MailKind.PARTNER_REQUEST: "/admin/partner",
     MailKind.PARTNER_ACTIVE: "/admin/partner",
     MailKind.PARTNER_KEY_CHANGED: "/admin/partner/{partner_id}",
+    MailKind.PARTNER_KEY_ANNOUNCED: "/admin/partner/{partner_id}",
 }
 
 

@@ -31,5 +31,5 @@ class PinnedPeers:
 
     async def find_by_key(self, key_id: str, /) -> KnownPeer | None:
         """Return the peer that owns a key id, None if nobody pinned it."""
-        async with self._database.read() as tx:
+        async with self._database.look_up() as tx:
             return await find_peer(tx, key_id)

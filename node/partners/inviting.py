@@ -14,6 +14,7 @@ from federation.handshake import (
     new_secret,
 )
 from federation.ids import random_id
+from federation.keys import Signer
 from federation.trust import (
     Refuse,
     TrustAction,
@@ -163,8 +164,10 @@ class Inviting:
         invitation = await rows.lock_invitation(tx, request.invitation)
         if invitation is None:
             raise invitation_refused()
-        own_key = self._context.signer.key.public_key
-        verify_invitation(request, secret=invitation.secret, own_key=own_key)
+        signer = self._context.signer
+        verify_invitation(
+            request, secret=invitation.secret, own_key=signer.key.public_key
+        )
         known = await rows.find_by_base_url(tx, request.guest.base_url)
         if known is not None:
             known = await rows.lock_partner(tx, known.id)
@@ -183,7 +186,7 @@ class Inviting:
             )
         if known is not None and known.state in _AWAITED:
             _require_pinned_key(known, request)
-        partner = await self._store(tx, known, invitation, request)
+        partner = await self._store(tx, known, invitation, request, signer=signer)
         await rows.update_invitation(
             tx,
             invitation.id,
@@ -232,6 +235,8 @@ class Inviting:
         known: Partner | None,
         invitation: Invitation,
         request: PartnerRequest,
+        *,
+        signer: Signer,
     ) -> Partner:
         handshake = Handshake(
             other=request.guest,
@@ -239,9 +244,10 @@ class Inviting:
             request_id=request.id,
             check_number=check_number(
                 invitation.secret,
-                self._context.signer.key.public_key,
+                signer.key.public_key,
                 request.guest.keys[0].public_key,
             ),
+            told_key_number=signer.key_number,
         )
         state = next_state(
             None if known is None else known.state, TrustEvent.THEY_REQUESTED

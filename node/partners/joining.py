@@ -13,6 +13,7 @@ from federation.handshake import (
     check_number,
     parse_code,
 )
+from federation.keys import Signer
 from federation.negotiation import PROTOCOL_VERSION, UNSUPPORTED, version_shown
 from federation.trust import TrustEvent, TrustState, TrustTransitionError, next_state
 from node.errors import (
@@ -92,7 +93,7 @@ class Joining:
             name=host.name,
             card=host.card,
             fingerprint=key.fingerprint,
-            check_number=self._check_number(invitation, host),
+            check_number=_check_number(invitation, host, self._context.signer),
         )
 
     async def accept(self, actor: Person | None, code: str) -> Partner:
@@ -111,23 +112,29 @@ class Joining:
         invitation = self._parsed(code)
         async with self._context.database.read() as tx:
             known = await rows.find_by_base_url(tx, invitation.base_url)
-            guest = await own_actor(tx, self._context)
         _require_new(known)
         host = await self._fetched(invitation)
         _require_no_ended_key(known, host)
+        async with self._context.database.read() as tx:
+            # Our keys may have changed while the host answered. Actor and signer are
+            # of one moment: nothing waits between them.
+            guest = await own_actor(tx, self._context)
+            signer = self._context.signer
         request = build_partner_request(
             guest,
             host=host,
             secret=invitation.secret,
-            signer=self._context.signer,
+            signer=signer,
             random=self._context.random,
             created=self._context.clock.now(),
         )
-        written = await self._write_down(actor, invitation, host, request)
+        written = await self._write_down(
+            actor, invitation, host, request, signer=signer
+        )
         waiting = written.partner
         try:
             await self._client.post_partner_request(
-                host.base_url, request, signer=self._context.signer
+                host.base_url, request, signer=signer
             )
         except PermanentFetchError as error:
             await self._take_back(written)
@@ -197,25 +204,21 @@ class Joining:
                 hint="Ask the other office whether the code is right.",
             ) from error
 
-    def _check_number(self, invitation: InvitationCode, host: ActorDocument) -> str:
-        return check_number(
-            invitation.secret,
-            self._context.signer.key.public_key,
-            host.keys[0].public_key,
-        )
-
     async def _write_down(
         self,
         actor: Person | None,
         invitation: InvitationCode,
         host: ActorDocument,
         request: SignedDocument,
+        *,
+        signer: Signer,
     ) -> _WrittenDown:
         handshake = Handshake(
             other=host,
             role=HandshakeRole.GUEST,
             request_id=str(request.document["id"]),
-            check_number=self._check_number(invitation, host),
+            check_number=_check_number(invitation, host, signer),
+            told_key_number=signer.key_number,
             last_error=_UNCONFIRMED,
         )
 
@@ -225,6 +228,7 @@ class Joining:
                 known = await rows.lock_partner(tx, known.id)
             _require_new(known)
             _require_no_ended_key(known, host)
+            self._require_signing(signer)
             waiting = (
                 [] if known is None else await outgoing.list_undelivered(tx, known.id)
             )
@@ -243,6 +247,19 @@ class Joining:
             return _WrittenDown(partner, known, tuple(waiting))
 
         return await self._context.database.write(work)
+
+    def _require_signing(self, signer: Signer) -> None:
+        """Require that the key of a request may still sign.
+
+        A newer one may have become active meanwhile: the host is told of it.
+        """
+        key = self._context.keys.find(signer.key_number)
+        if key is None or not key.is_live:
+            raise ConflictError(
+                "The node's key has changed meanwhile.",
+                code="keys-changed",
+                hint="Accept the same code again.",
+            )
 
     async def _take_back(self, written: _WrittenDown) -> None:
         """Undo what was written down for a request that the host refused.
@@ -269,6 +286,14 @@ class Joining:
             )
 
         await self._context.database.write(work)
+
+
+def _check_number(
+    invitation: InvitationCode, host: ActorDocument, signer: Signer
+) -> str:
+    return check_number(
+        invitation.secret, signer.key.public_key, host.keys[0].public_key
+    )
 
 
 def _require_new(known: Partner | None) -> None:

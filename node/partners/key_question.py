@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from typing import Final
 
 from federation.key_changes import SuspensionReason
-from federation.trust import TrustState
 from node.errors import ConflictError, InvalidInputError
 from node.partners.model import Partner, public_key
 from node.sentence import Sentence
@@ -36,22 +35,6 @@ def suspension_of(partner: Partner) -> Suspension | None:
         partner.suspended_because,
         partner.key.fingerprint,
         None if offered is None else public_key(offered).fingerprint,
-    )
-
-
-def explains(partner: Partner) -> bool:
-    """Whether the signed keys contain the one that led to the suspension.
-
-    Not after a key has revoked itself: whoever held it could have announced a
-    key of their own before.
-    """
-    return (
-        partner.state is TrustState.SUSPENDED
-        and partner.suspended_because is SuspensionReason.NOT_LISTED
-        and any(
-            key.multibase == partner.offered_multibase and key.pinned.is_current
-            for key in partner.keys
-        )
     )
 
 

@@ -23,7 +23,7 @@ class PendingNonce:
     async def remember(self, key_id: str, nonce: str, /, *, until: datetime) -> bool:
         """Keep the nonce for `store`; False if it was written before."""
         self._seen = (key_id, nonce, until)
-        async with self._database.read() as tx:
+        async with self._database.look_up() as tx:
             return not await has_nonce(tx, key_id, nonce)
 
     async def store(self, tx: Transaction) -> None:

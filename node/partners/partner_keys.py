@@ -2,7 +2,7 @@
 
 What is believed is decided by `federation.key_changes`; here it is applied, in one
 transaction with the state of the partnership, its history and the mail to the
-office. Why nothing flows while a key is unexplained: SPEC FED-108.
+office. Why nothing flows while a key is in question: SPEC FED-108.
 """
 
 import asyncio
@@ -16,14 +16,16 @@ from federation.documents.actor import ActorDocument
 from federation.documents.actor_update import ActorUpdate
 from federation.documents.signed import require_proof_now
 from federation.errors import ConflictError as PeerConflictError
-from federation.errors import FetchError, PermanentFetchError
+from federation.errors import FetchError, NotPermittedError, PermanentFetchError
 from federation.ids import BaseUrl
 from federation.key_changes import (
     KeyChangeIgnored,
     KeyChangeRefused,
+    KeyDecision,
     KeysAccepted,
     KeysUnchanged,
     KeySuspended,
+    RefusalReason,
     SuspensionReason,
     confirmed_keys,
     decide_key_change,
@@ -40,7 +42,6 @@ from node.partners.history import add_step, change_state, require_next
 from node.partners.key_question import (
     Suspension,
     ended_key,
-    explains,
     fingerprint_digits,
     suspension_of,
 )
@@ -48,6 +49,7 @@ from node.partners.model import KeyOrigin, Partner, PartnerKey
 from node.partners.own_actor import card_values
 from node.partners.pinning import rows_of_keys
 from node.partners.ports import MailQueue, PeerClient, Waker
+from node.partners.taken_names import is_taken
 from node.ports import NodeContext
 from node.sentence import Sentence
 from node.storage import partners as rows
@@ -96,8 +98,10 @@ class PartnerKeys:
             update: Proven to be by `update.signed_by`.
 
         Raises:
-            PeerError: 401 if its key counts no more, 409 `key-conflict` if it breaks
-                a rule, 429 if keys come too fast; nothing is taken.
+            PeerError: 401 if its key counts no more, 403 if our office has to
+                compare its key first, 409 `key-conflict` if it breaks a rule,
+                `update-older` if it is older than the last one, 429 if keys come
+                too fast; nothing is taken.
         """
         if update.signed is None:
             msg = "an update without its document"
@@ -113,9 +117,12 @@ class PartnerKeys:
             last_updated=partner.actor_updated,
             now=self._now(),
         )
+        _require_heard(partner, decision)
         match decision:
             case KeyChangeIgnored():
-                return partner
+                raise PeerConflictError(
+                    "A newer update has been accepted before.", code="update-older"
+                )
             case KeyChangeRefused(reason=reason):
                 raise PeerConflictError(
                     reason.value, code="key-conflict", members={"rule": reason.name}
@@ -130,6 +137,7 @@ class PartnerKeys:
                     tx, partner, decision.keys, origin=KeyOrigin.ANNOUNCED
                 )
                 await self._write_steps(tx, partner.id, decision)
+                await self._tell_added(tx, changed, decision)
                 return await self._told(tx, changed, actor)
             case _:
                 assert_never(decision)
@@ -183,7 +191,8 @@ class PartnerKeys:
             if current is None or current.state not in ESTABLISHED:
                 return
             await rows.update_partner(tx, current.id, looked_at=self._now())
-            if document is not None:
+            # An announcement that arrived meanwhile may say more than what we saw.
+            if document is not None and current.keys == partner.keys:
                 await self._compare(tx, current, document)
 
         await self._context.database.write(work)
@@ -267,13 +276,7 @@ class PartnerKeys:
                 capabilities=document.capabilities,
                 actor_updated=document.updated,
             )
-            return await self._lift(
-                tx,
-                changed,
-                TrustEvent.KEY_CONFIRMED,
-                person=actor,
-                note=signing.fingerprint,
-            )
+            return await self._lift(tx, changed, person=actor, note=signing.fingerprint)
 
         return await self._context.database.write(work)
 
@@ -359,10 +362,7 @@ class PartnerKeys:
                 person=None,
                 note=f"{partner.name} → {name}",
             )
-        told = replace(partner, **values)
-        if not explains(told):
-            return told
-        return await self._lift(tx, told, TrustEvent.KEYS_PROVEN)
+        return replace(partner, **values)
 
     async def _is_somebody_elses(
         self, tx: Transaction, partner: Partner, name: str
@@ -371,8 +371,9 @@ class PartnerKeys:
         others = [
             each.name for each in await rows.list_partners(tx) if each.id != partner.id
         ]
-        taken = {each.casefold() for each in (self._context.config.name, *others)}
-        return name != partner.name and name.casefold() in taken
+        return name != partner.name and is_taken(
+            name, (self._context.config.name, *others)
+        )
 
     async def _store(
         self,
@@ -438,10 +439,9 @@ class PartnerKeys:
         self,
         tx: Transaction,
         partner: Partner,
-        event: TrustEvent,
         *,
-        person: Person | None = None,
-        note: str | None = None,
+        person: Person | None,
+        note: str,
     ) -> Partner:
         """End a suspension: back to where the partnership stood before."""
         before = partner.suspended_from
@@ -449,7 +449,7 @@ class PartnerKeys:
             tx,
             self._context,
             partner,
-            event=event,
+            event=TrustEvent.KEY_CONFIRMED,
             person=person,
             note=note,
             attempts=0,
@@ -507,7 +507,25 @@ class PartnerKeys:
                 base_url=partner.base_url,
                 pinned=suspension.pinned,
                 offered=suspension.offered or "",
-                revoked=suspension.because is SuspensionReason.REVOKED_ITSELF,
+                because=suspension.because.value,
+            )
+
+    async def _tell_added(
+        self, tx: Transaction, partner: Partner, decision: KeysAccepted
+    ) -> None:
+        """Let our office know of keys that came without it: it may have doubts."""
+        if not decision.added or partner.state not in ESTABLISHED:
+            return
+        for person in await office_persons(tx):
+            await self._mail.queue(
+                tx,
+                recipient=person,
+                kind="partner-key-announced",
+                language=person.language,
+                partner=partner.name,
+                partner_id=partner.id,
+                base_url=partner.base_url,
+                keys=", ".join(key.public_key.fingerprint for key in decision.added),
             )
 
     async def _shown(self, partner: Partner) -> ActorDocument:
@@ -543,6 +561,28 @@ class PartnerKeys:
 
 def _pinned(partner: Partner) -> tuple[PinnedKey, ...]:
     return tuple(key.pinned for key in partner.keys)
+
+
+def _require_heard(partner: Partner, decision: KeyDecision) -> None:
+    """Require that an update may have an effect in the partner's present state.
+
+    Raises:
+        PeerError: 403 if the partner is suspended, unless a key revokes itself; 409
+            if a current key is missing and nothing flows that could be stopped.
+    """
+    because = decision.reason if isinstance(decision, KeySuspended) else None
+    if because is SuspensionReason.REVOKED_ITSELF:
+        return
+    if partner.state is TrustState.SUSPENDED:
+        raise NotPermittedError(
+            "The office here has to compare this partner's key first.",
+            code="partnership-suspended",
+        )
+    if because is not None and partner.state not in ESTABLISHED:
+        missing = RefusalReason.MISSING
+        raise PeerConflictError(
+            missing.value, code="key-conflict", members={"rule": missing.name}
+        )
 
 
 def _look_due(partner: Partner) -> datetime:

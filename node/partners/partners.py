@@ -8,7 +8,6 @@ from typing import assert_never
 from federation.documents.actor_update import ActorUpdate
 from federation.documents.notice import Notice, NoticeType
 from federation.documents.partner_request import PartnerRequest
-from federation.errors import NotPermittedError
 from federation.ids import random_id
 from federation.trust import TrustEvent, TrustState
 from node.errors import (
@@ -324,17 +323,11 @@ class Partners:
     async def receive_notice(
         self, tx: Transaction, partner: Partner, notice: Notice
     ) -> Partner:
-        """Apply a partner's signed notice; the caller has checked that it may.
-
-        Raises:
-            NotPermittedError: It is about another request than ours.
-        """
+        """Apply a partner's signed notice, as `federation.decisions` decided."""
         match notice.type:
             case NoticeType.ACCEPT:
-                self._require_request(partner, notice)
                 return await self._receive_accept(tx, partner)
             case NoticeType.REJECT:
-                self._require_request(partner, notice)
                 return await self._receive_reject(tx, partner, notice.reason)
             case NoticeType.LEAVE:
                 return await self.partner_has_left(tx, partner, note=notice.reason)
@@ -524,13 +517,6 @@ class Partners:
 
     def _poke_after_commit(self, tx: Transaction, partner_id: str) -> None:
         tx.after_commit(lambda: self._waker.poke(partner_id))
-
-    def _require_request(self, partner: Partner, notice: Notice) -> None:
-        if notice.object != partner.request_id:
-            raise NotPermittedError(
-                "The notice is about another request than ours.",
-                code="unknown-request",
-            )
 
     async def _locked(self, tx: Transaction, partner_id: str) -> Partner:
         partner = await rows.lock_partner(tx, partner_id)

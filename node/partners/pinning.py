@@ -47,6 +47,8 @@ class Handshake:
         other: The other node's actor as it was seen now. Its first key is pinned,
             and those that have retired, for what they signed.
         request_id: Id of the request on the wire.
+        told_key_number: The key of ours that the other node saw as the one that
+            signs; it is told of a newer one afterwards.
         last_error: Why the request may not have arrived; None if it has.
     """
 
@@ -54,6 +56,7 @@ class Handshake:
     role: HandshakeRole
     request_id: str
     check_number: str
+    told_key_number: int
     last_error: str | None = None
 
 
@@ -90,9 +93,7 @@ async def pin(
         created_at=now if known is None else known.created_at,
         last_error=handshake.last_error,
         acked_seq=0 if known is None else known.head_seq,
-        # What both sides saw of us is the key that signs; the partner is told of
-        # a newer one that is announced meanwhile.
-        told_key_number=context.keys.active.number,
+        told_key_number=handshake.told_key_number,
     )
     if known is None:
         await rows.insert_partner(tx, partner)

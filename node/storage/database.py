@@ -27,11 +27,13 @@ from sqlalchemy.exc import DBAPIError
 
 from node.errors import UnavailableError
 from node.sentence import Sentence
+from node.storage.async_transaction import AsyncTransaction, connected
 from node.storage.failures import NESTED, for_caller, outage, stopping
 from node.storage.sqlite_connection import (
     SqliteConnection,
     SqliteTransaction,
     sqlite_engine,
+    sqlite_page_engine,
 )
 from node.storage.transaction import AfterCommit, Transaction, Work, run_hooks
 
@@ -39,6 +41,7 @@ logger = logging.getLogger(__name__)
 
 SQLITE_FILE = "node.sqlite"
 SQLITE_READERS = 4  # connections; pages are short reads
+SQLITE_LOOK_UPS = 2  # connections; each is held for less than a millisecond
 GROUP_COMMIT_MAX = 64  # pieces of work in one commit
 READ_WAIT_S = 10  # for a free connection
 T = TypeVar("T")
@@ -55,7 +58,19 @@ class Database(Protocol):
         """Run `work` in a transaction; return its result after the commit."""
 
     def read(self) -> contextlib.AbstractAsyncContextManager[Transaction]:
-        """Open a consistent read-only view."""
+        """Open a consistent read-only view, beside the event loop.
+
+        For pages, searches, exports and workers: however long a query takes, it
+        keeps nobody else waiting.
+        """
+
+    def look_up(self) -> contextlib.AbstractAsyncContextManager[Transaction]:
+        """Open a read-only view for a query or two that an index answers.
+
+        For what every request at a door costs. On SQLite it runs on the event
+        loop, which is several times as fast as a thread; nothing else may be
+        awaited in the block.
+        """
 
     async def run_sync(self, function: Callable[[Any], T]) -> T:
         """Run a synchronous function on the write connection (migrations)."""
@@ -110,11 +125,14 @@ class SqliteDatabase:
         # Not a text to be parsed: a folder may be called "50%?".
         url = URL.create("sqlite", database=str(path))
         self._write_engine = sqlite_engine(url, writes=True)
-        self._read_engine = sqlite_engine(url, writes=False)
+        self._page_engine = sqlite_page_engine(
+            url, connections=SQLITE_READERS, wait_s=READ_WAIT_S
+        )
+        self._look_up_engine = sqlite_engine(url, writes=False)
         # One for each connection: nobody waits for another's statement.
-        self._threads = ThreadPoolExecutor(SQLITE_READERS + 1, "sqlite")
-        self._readers: list[SqliteConnection] = []
-        self._seats = asyncio.Semaphore(SQLITE_READERS)
+        self._threads = ThreadPoolExecutor(SQLITE_LOOK_UPS + 1, "sqlite")
+        self._idle: list[SqliteConnection] = []  # for look-ups
+        self._seats = asyncio.Semaphore(SQLITE_LOOK_UPS)
         self._queue: asyncio.Queue[_Job | None] = asyncio.Queue()
         self._writer: asyncio.Task[None] | None = None
         # The writer and `run_sync` share the only write connection.
@@ -142,12 +160,24 @@ class SqliteDatabase:
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[Transaction]:
-        """Open a read-only snapshot; it ends with the block."""
+        """Open a read-only snapshot on a thread; it ends with the block."""
+        self._refuse_inside_work()
+        async with connected(self._page_engine) as reader:
+            try:
+                yield AsyncTransaction(reader)
+            finally:
+                if self._closing:
+                    # The pool is gone; nobody else would end its thread.
+                    await reader.invalidate()
+
+    @asynccontextmanager
+    async def look_up(self) -> AsyncIterator[Transaction]:
+        """Open a read-only snapshot on the loop; it ends with the block."""
         self._refuse_inside_work()
         await self._take_seat()
         connection: SqliteConnection | None = None
         try:
-            connection = self._reader()
+            connection = self._begin_looking()
             yield SqliteTransaction(connection)
         finally:
             if connection is not None:
@@ -155,7 +185,7 @@ class SqliteDatabase:
                 if self._closing or not connection.is_usable:
                     connection.close()
                 else:
-                    self._readers.append(connection)
+                    self._idle.append(connection)
             self._seats.release()
 
     async def run_sync(self, function: Callable[[Any], T]) -> T:
@@ -183,8 +213,9 @@ class SqliteDatabase:
             # wait() leaves the writer alone when the one who closes is cancelled.
             await asyncio.wait([self._writer])
         # Readers first: an open snapshot would hold the checkpoint up.
-        while self._readers:
-            self._readers.pop().close()
+        await self._page_engine.dispose()
+        while self._idle:
+            self._idle.pop().close()
         if self._write_connection is not None:
             await self._write_connection.on_thread(
                 self._write_connection.checkpoint_and_close
@@ -199,12 +230,12 @@ class SqliteDatabase:
         except TimeoutError as error:
             raise outage() from error
 
-    def _reader(self) -> SqliteConnection:
+    def _begin_looking(self) -> SqliteConnection:
         try:
             reader = (
-                self._readers.pop()
-                if self._readers
-                else SqliteConnection(self._read_engine, self._threads)
+                self._idle.pop()
+                if self._idle
+                else SqliteConnection(self._look_up_engine, self._threads)
             )
             reader.begin_reading()
         except (DBAPIError, sqlite3.Error) as error:
@@ -330,7 +361,7 @@ def open_database(url: str, *, folder: Path) -> Database:
             )
         return SqliteDatabase(path)
     try:
-        # Its driver and SQLAlchemy's asynchronous half take 10 MiB.
+        # Its driver is an extra, and takes memory that SQLite does without.
         from node.storage.postgres_database import (  # noqa: PLC0415
             PostgresDatabase,
         )

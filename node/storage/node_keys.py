@@ -4,7 +4,7 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, func, insert, select, update
+from sqlalchemy import Row, insert, select, update
 
 from node.keys.model import KeyState, NodeKey
 from node.storage.database import Transaction
@@ -104,15 +104,19 @@ async def note_backup(
     )
 
 
-async def highest_number(tx: Transaction) -> int:
-    """Return the highest number that a key ever had."""
-    return int(await tx.scalar(select(func.max(node_keys.c.number))) or 0)
-
-
 async def note_told(tx: Transaction, partner_id: str, *, number: int) -> None:
     """Note the newest of our keys that a partner is known to hold; never go back."""
     await tx.execute(
         update(partners)
         .where(partners.c.id == partner_id, partners.c.told_key_number < number)
+        .values(told_key_number=number)
+    )
+
+
+async def take_told_back(tx: Transaction, partner_id: str, *, number: int) -> None:
+    """Note that a partner holds an older key of ours only: it said so itself."""
+    await tx.execute(
+        update(partners)
+        .where(partners.c.id == partner_id, partners.c.told_key_number > number)
         .values(told_key_number=number)
     )

@@ -24,6 +24,9 @@ class NodeState:
         incarnation: First part of every version that this node makes; raised after
             a restore from backup.
         card: Facts about the cluster that the actor document shows.
+        actor_digest: Of what our actor says beside the keys, as partners were told
+            last; None if nothing was compared yet.
+        actor_updated: When that changed last, whole seconds.
     """
 
     node_id: str
@@ -34,6 +37,8 @@ class NodeState:
     incarnation: int
     card: Mapping[str, Any]
     created_at: datetime
+    actor_digest: str | None = None
+    actor_updated: datetime | None = None
 
 
 async def load_node_state(tx: Transaction) -> NodeState | None:
@@ -50,6 +55,8 @@ async def load_node_state(tx: Transaction) -> NodeState | None:
         incarnation=row.incarnation,
         card=row.card,
         created_at=row.created_at,
+        actor_digest=row.actor_digest,
+        actor_updated=row.actor_updated,
     )
 
 
@@ -88,3 +95,10 @@ async def hold_partnerships(tx: Transaction, *, alone: bool) -> None:
     """
     if tx.dialect_name == "postgresql":
         await tx.execute(select(node_state.c.id).with_for_update(read=not alone))
+
+
+async def note_actor(tx: Transaction, *, digest: str, updated: datetime | None) -> None:
+    """Note what partners are told that our actor says, and since when."""
+    await tx.execute(
+        update(node_state).values(actor_digest=digest, actor_updated=updated)
+    )

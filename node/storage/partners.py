@@ -42,14 +42,6 @@ _PLAIN = tuple(
 _COLUMNS = tuple(column.name for column in partners.c)
 _BY_ID = select(partners).where(partners.c.id == bindparam("partner_id"))
 _BY_ID_LOCKED = _BY_ID.with_for_update()
-_BY_KEY_ID = (
-    select(partners)
-    .join(partner_keys, partner_keys.c.partner_id == partners.c.id)
-    .where(
-        partner_keys.c.key_id == bindparam("key_id"),
-        partner_keys.c.replaced_at.is_(None),
-    )
-)
 _ALL_KEYS = partner_keys.alias()
 _PEER_BY_KEY_ID = (
     select(
@@ -149,11 +141,6 @@ async def lock_partners(
 async def find_by_base_url(tx: Transaction, base_url: str) -> Partner | None:
     """Load the partner with this address, whatever its state."""
     return await _one(tx, select(partners).where(partners.c.base_url == base_url))
-
-
-async def find_by_key_id(tx: Transaction, key_id: str) -> Partner | None:
-    """Load the partner for which this key counts or counted, whatever its state."""
-    return await _one(tx, _BY_KEY_ID, key_id=key_id)
 
 
 async def find_peer(tx: Transaction, key_id: str) -> KnownPeer | None:

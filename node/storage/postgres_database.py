@@ -6,17 +6,11 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
-from sqlalchemy import Executable
-from sqlalchemy.engine import CursorResult
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
-from sqlalchemy.ext.asyncio import (
-    AsyncConnection,
-    AsyncEngine,
-    create_async_engine,
-)
-from typing_extensions import override
+from sqlalchemy.ext.asyncio import create_async_engine
 
+from node.storage.async_transaction import AsyncTransaction, connected
 from node.storage.failures import NESTED, for_caller, stopping
 from node.storage.transaction import Transaction, Work, run_hooks
 
@@ -26,41 +20,6 @@ POSTGRES_RETRY_WAIT_S = 0.02  # times the number of the attempt
 _POSTGRES_RETRYABLE = frozenset({"40001", "40P01"})
 
 T = TypeVar("T")
-
-
-class _PostgresTransaction(Transaction):
-    """A transaction on a PostgreSQL connection."""
-
-    __slots__ = ("_connection",)
-
-    def __init__(self, connection: AsyncConnection) -> None:
-        super().__init__()
-        self._connection = connection
-
-    @property
-    @override
-    def dialect_name(self) -> str:
-        return "postgresql"
-
-    @override
-    async def fetch(
-        self,
-        statement: Executable,
-        parameters: Any,
-        take: Callable[[CursorResult[Any]], T],
-    ) -> T:
-        return take(await self._connection.execute(statement, parameters))
-
-
-@asynccontextmanager
-async def _connected(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
-    """Take a connection; being unable to get one is an outage."""
-    async with contextlib.AsyncExitStack() as stack:
-        try:
-            connection = await stack.enter_async_context(engine.connect())
-        except (DBAPIError, PoolTimeoutError) as error:
-            raise for_caller(error) from error
-        yield connection
 
 
 class PostgresDatabase:
@@ -100,7 +59,7 @@ class PostgresDatabase:
         for attempt in range(1, POSTGRES_ATTEMPTS + 1):
             try:
                 async with self._engine.begin() as connection:
-                    transaction = _PostgresTransaction(connection)
+                    transaction = AsyncTransaction(connection)
                     result = await work(transaction)
             except (DBAPIError, PoolTimeoutError) as error:
                 if attempt < POSTGRES_ATTEMPTS and _is_retryable(error):
@@ -116,11 +75,15 @@ class PostgresDatabase:
     async def read(self) -> AsyncIterator[Transaction]:
         """Open a repeatable read-only snapshot."""
         self._refuse_inside_work()
-        async with _connected(self._engine) as connection:
+        async with connected(self._engine) as connection:
             snapshot = await connection.execution_options(
                 isolation_level="REPEATABLE READ", postgresql_readonly=True
             )
-            yield _PostgresTransaction(snapshot)
+            yield AsyncTransaction(snapshot)
+
+    def look_up(self) -> contextlib.AbstractAsyncContextManager[Transaction]:
+        """Open a read-only snapshot: here the same as `read`."""
+        return self.read()
 
     async def run_sync(self, function: Callable[[Any], T]) -> T:
         """Run `function(connection)` in one transaction."""

@@ -1,10 +1,13 @@
-"""One SQLite connection: what is short runs on the event loop, the rest beside it.
+"""Connections to SQLite: what is short runs on the event loop, the rest beside it.
 
-A statement that finds its rows by an index takes 20 to 50 µs. To hand it to a
-thread and take the answer back costs several times as much, so it runs where it
-is. What may take long runs on a thread: commits, deletions, schema changes, and
-a query that is not done within `LOOP_SHARE_S`; that one is stopped and begun
-again, which for a query changes nothing.
+Pages, exports and workers read through aiosqlite, on threads
+(`sqlite_page_engine`). What the writer and the doors ask runs here
+(`SqliteConnection`): a statement that finds its rows by an index takes 20 to
+50 µs. To hand it to a thread and take the answer back costs several times as
+much, so it runs where it is. Of the writer's work, what may take long runs on a
+thread: commits, deletions, schema changes, and a query that is not done within
+`LOOP_SHARE_S`; that one is stopped and begun again, which for a query changes
+nothing.
 """
 
 import asyncio
@@ -28,10 +31,11 @@ from sqlalchemy import (
 )
 from sqlalchemy.engine import CursorResult
 from sqlalchemy.exc import DBAPIError, OperationalError
-from sqlalchemy.pool import NullPool
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.pool import AsyncAdaptedQueuePool, NullPool
 from typing_extensions import override
 
-from node.storage.transaction import Transaction
+from node.storage.transaction import Transaction, to_the_end
 
 SQLITE_BUSY_TIMEOUT_MS: Final = 10_000
 SQLITE_LOG_BYTES_MAX: Final = 64 * 1024 * 1024  # the log shrinks back to it
@@ -60,27 +64,61 @@ def sqlite_engine(url: URL, *, writes: bool) -> Engine:
 
     @event.listens_for(engine, "connect")
     def _on_connect(connection: Any, _record: object) -> None:
-        cursor = connection.cursor()
-        for pragma in (
-            "journal_mode=WAL",
-            "synchronous=FULL",
-            "foreign_keys=ON",
-            f"busy_timeout={SQLITE_BUSY_TIMEOUT_MS}",
-            "trusted_schema=OFF",
-            "cell_size_check=ON",
-            "secure_delete=ON",
-            "mmap_size=0",
-            f"journal_size_limit={SQLITE_LOG_BYTES_MAX}",
-        ):
-            cursor.execute(f"PRAGMA {pragma}")
-        if not writes:
-            # Only the writer checkpoints: SQLite before 3.51.3 may corrupt the
-            # file when two connections do (www.sqlite.org/wal.html, WAL reset).
-            cursor.execute("PRAGMA wal_autocheckpoint=0")
-            cursor.execute("PRAGMA query_only=ON")
-        cursor.close()
+        _set_up(connection, writes=writes)
 
     return engine
+
+
+def sqlite_page_engine(url: URL, *, connections: int, wait_s: float) -> AsyncEngine:
+    """Return an engine whose connections read on threads of their own.
+
+    Args:
+        url: Of the file.
+        connections: As many transactions at the same time.
+        wait_s: Seconds that one waits for a connection.
+    """
+    engine = create_async_engine(
+        url.set(drivername="sqlite+aiosqlite"),
+        poolclass=AsyncAdaptedQueuePool,
+        pool_size=connections,
+        max_overflow=0,
+        pool_timeout=wait_s,
+        hide_parameters=True,
+    )
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def _on_connect(connection: Any, _record: object) -> None:
+        # The driver's own BEGIN handling is switched off; see `_on_begin`.
+        connection.isolation_level = None
+        _set_up(connection, writes=False)
+
+    @event.listens_for(engine.sync_engine, "begin")
+    def _on_begin(connection: Any) -> None:
+        connection.exec_driver_sql("BEGIN")
+
+    return engine
+
+
+def _set_up(connection: Any, *, writes: bool) -> None:
+    cursor = connection.cursor()
+    for pragma in (
+        "journal_mode=WAL",
+        "synchronous=FULL",
+        "foreign_keys=ON",
+        f"busy_timeout={SQLITE_BUSY_TIMEOUT_MS}",
+        "trusted_schema=OFF",
+        "cell_size_check=ON",
+        "secure_delete=ON",
+        "mmap_size=0",
+        f"journal_size_limit={SQLITE_LOG_BYTES_MAX}",
+    ):
+        cursor.execute(f"PRAGMA {pragma}")
+    if not writes:
+        # Only the writer checkpoints: SQLite before 3.51.3 may corrupt the
+        # file when two connections do (www.sqlite.org/wal.html, WAL reset).
+        cursor.execute("PRAGMA wal_autocheckpoint=0")
+        cursor.execute("PRAGMA query_only=ON")
+    cursor.close()
 
 
 class SqliteConnection:
@@ -206,16 +244,8 @@ class SqliteConnection:
         It cannot be interrupted: the connection would be used by two at once, or
         given up while its transaction still holds the write lock.
         """
-        running = asyncio.get_running_loop().run_in_executor(self._threads, call)
-        try:
-            return await asyncio.shield(running)
-        except asyncio.CancelledError:
-            while not running.done():
-                with contextlib.suppress(asyncio.CancelledError):
-                    await asyncio.wait([running])
-            if not running.cancelled():
-                running.exception()  # the cancellation counts; do not report this one
-            raise
+        loop = asyncio.get_running_loop()
+        return await to_the_end(loop.run_in_executor(self._threads, call))
 
     def _is_too_long(self) -> bool:
         return perf_counter() > self._stop_at

@@ -50,6 +50,8 @@ node_state = Table(
     Column("incarnation", BigInteger, nullable=False),
     Column("card", JSON, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
+    Column("actor_digest", String(64)),
+    Column("actor_updated", UtcDateTime),
     CheckConstraint("id = 1", name="single"),
 )
 

@@ -1,5 +1,7 @@
 """What a piece of work may do with the database, whatever the engine."""
 
+import asyncio
+import contextlib
 import logging
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping
@@ -85,6 +87,24 @@ def run_hooks(hooks: list[AfterCommit]) -> None:
         except Exception:
             # The change is on disk; a failed wake-up must not turn it into an error.
             logger.exception("after-commit hook failed")
+
+
+async def to_the_end(call: Awaitable[T]) -> T:
+    """Await what a thread does, to its end even if the caller is cancelled.
+
+    A connection whose thread is still at work would be used by two at once, or
+    given up while its transaction holds a lock.
+    """
+    running = asyncio.ensure_future(call)
+    try:
+        return await asyncio.shield(running)
+    except asyncio.CancelledError:
+        while not running.done():
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.wait([running])
+        if not running.cancelled():
+            running.exception()  # the cancellation counts; do not report this one
+        raise
 
 
 def _whole(result: CursorResult[Any]) -> CursorResult[Any]:

@@ -140,7 +140,7 @@ class ConnectionGate:
             bound = "total"
         elif not is_proxy and self._open[key] >= self.bounds.per_address:
             bound = "address"
-        elif not is_proxy and self._rates.is_silenced(key, now=now):
+        elif not is_partner and self._rates.is_silenced(key, now=now):
             bound = "silenced"
         if bound:
             self._tell_refused(text, bound)

@@ -19,7 +19,7 @@ from federation.errors import (
     RateLimitError,
 )
 from federation.ids import BaseUrl
-from federation.inbox import AdmittedHead, admit
+from federation.inbox import AdmittedHead, RequestHead, admit
 from federation.ports import Clock
 from federation.rates import DoorRates
 from federation.transport.server import problem_response, request_head
@@ -70,6 +70,8 @@ class DoorGuard:
         clock: The time.
         rates: How much may come.
         proxies: Our reverse proxies.
+        admit_named: Lets requests in that name a partner's key, although their
+            address has sent too many; none are without it.
     """
 
     def __init__(
@@ -79,11 +81,14 @@ class DoorGuard:
         *,
         rates: DoorRates,
         proxies: TrustedProxies,
+        admit_named: Callable[[RequestHead], Awaitable[AdmittedHead | None]]
+        | None = None,
     ) -> None:
         self._base_url = base_url
         self._clock = clock
         self._rates = rates
         self._proxies = proxies
+        self._admit_named = admit_named
         self._is_told = False
 
     def add(
@@ -135,8 +140,6 @@ class DoorGuard:
             self._tell_unnamed(client)
             visit = Visit(door, client.text, client.key, client.is_direct)
             request[VISIT] = visit
-            if self._rates.is_silenced(visit.key, now=self._clock.now()):
-                return _closed()
             head = request_head(
                 request,
                 base_url=self._base_url,
@@ -145,7 +148,10 @@ class DoorGuard:
             )
             try:
                 async with asyncio.timeout(DOOR_TIMEOUT.total_seconds()):
-                    return await handler(request, admit(head, rates=self._rates))
+                    admitted = await self._admitted(head)
+                    if admitted is None:
+                        return _closed()
+                    return await handler(request, admitted)
             except PeerError as error:
                 if error.status == _UNAUTHORISED and visit.peer is None:
                     self._rates.note_failure(visit.key, now=self._clock.now())
@@ -164,6 +170,26 @@ class DoorGuard:
                 return problem_response(_fault())
 
         return answer
+
+    async def _admitted(self, head: RequestHead) -> AdmittedHead | None:
+        """Let a request in; None if its address gets no answer any more.
+
+        Raises:
+            RateLimitError: Its address has sent too many.
+        """
+        is_silenced = self._rates.is_silenced(head.sender, now=head.received_at)
+        try:
+            if not is_silenced:
+                return admit(head, rates=self._rates)
+        except RateLimitError:
+            named = await self._named(head)
+            if named is None:
+                raise
+            return named
+        return await self._named(head)
+
+    async def _named(self, head: RequestHead) -> AdmittedHead | None:
+        return None if self._admit_named is None else await self._admit_named(head)
 
     def _tell_unnamed(self, client: ClientAddress) -> None:
         """Say once that all visitors share one rate: nobody tells them apart.

@@ -42,13 +42,17 @@ from federation.transport.server import (
     read_request,
     signed_response,
 )
+from federation.transport.threads import StepThreads
 from federation.trust import TrustAction
 from node.exchange.inbox_desk import InboxDesk
 from node.limits import (
     BODIES_BYTES_MAX,
     BODIES_BYTES_PER_ADDRESS_MAX,
+    BODIES_BYTES_PER_PARTNER_MAX,
     INLINE_BODY_BYTES_MAX,
     PROVED_AT_ONCE_MAX,
+    STRANGERS_BYTES_MAX,
+    STRANGERS_BYTES_PER_ADDRESS_MAX,
 )
 from node.partners.directory import known_peer
 from node.partners.model import Partner
@@ -89,14 +93,15 @@ def register_doors(
     """
     context = node.context
     rates = rates or DoorRates(factor=context.config.limits.factor)
+    check = PartnerCheck(
+        context, rates=rates, addresses=addresses or PartnerAddresses()
+    )
     guard = DoorGuard(
         context.address.base_url,
         context.clock,
         rates=rates,
         proxies=TrustedProxies.of(context.config),
-    )
-    check = PartnerCheck(
-        context, rates=rates, addresses=addresses or PartnerAddresses()
+        admit_named=check.admit_named,
     )
     DiscoveryDoors(context).register(app, guard)
     _PartnerDoors(node, rates=rates, check=check).register(app, guard)
@@ -120,13 +125,19 @@ class _PartnerDoors:
             messages=node.conversations,
         )
         self._room = BodyRoom(
-            total=BODIES_BYTES_MAX, per_sender=BODIES_BYTES_PER_ADDRESS_MAX
+            total=BODIES_BYTES_MAX,
+            per_sender=BODIES_BYTES_PER_ADDRESS_MAX,
+            per_peer=BODIES_BYTES_PER_PARTNER_MAX,
         )
-        self._proving = asyncio.Semaphore(PROVED_AT_ONCE_MAX)
+        self._room_of_strangers = BodyRoom(
+            total=STRANGERS_BYTES_MAX, per_sender=STRANGERS_BYTES_PER_ADDRESS_MAX
+        )
+        self._proving = StepThreads(PROVED_AT_ONCE_MAX, name="proofs")
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     def register(self, app: web.Application, guard: DoorGuard) -> None:
         """Open the doors."""
+        app.on_cleanup.append(self._close)
         guard.add(app, "/partner-requests", POST=self.partner_request)
         guard.add(app, "/inbox", POST=self.inbox)
         # A signature covers the method; HEAD would need its own.
@@ -143,20 +154,19 @@ class _PartnerDoors:
             base_url=self._address.base_url,
             clock=self._context.clock,
             bytes_max=ACTIVITY_BYTES_MAX,
-            room=self._room,
+            room=self._room_of_strangers,
         )
         claimed = claim(received)
-        named = await self._in_thread(received, lambda: name_invitation(claimed))
+        named = await self._beside(received, lambda: name_invitation(claimed))
         async with self._context.database.read() as tx:
             if await find_invitation(tx, named.invitation) is None:
                 raise invitation_refused()
-        async with self._proving:
-            asked = await asyncio.to_thread(
-                prove_guest,
-                named,
-                address=self._address,
-                allow_loopback_http=self._context.config.network.allow_loopback_http,
+        allow_loopback = self._context.config.network.allow_loopback_http
+        asked = await self._proving.run(
+            lambda: prove_guest(
+                named, address=self._address, allow_loopback_http=allow_loopback
             )
+        )
 
         async def work(tx: Transaction) -> Partner:
             return await self._node.partners.receive_request(tx, asked)
@@ -168,13 +178,16 @@ class _PartnerDoors:
 
     async def inbox(self, request: web.Request, head: AdmittedHead) -> web.Response:
         """Take a page, answered with a receipt, or a single activity."""
+        named = await self._check.named_partner(head)
         received = await read_request(
             head,
             request,
             base_url=self._address.base_url,
             clock=self._context.clock,
             before_long_body=self._check.require_known_key,
-            room=self._room,
+            # Strangers who fill their room leave the partners' one free.
+            room=self._room_of_strangers if named is None else self._room,
+            peer=named or "",
         )
         nonce = self._check.new_nonce()
         admitted = await self._check.admitted_with(request, received, nonce=nonce)
@@ -204,6 +217,7 @@ class _PartnerDoors:
                 if partner is None:
                     msg = f"no partner {pull.peer.partner_id}"
                     raise LookupError(msg)
+                self._check.require_keys_still_count(pull.peer, partner)
                 require_trust(known_peer(partner), TrustAction.PULL_PAGE)
                 await self._node.receiving.note_contact(tx, partner)
                 return partner
@@ -224,13 +238,14 @@ class _PartnerDoors:
 
     async def _proven(self, admitted: AdmittedRequest) -> ProvenActivity:
         """Take the costly steps; two hundred proofs take a while."""
-        request = admitted.request
-        async with self._proving:
-            read = await self._in_thread(request, lambda: read_activity(admitted))
-            permitted = permit(read, rates=self._rates, now=self._context.clock.now())
-            return await self._in_thread(
-                request, lambda: prove(permitted, address=self._address)
-            )
+        request, sender = admitted.request, admitted.peer.partner_id
+        read = await self._beside(
+            request, lambda: read_activity(admitted), sender=sender
+        )
+        permitted = permit(read, rates=self._rates, now=self._context.clock.now())
+        return await self._beside(
+            request, lambda: prove(permitted, address=self._address), sender=sender
+        )
 
     async def _apply(
         self, nonce: PendingNonce, proven: ProvenActivity
@@ -252,8 +267,17 @@ class _PartnerDoors:
             async with turn:
                 yield
 
-    async def _in_thread(self, request: ReceivedRequest, step: Callable[[], T]) -> T:
+    async def _beside(
+        self,
+        request: ReceivedRequest,
+        step: Callable[[], T],
+        *,
+        sender: str | None = None,
+    ) -> T:
         """Run a step beside the event loop, unless it is short."""
         if len(request.body) <= INLINE_BODY_BYTES_MAX:
             return step()
-        return await asyncio.to_thread(step)
+        return await self._proving.run(step, sender=sender)
+
+    async def _close(self, _app: web.Application) -> None:
+        self._proving.close()

@@ -17,6 +17,7 @@ from federation.documents.tombstone import build_tombstone
 from federation.errors import NotFoundError
 from federation.ids import is_local_id
 from federation.inbox import ACTIVITY_JSON, AdmittedHead, ReceivedRequest
+from federation.peers import KnownPeer
 from federation.transport.server import read_request, signed_response
 from federation.trust import Refuse, TrustAction, decide_trust
 from node.catalogue.model import Entry
@@ -90,11 +91,11 @@ class EntryDoor:
             base_url=self._context.address.base_url,
             clock=self._context.clock,
         )
-        partner_id = None
+        peer = None
         if "Signature-Input" in request.headers or "Signature" in request.headers:
             admitted = await self._check.admitted(request, received)
-            partner_id = admitted.peer.partner_id
-        found = await self._find(local_id, partner_id=partner_id)
+            peer = admitted.peer
+        found = await self._find(local_id, peer=peer)
         match found:
             case _Shown(document=document, is_public=is_public):
                 return conditional_response(
@@ -122,7 +123,7 @@ class EntryDoor:
             headers=_PRIVATE,
         )
 
-    async def _find(self, local_id: str, *, partner_id: str | None) -> _Found:
+    async def _find(self, local_id: str, *, peer: KnownPeer | None) -> _Found:
         if not is_local_id(local_id):
             return _Nothing()
         async with self._context.database.read() as tx:
@@ -133,10 +134,12 @@ class EntryDoor:
             shown = entry.document
             if shown is not None and decide_entry(entry, PublicViewer(), today).visible:
                 return _Shown(shown, is_public=True)
-            if partner_id is None:
+            if peer is None:
                 return _Nothing()
-            partner = await load_partner(tx, partner_id)
-            told = (await rows_of_entry(tx, entry.id)).get(partner_id)
+            partner = await load_partner(tx, peer.partner_id)
+            if partner is not None:
+                self._check.require_keys_still_count(peer, partner)
+            told = (await rows_of_entry(tx, entry.id)).get(peer.partner_id)
         if partner is None or told is None or told.told_at is None:
             return _Nothing()
         if told.op != UPSERT:

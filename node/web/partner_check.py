@@ -6,20 +6,25 @@ from typing import TypeVar
 
 from aiohttp import web
 
+from federation.decisions import require_keys_still_count
 from federation.errors import SignatureInvalidError
 from federation.inbox import (
     AdmittedHead,
     AdmittedRequest,
     ReceivedRequest,
+    RequestHead,
     admit_partner,
     authenticate_claim,
     claim,
     require_known_key,
 )
+from federation.named_keys import admit_named, named_peer
+from federation.peers import KnownPeer
 from federation.rates import DoorRates, too_many
 from federation.signatures.http import accept_signature
 from node.limits import PARTNER_REQUESTS_AT_ONCE_MAX, RETRY_SOON
-from node.partners.directory import PinnedPeers
+from node.partners.directory import PinnedPeers, known_peer
+from node.partners.model import Partner
 from node.partners.nonces import PendingNonce
 from node.ports import NodeContext
 from node.storage.database import Work
@@ -55,6 +60,15 @@ class PartnerCheck:
         """Refuse a request whose signature cannot be a partner's (inbox)."""
         await require_known_key(head, peers=self._peers)
 
+    async def named_partner(self, head: AdmittedHead) -> str | None:
+        """Return our id of the partner whose key a request names (inbox)."""
+        peer = await named_peer(head, peers=self._peers)
+        return None if peer is None else peer.partner_id
+
+    async def admit_named(self, head: RequestHead) -> AdmittedHead | None:
+        """Let a request in although its address has sent too many (inbox)."""
+        return await admit_named(head, peers=self._peers, rates=self._rates)
+
     async def admitted(
         self, request: web.Request, received: ReceivedRequest
     ) -> AdmittedRequest:
@@ -84,6 +98,22 @@ class PartnerCheck:
         if visit.is_direct:
             self._addresses.note(visit.key, now=self._context.clock.now())
         return admit_partner(known, rates=self._rates)
+
+    def require_keys_still_count(self, then: KnownPeer, now: Partner) -> None:
+        """Refuse a GET whose key has ended since it was admitted.
+
+        Args:
+            then: Who was admitted.
+            now: The same partner in the transaction of the answer.
+
+        Raises:
+            SignatureInvalidError: One of its keys has ended meanwhile.
+        """
+        try:
+            require_keys_still_count(then, known_peer(now))
+        except SignatureInvalidError as error:
+            error.challenge = accept_signature(has_body=False)
+            raise
 
     @contextmanager
     def one_of_few(self, partner_id: str) -> Iterator[None]:

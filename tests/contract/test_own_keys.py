@@ -1,5 +1,6 @@
 """The node's own keys and their stages, on both engines."""
 
+import asyncio
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -362,3 +363,76 @@ async def test_suspended_and_paused_partners_are_waited_for(world: World) -> Non
 
     await world.context.database.write(end)
     assert await own_keys(world).advance() == 1
+
+
+async def test_backup_that_is_noted_beside_a_rotation(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it has read must not put the ring back to before the rotation."""
+    keys = own_keys(world)
+    reading, go_on = asyncio.Event(), asyncio.Event()
+    real = keys._follow
+
+    async def slow(tx: Transaction, new: dict[int, SigningKey] | None = None) -> None:
+        await real(tx, new)
+        if new is None and not reading.is_set():
+            reading.set()
+            await go_on.wait()
+
+    monkeypatch.setattr(keys, "_follow", slow)
+    noting = asyncio.create_task(keys.note_backup(None, [1]))
+    await reading.wait()
+    rotating = asyncio.create_task(keys.rotate(None))
+    await asyncio.wait({rotating}, timeout=0.5)
+    go_on.set()
+    await noting
+    await rotating
+    assert await stored(world) == {1: ("active", True), 2: ("announced", True)}
+
+
+async def test_key_signs_later_than_it_was_announced(world: World) -> None:
+    """Also if nobody is waited for: a key that signed at once had none before."""
+    keys = own_keys(world)
+    announced = await keys.rotate(None)
+    assert await keys.advance() == 1
+    signing = world.context.keys.active
+    assert (signing.number, signing.created_at) == (2, announced.created_at)
+    assert signing.activated_at is not None
+    assert signing.activated_at > signing.created_at
+
+
+async def test_old_key_waits_a_while_for_who_may_never_take_the_new_one(
+    world: World,
+) -> None:
+    ending = await add_partner(world, "ending", TrustState.ENDING)
+    deaf = await add_partner(world, "deaf")
+
+    async def understands_no_update(tx: Transaction) -> None:
+        await update_partner(tx, deaf, capabilities=["pages"])
+
+    await world.context.database.write(understands_no_update)
+    keys = own_keys(world)
+    await keys.rotate(None)
+    world.clock.advance(days=WAITING_DAYS, seconds=1)
+    assert await keys.advance() == 1
+    world.clock.advance(days=WAITING_DAYS - 1)
+    assert await keys.advance() == 0, "they are waited for as others are"
+    world.clock.advance(days=1, seconds=1)
+    assert await keys.advance() > 0
+    assert await stored(world) == {1: ("retired", True), 2: ("active", True)}
+    assert (await told(world, ending), await told(world, deaf)) == (1, 1)
+    assert (await keys.rotate(None)).number == 3
+
+
+async def test_old_key_waits_for_a_partner_that_will_take_the_new_one(
+    world: World,
+) -> None:
+    nord = await add_partner(world, "nord", TrustState.PAUSED)
+    keys = own_keys(world)
+    await keys.rotate(None)
+    await keys.activate(None)
+    world.clock.advance(days=10 * WAITING_DAYS)
+    assert await keys.advance() == 0
+    await take(world, nord, 2)
+    assert await keys.advance() > 0
+    assert (await stored(world))[1] == ("retired", True)

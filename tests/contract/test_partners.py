@@ -10,6 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
 from federation.trust import TrustState
+from node.partners.directory import known_peer
 from node.partners.model import HandshakeRole, Invitation, Partner
 from node.storage import nonces, outgoing
 from node.storage import partners as rows
@@ -63,9 +64,9 @@ async def test_partner_comes_back_as_it_was_stored(
     async with database.read() as tx:
         assert await rows.load_partner(tx, "sued") == partner
         assert await rows.find_by_base_url(tx, partner.base_url) == partner
-        assert await rows.find_by_key_id(tx, partner.key.key_id) == partner
+        assert await rows.find_peer(tx, partner.key.key_id) == known_peer(partner)
         assert await rows.load_partner(tx, "nobody") is None
-        assert await rows.find_by_key_id(tx, partner.actor_id) is None
+        assert await rows.find_peer(tx, partner.actor_id) is None
 
 
 async def test_partners_are_listed_by_name_and_state(

@@ -84,14 +84,14 @@ REFUSALS = [
         "too many requests",
         429,
         "rate-limit-exceeded",
-        lambda scene: scene.post(scene.page),
+        lambda scene: scene.post(scene.page, signer=scene.ost.context.signer),
         many_requests,
     ),
     Refusal(
         "too many wrong signatures",
         429,
         "rate-limit-exceeded",
-        lambda scene: scene.post(scene.page),
+        lambda scene: scene.post(scene.page, signer=scene.ost.context.signer),
         many_wrong_signatures,
     ),
     # The form of the request.

@@ -14,11 +14,13 @@ from federation.keys import Signer, SigningKey
 from federation.peers import PinnedKey
 from federation.trust import TrustState
 from node.errors import ConflictError, InvalidInputError, NodeError, UnavailableError
+from node.keys.model import KeyState
 from node.storage import tables
 from node.storage.database import Transaction
 from node.storage.ledger import rows_of_partner
 from node.storage.outgoing import count_undelivered
 from tests.http.nodes import OFFER, MovableClock, RunningNode, SeededRandom
+from tests.http.partner_key_world import show, signer
 
 OF_PARTNERSHIPS = (
     "received_entries",
@@ -295,6 +297,25 @@ async def test_refused_request_leaves_a_partnership_that_is_being_ended_as_it_wa
     assert (await nord.partner(sued)).state is TrustState.ENDED
     assert (await sued.partner(nord)).state is TrustState.ENDED
     assert "present" not in await states_received(sued)
+
+
+async def test_refused_request_leaves_the_keys_that_counted_before(
+    partners: tuple[RunningNode, RunningNode],
+) -> None:
+    """Süd was set up anew meanwhile, and does not take Nord's request."""
+    nord, sued = partners
+    await nord.partners.end(nord.office, "sued")
+    await nord.partners.close_unconfirmed(nord.office, "sued")
+    before = await nord.tables()
+    known = await nord.partner(sued)
+    await forget_everybody(sued)
+    show(sued, (signer(sued, 2), KeyState.ACTIVE))
+    created = await sued.partners.invite(sued.office)
+    await sued.partners.revoke_invitation(sued.office, created.invitation.id)
+    with pytest.raises(NodeError):
+        await nord.partners.accept(nord.office, created.code)
+    assert (await nord.partner(sued)).keys == known.keys
+    assert await nord.tables() == before
 
 
 async def test_request_taken_back_is_told_though_an_old_withdrawal_is_open(

@@ -1,7 +1,10 @@
 """Another key at a partner's address: nothing flows until the office confirms."""
 
+from typing import Any
+
 import pytest
 
+from federation.documents import ActorDocument
 from federation.documents.page import build_page
 from federation.key_changes import SuspensionReason
 from federation.trust import TrustState
@@ -114,21 +117,90 @@ async def test_nothing_to_confirm_while_the_key_is_in_order(partners: Pair) -> N
     assert caught.value.code == "partner-active"
 
 
-async def test_announcement_that_comes_late_explains_what_was_seen(
+async def test_nothing_that_is_signed_ends_a_suspension(
     partners: Pair, sender: Sender
+) -> None:
+    """The pinned key may be what was stolen, and the shown one is public."""
+    nord, sued = partners
+    one, evil = signer(sued, 1), signer(sued, 77, seed="evil")
+    two = signer(sued, 2)
+    show(sued, (two, KeyState.ACTIVE), (one, KeyState.REVOKED))
+    await nord.partners.keys.look(await nord.partner(sued))
+    before = await nord.partner(sued)
+    assert before.suspended_because is SuspensionReason.DISOWNED
+    for keys in (
+        (listed(one),),
+        (listed(one), listed(two)),
+        (listed(one), listed(two), listed(evil)),
+        (listed(two), listed(one, expires=START)),
+    ):
+        document = await update(sued, nord, *keys, by=one)
+        async with Untouched(nord, sued):
+            answer = await post(sender, nord, document, by=one)
+        assert (answer.status, answer.code) == (403, "partnership-suspended")
+        assert await nord.partner(sued) == before
+    # That the key itself counts no more is heard.
+    revoked = await update(sued, nord, listed(two), listed(one, revoked=START), by=one)
+    assert (await post(sender, nord, revoked, by=one)).status == 202
+    partner = await nord.partner(sued)
+    assert partner.suspended_because is SuspensionReason.REVOKED_ITSELF
+    active = await confirm(
+        nord, sued, two, (two, KeyState.ACTIVE), (one, KeyState.REVOKED)
+    )
+    assert active.state is TrustState.ACTIVE
+
+
+async def test_partnership_that_ends_while_the_key_is_compared(
+    partners: Pair, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     nord, sued = partners
     one = signer(sued, 1)
     two = await suspend(nord, sued)
-    unrelated = await update(sued, nord, listed(one), by=one)
-    assert (await post(sender, nord, unrelated, by=one)).status == 202
-    assert (await nord.partner(sued)).state is TrustState.SUSPENDED
-    document = await update(sued, nord, listed(two), listed(one), by=one)
-    assert (await post(sender, nord, document, by=one)).status == 202
+    fetch = nord.client.fetch_actor
+
+    async def overtaken(base_url: Any) -> ActorDocument:
+        found = await fetch(base_url)
+        await nord.partners.end(nord.office, "sued")
+        return found
+
+    with monkeypatch.context() as patched:
+        patched.setattr(nord.client, "fetch_actor", overtaken)
+        with pytest.raises(ConflictError) as caught:
+            await nord.partners.confirm_key(
+                nord.office, "sued", fingerprint=two.key.public_key.fingerprint
+            )
+    assert caught.value.code == "partner-ending"
     partner = await nord.partner(sued)
-    assert (partner.state, partner.key.key_id) == (TrustState.ACTIVE, two.key_id)
-    assert partner.key.origin is KeyOrigin.ANNOUNCED
-    assert (await nord.partners.events(partner))[-1].event == "keys_proven"
+    assert partner.state is TrustState.ENDING
+    assert [key.key_id for key in partner.keys] == [one.key_id]
+
+
+async def test_announcement_that_arrives_during_a_look(
+    partners: Pair, sender: Sender, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was fetched before says nothing about what was announced after."""
+    nord, sued = partners
+    one, two = signer(sued, 1), signer(sued, 2)
+    fetch = nord.client.fetch_actor
+
+    async def overtaken(base_url: Any) -> ActorDocument:
+        found = await fetch(base_url)
+        document = await update(sued, nord, listed(one), listed(two), by=one)
+        assert (await post(sender, nord, document, by=one)).status == 202
+        return found
+
+    with monkeypatch.context() as patched:
+        patched.setattr(nord.client, "fetch_actor", overtaken)
+        await nord.partners.keys.look(await nord.partner(sued))
+    partner = await nord.partner(sued)
+    assert (partner.state, len(partner.keys)) == (TrustState.ACTIVE, 2)
+    # Now it lists one of them alone.
+    await nord.partners.keys.look(partner)
+    now = await nord.partner(sued)
+    assert (now.state, now.suspended_because) == (
+        TrustState.SUSPENDED,
+        SuspensionReason.DISOWNED,
+    )
 
 
 async def test_known_key_that_is_shown_again_still_needs_the_office(

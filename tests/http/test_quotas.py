@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from federation import decisions
-from federation.limits import PARTNER_ITEMS_RATE, QUOTA_WAIT
+from federation.limits import PARTNER_ITEMS_RATE
 from federation.rates import Bucket
 from node.exchange.activities import Activities
 from node.limits import (
@@ -76,27 +76,76 @@ async def test_entries_beyond_the_quota_are_kept_out_and_both_sides_know(
 
 
 @pytest.mark.usefixtures("small_quota")
-async def test_more_ids_than_are_remembered_wait_at_the_sender(
+async def test_more_ids_than_are_remembered_hold_nothing_up(
+    partners: tuple[RunningNode, RunningNode],
+) -> None:
+    nord, sued = partners
+    first = await publish(nord, 5)
+    await nord.settle()
+    before = await held(sued)
+    (beyond,) = await publish(nord, 1)
+    await nord.settle()
+    # Without a row, named in the receipt, and the position advances.
+    assert await held(sued) == before
+    sender = await nord.partner(sued)
+    assert (sender.last_error, sender.acked_seq) == (None, sender.head_seq)
+    assert sender.digest_equal
+    assert "quota-exceeded" in (await refused_reason(nord, beyond) or "")
+    # Withdrawals of held entries arrive behind it, also of what left no row.
+    await publish(nord, 2)
+    await nord.catalogue.withdraw(nord.office, beyond)
+    await nord.catalogue.withdraw(nord.office, first[0])
+    await nord.settle()
+    assert (await held(sued))["withdrawn"] == 1
+    assert sum((await held(sued)).values()) == 5
+    assert (await nord.partner(sued)).digest_equal
+
+
+async def refused_reason(node: RunningNode, entry_id: str) -> str | None:
+    columns = [each.name for each in disclosures.c]
+    for row in (await node.tables())["disclosures"]:
+        if row[columns.index("entry_id")] == entry_id:
+            reason: str | None = row[columns.index("refused_reason")]
+            return reason
+    return None
+
+
+async def test_entries_and_withdrawals_pass_while_messages_wait(
     partners: tuple[RunningNode, RunningNode],
     clock: MovableClock,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    """In the same round, and no message is sent before `Retry-After` is over."""
     nord, sued = partners
-    await publish(nord, 5)
+    monkeypatch.setattr(decisions, "MESSAGES_DAILY_MAX", 1)
+    asked = await sued.catalogue.publish(sued.office, OFFER)
+    (withdrawn,) = await publish(nord, 1)
+    await sued.settle()
     await nord.settle()
-    before = await held(sued)
+    asker = await nord.add_person("adam@laser.example", organisation="Laser")
+    thread = await nord.conversations.answer(asker, asked.uri, "Frage 0")
+    for number in (1, 2, 3):
+        await nord.conversations.reply(asker, thread.id, f"Frage {number}")
+    await nord.catalogue.withdraw(nord.office, withdrawn)
     await publish(nord, 1)
     await nord.settle()
-    assert await held(sued) == before
+    assert await held(sued) == {"withdrawn": 1, "present": 1}
     waiting = await nord.partner(sued)
     assert "429 quota-exceeded" in (waiting.last_error or "")
-    assert waiting.next_attempt_at is not None
-    assert waiting.next_attempt_at >= clock.now() + QUOTA_WAIT
-    # Room again, and nothing is lost.
-    monkeypatch.setattr(decisions, "ENTRIES_REMEMBERED_MAX", 6)
-    clock.moment = waiting.next_attempt_at + timedelta(seconds=1)
+    # The messages rest: nothing but further pages is sent meanwhile.
+    reached = len(sued.reached)
+    for _ in range(5):
+        clock.advance(minutes=10)
+        await nord.settle()
+    assert len(sued.reached) == reached
+    await publish(nord, 1)
     await nord.settle()
-    assert sum((await held(sued)).values()) == 6
+    assert (await held(sued))["present"] == 2
+    assert sued.reached[reached:] == ["POST /inbox"]
+    for _ in range(4):
+        clock.advance(days=1, minutes=1)
+        await nord.settle()
+    assert (await nord.partner(sued)).last_error is None
 
 
 async def test_messages_beyond_a_days_quota_wait_and_arrive_the_next_day(

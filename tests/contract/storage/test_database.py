@@ -245,8 +245,9 @@ async def test_a_reader_keeps_its_view_while_others_write(database: Database) ->
     assert await stored(database) == {"a", "b"}
 
 
-async def test_a_reader_cannot_write(database: Database) -> None:
-    async with database.read() as tx:
+@pytest.mark.parametrize("how", ["read", "look_up"])
+async def test_a_reader_cannot_write(database: Database, how: str) -> None:
+    async with getattr(database, how)() as tx:
         with pytest.raises(Exception, match=r"readonly|read-only"):
             await tx.execute(insert(notes).values(id="a"))
     assert await stored(database) == set()

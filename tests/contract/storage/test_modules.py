@@ -13,6 +13,7 @@ from federation.trust import TrustAction, TrustState
 from federation.version import Version
 from node.mail.model import Mail, MailKind
 from node.members.model import Organisation, Person, Role
+from node.partners.directory import known_peer
 from node.partners.model import HandshakeRole, Invitation, Partner
 from node.storage import (
     ledger,
@@ -224,7 +225,7 @@ async def test_partners_and_invitations_come_back(
     )
     async with filled.read() as tx:
         assert await partners.load_partner(tx, "r1") == active
-        assert await partners.find_by_key_id(tx, made.key.key_id) == active
+        assert await partners.find_peer(tx, made.key.key_id) == known_peer(active)
         assert await partners.list_partners(tx, [TrustState.WAITING]) == []
         assert await partners.find_invitation(tx, "h1") == replace(
             invitation, used_at=now, partner_id="r1"

@@ -21,7 +21,13 @@ from sqlalchemy import (
     select,
 )
 
-from node.storage.database import SqliteDatabase, Transaction
+from node.errors import UnavailableError
+from node.storage.database import (
+    SQLITE_LOOK_UPS,
+    SQLITE_READERS,
+    SqliteDatabase,
+    Transaction,
+)
 
 LONG_AT_LEAST = 0.4  # seconds that such a statement takes
 # How often others have their turn meanwhile: hundreds of times on an idle machine,
@@ -80,16 +86,16 @@ async def long_limit(database: SqliteDatabase) -> int:
     return limit
 
 
-async def test_a_short_query_takes_no_thread(database: SqliteDatabase) -> None:
+async def test_a_look_up_takes_no_thread(database: SqliteDatabase) -> None:
     before = threading.active_count()
-    async with database.read() as tx:
+    async with database.look_up() as tx:
         assert await tx.scalar(select(func.count()).select_from(notes)) == 0
     assert threading.active_count() <= before
 
 
-@pytest.mark.parametrize("writing", [False, True])
+@pytest.mark.parametrize("how", ["read", "look_up", "write"])
 async def test_a_long_query_goes_on_beside_the_loop(
-    database: SqliteDatabase, writing: bool
+    database: SqliteDatabase, how: str
 ) -> None:
     limit = await long_limit(database)
 
@@ -101,14 +107,15 @@ async def test_a_long_query_goes_on_beside_the_loop(
         return found
 
     async with others() as turns:
-        if writing:
+        if how == "write":
             assert await database.write(work) == limit
         else:
-            assert await seconds_of(database, limit) > 0
+            async with getattr(database, how)() as tx:
+                assert await tx.scalar(counting(limit)) == limit
     assert turns[0] >= TURNS_AT_LEAST
     async with database.read() as tx:
         stored = await tx.all(select(notes.c.id))
-    assert len(stored) == int(writing)
+    assert len(stored) == int(how == "write")
 
 
 async def test_a_deletion_of_many_rows_goes_beside_the_loop(
@@ -149,25 +156,48 @@ async def test_a_lock_of_another_program_stops_the_writer_and_nobody_else(
         assert await tx.scalar(select(notes.c.id)) == 1
 
 
+@pytest.mark.parametrize(
+    ("how", "seats"), [("read", SQLITE_READERS), ("look_up", SQLITE_LOOK_UPS)]
+)
 async def test_readers_wait_for_a_seat_and_are_told_if_none_comes_free(
-    database: SqliteDatabase, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str, seats: int
 ) -> None:
-    from node.errors import UnavailableError
-
-    monkeypatch.setattr("node.storage.database.READ_WAIT_S", 0.05)
+    monkeypatch.setattr("node.storage.database.READ_WAIT_S", 0.2)
+    database = SqliteDatabase(tmp_path / "node.sqlite")
+    await database.run_sync(metadata.create_all)
+    opening = getattr(database, how)
     go_on = asyncio.Event()
 
     async def hold() -> None:
-        async with database.read() as tx:
+        async with opening() as tx:
             await tx.all(select(notes))
             await go_on.wait()
 
-    holding = [asyncio.create_task(hold()) for _ in range(4)]
-    await asyncio.sleep(0.02)
+    holding = [asyncio.create_task(hold()) for _ in range(seats)]
+    await asyncio.sleep(0.1)
     with pytest.raises(UnavailableError) as caught:
-        async with database.read():
-            pytest.fail("there was a fifth seat")
+        await hold()
     assert caught.value.code == "storage-unavailable"
     go_on.set()
     await asyncio.gather(*holding)
-    assert await seconds_of(database, 10) > 0
+    async with opening() as tx:
+        assert await tx.all(select(notes)) == []
+    await database.close()
+
+
+@pytest.mark.parametrize("how", ["read", "look_up"])
+async def test_who_still_reads_when_the_node_stops_leaves_no_thread(
+    tmp_path: Path, how: str
+) -> None:
+    before = set(threading.enumerate())
+    database = SqliteDatabase(tmp_path / "node.sqlite")
+    await database.run_sync(metadata.create_all)
+    async with getattr(database, how)() as tx:
+        assert await tx.all(select(notes)) == []
+        theirs = set(threading.enumerate()) - before
+        await database.close()
+        assert await tx.all(select(notes)) == []
+    assert theirs
+    for thread in theirs:
+        thread.join(10)
+        assert not thread.is_alive()

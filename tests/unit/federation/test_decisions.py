@@ -21,8 +21,10 @@ from federation.documents import (
     NoticeType,
     Page,
     PageFault,
+    Removal,
     build_message,
     build_notice,
+    build_withdrawal,
     parse_message,
     parse_notice,
     parse_page,
@@ -58,6 +60,13 @@ def notice_of(sender: Node, receiver: Node, kind: NoticeType) -> Any:
         sender.notice(receiver, kind), signer=sender.signer, created=NOW
     )
     return parse_notice(built.document, peer=sender.known(), address=receiver.address)
+
+
+def withdrawal_of(sender: Node, entry_id: str) -> Removal:
+    built = build_withdrawal(
+        sender.withdrawal(entry_id), signer=sender.signer, created=NOW
+    )
+    return Removal(built.document)
 
 
 ACTIONS = {
@@ -195,11 +204,51 @@ class TestQuota:
             optence, page, entries_remembered=6, known_entries=known, kept_out=known
         ) == [True]
 
-    def test_more_ids_than_are_remembered_are_refused(self, optence: Node) -> None:
+    def beyond(self, optence: Node, page: Page, **known: Any) -> ApplyPage:
+        decision = decide(
+            proven(optence, page, TrustAction.PUSH_PAGE),
+            Standing(peer=optence.known(), **known),
+        )
+        assert isinstance(decision, ApplyPage)
+        return decision
+
+    def test_ids_beyond_those_remembered_leave_the_page_and_are_named(
+        self, optence: Node
+    ) -> None:
         page = page_of(optence, 4)
-        with pytest.raises(RateLimitError) as caught:
-            self.decided(optence, page, entries_remembered=5)
-        assert caught.value.code == "quota-exceeded"
+        decision = self.beyond(optence, page, entries_remembered=5)
+        ids = [item.entry_id for item in page.items]
+        assert [item.entry_id for item in decision.page.items] == ids[:3]
+        (lost,) = decision.not_remembered
+        assert (lost.entry_id, lost.version) == (ids[3], page.items[3].version)
+        assert lost.reason.startswith("quota-exceeded: ")
+        assert decision.page.last == page.last
+
+    def test_withdrawals_pass_behind_what_is_not_remembered(
+        self, optence: Node
+    ) -> None:
+        """Of what is known; of what is not there is nothing to take back."""
+        entries = [optence.signed_entry() for _ in range(3)]
+        held, unknown = entries[0].document, entries[1].document
+        page = parse_page(
+            optence.page(
+                entries[2],
+                withdrawal_of(optence, str(held["id"])),
+                withdrawal_of(optence, str(unknown["id"])),
+            ),
+            peer=optence.known(),
+        )
+        decision = self.beyond(
+            optence,
+            page,
+            entries_remembered=8,
+            known_entries=frozenset({str(held["id"])}),
+        )
+        assert [item.entry_id for item in decision.page.items] == [held["id"]]
+        assert [lost.entry_id for lost in decision.not_remembered] == [
+            entries[2].document["id"]
+        ]
+        assert decision.page.only_withdraws
 
     def test_changes_of_known_ones_pass_also_then(self, optence: Node) -> None:
         page = page_of(optence, 2)
@@ -223,7 +272,8 @@ def test_a_key_that_ended_meanwhile_counts_no_more(
     ):
         with pytest.raises(SignatureInvalidError) as caught:
             decide(proven(optence, content, action), now)
-        assert caught.value.code == "unknown-key"
+        # Not `unknown-key`: a partner that is ending would take that for the end.
+        assert caught.value.code == "key-ended"
 
 
 def test_no_quota_holds_a_revocation_up(optence: Node, swissmem: Node) -> None:

@@ -9,7 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from federation.errors import RateLimitError
-from federation.limits import ADDRESS_REFUSAL_RATE, GUEST_RATE, PARTNER_RATE, Rate
+from federation.limits import (
+    ADDRESS_REFUSAL_RATE,
+    GUEST_RATE,
+    NAMED_KEY_RATE,
+    NAMED_LOOKUP_RATE,
+    PARTNER_RATE,
+    Rate,
+)
 from federation.rates import Bucket, DoorRates, Exhausted, Meter, Taken, take, too_many
 from tests.unit.federation.nodes import NOW
 
@@ -119,3 +126,26 @@ def test_factor_raises_every_bound() -> None:
         rates.admit_guest("a", now=NOW)
         rates.note_failure("a", now=NOW)
         rates.note_refusal("a", now=NOW)
+
+
+def test_a_clock_that_was_set_back_fills_and_empties_nothing() -> None:
+    rate = Rate(per_second=1.0, burst=10.0)
+    taken = take(None, rate, now=NOW, cost=4)
+    assert isinstance(taken, Taken)
+    back = take(taken.left, rate, now=NOW - timedelta(hours=1), cost=0)
+    assert isinstance(back, Taken)
+    assert back.left.tokens == 6.0
+
+
+def test_an_address_without_tokens_names_few_keys_and_each_seldom() -> None:
+    rates = DoorRates()
+    for _ in range(int(NAMED_KEY_RATE.burst)):
+        rates.admit_named("a", "key", now=NOW)
+    with pytest.raises(RateLimitError):
+        rates.admit_named("a", "key", now=NOW)
+    rates.admit_named("a", "other key", now=NOW)
+    rates.admit_named("b", "key", now=NOW)
+    for _ in range(int(NAMED_LOOKUP_RATE.burst)):
+        rates.admit_lookup("a", now=NOW)
+    with pytest.raises(RateLimitError):
+        rates.admit_lookup("a", now=NOW)

@@ -67,19 +67,17 @@ def test_nothing_goes_to_a_partner_whose_key_is_in_question() -> None:
     assert taken == {A.PUSH_WITHDRAWALS, A.NOTICE_LEAVE, A.UPDATE_ACTOR}
 
 
-def test_a_suspension_ends_by_the_office_by_proof_or_with_the_partnership() -> None:
+def test_a_suspension_ends_by_the_office_or_with_the_partnership() -> None:
     for state in (S.ACTIVE, S.PAUSED, S.SUSPENDED):
         assert next_state(state, E.KEY_CHANGED) is S.SUSPENDED
     ways = {event: to for (state, event), to in TRANSITIONS.items() if state is SUSP}
     assert ways == {
         E.KEY_CHANGED: S.SUSPENDED,
         E.KEY_CONFIRMED: S.ACTIVE,
-        E.KEYS_PROVEN: S.ACTIVE,
         E.WE_ENDED: S.ENDING,
         E.THEY_LEFT: S.ENDING,
     }
     assert {s for s, e in TRANSITIONS if e is E.KEY_CONFIRMED} == {S.SUSPENDED}
-    assert {s for s, e in TRANSITIONS if e is E.KEYS_PROVEN} == {S.SUSPENDED}
 
 
 def test_only_both_offices_together_make_a_partnership() -> None:
@@ -92,7 +90,6 @@ def test_only_both_offices_together_make_a_partnership() -> None:
         (S.ACTIVE, E.THEY_CONFIRMED),
         (S.PAUSED, E.WE_RESUMED),
         (S.SUSPENDED, E.KEY_CONFIRMED),
-        (S.SUSPENDED, E.KEYS_PROVEN),
     }
 
 

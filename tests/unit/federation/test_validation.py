@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import json
+import time
 from typing import Any
 
 import pytest
 
 import schemas
+from federation.documents import build_actor
 from federation.errors import SchemaInvalidError
 from federation.validation import check_wire, faults_of_entry, faults_of_wire
 from tests.unit.federation.nodes import Node, contents, example_content
@@ -100,3 +103,73 @@ def test_faults_of_wire_are_all_listed(optence: Node) -> None:
     document["version"] = "1"
     paths = [fault.path for fault in faults_of_wire("entry", document)]
     assert paths == ["/name", "/version"]
+
+
+# -- what a document costs --------------------------------------------------------
+
+
+LONG = 4_300
+"""Items of a list that make an entry of 32 KiB."""
+
+COSTLY: dict[str, Any] = {
+    "mixed": {"topics": [*range(LONG), "x"]},
+    "lists": {"topics": [[n] for n in range(LONG)]},
+    "groups": {"topics": [{"a": n} for n in range(LONG)]},
+    "texts": {"topics": [f"Thema {n}" for n in range(LONG)]},
+    "references": {"details": {"processes": [*range(LONG), "x"]}},
+    "unknown": {f"x{n}": 1 for n in range(LONG)},
+    "languages": {"title": {f"x{n}": n for n in range(LONG)}},
+}
+
+
+@pytest.mark.parametrize("name", COSTLY)
+def test_a_hostile_entry_costs_no_more_than_its_length(name: str) -> None:
+    """Comparing every item with every other would take six seconds of a core."""
+    content = {**example_content("capacity_offer"), **COSTLY[name]}
+    faults_of_entry(example_content("capacity_offer"))  # builds the validators
+    started = time.process_time()
+    faults = faults_of_entry(content)
+    assert time.process_time() - started < 0.5
+    assert 0 < len(faults) <= 200
+
+
+@pytest.mark.parametrize("name", ["capabilities", "assertionMethod"])
+def test_a_hostile_actor_costs_no_more_than_its_length(
+    name: str, optence: Node
+) -> None:
+    document = build_actor(optence.actor)
+    document[name] = [*range(20 * LONG), "x"]
+    faults_of_wire("actor", build_actor(optence.actor))
+    started = time.process_time()
+    assert faults_of_wire("actor", document)
+    assert time.process_time() - started < 0.5
+
+
+@pytest.mark.parametrize(
+    ("items", "is_twice"),
+    [
+        (["Optik", "Laser"], False),
+        (["Optik", "Laser", "Optik"], True),
+    ],
+)
+def test_the_same_value_twice_is_named(items: list[str], is_twice: bool) -> None:
+    content = {**example_content("capacity_offer"), "topics": items}
+    messages = [fault.message for fault in faults_of_entry(content)]
+    assert messages == (["The same value stands here twice."] if is_twice else [])
+
+
+def test_a_list_that_is_too_long_is_not_looked_into() -> None:
+    content = {**example_content("capacity_offer"), "topics": [*range(13)]}
+    (fault,) = faults_of_entry(content)
+    assert (fault.path, fault.message) == (
+        "/topics",
+        "There are more than 12 values.",
+    )
+
+
+def test_values_without_canonical_form_are_compared_too() -> None:
+    """A file to be imported can hold numbers that no document may."""
+    far = 10**400
+    content = {**example_content("capacity_offer"), "topics": [far, far, [far]]}
+    assert json.loads(json.dumps(content)) == content
+    assert "/topics" in [fault.path for fault in faults_of_entry(content)]

@@ -46,6 +46,8 @@ def _create_node_state() -> None:
         sa.Column("incarnation", sa.BigInteger(), nullable=False),
         sa.Column("card", sa.JSON(), nullable=False),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("actor_digest", sa.String(length=64), nullable=True),
+        sa.Column("actor_updated", sa.BigInteger(), nullable=True),
         sa.CheckConstraint("id = 1", name=op.f("ck_node_state_single")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_node_state")),
     )

@@ -89,6 +89,31 @@ def test_the_actor_itself_lists_ended_keys_too(optence: Node) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    "further_member",
+    [
+        {"http://www.w3.org/ns/ldp#inbox": "https://evil.example/inbox"},
+        {
+            "https://w3id.org/security#assertionMethod": {
+                "https://w3id.org/security#publicKeyMultibase": "z6MkEvil"
+            }
+        },
+    ],
+    ids=["inbox", "key"],
+)
+def test_an_actor_that_reads_differently_as_linked_data(
+    optence: Node, further_member: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever reads the graph would deliver elsewhere, or trust another key.
+
+    Our schema knows no further members; this holds also if it is once more open.
+    """
+    monkeypatch.setattr("federation.documents.actor.check_wire", lambda *_: None)
+    written = build_actor(optence.actor) | further_member
+    with pytest.raises(SchemaInvalidError, match="reads differently"):
+        parse_actor(written, base_url=optence.base_url)
+
+
 def test_it_is_the_senders_and_for_us(
     optence: Node, swissmem: Node, laser: Node, document: dict[str, Any]
 ) -> None:

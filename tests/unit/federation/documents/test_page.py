@@ -13,7 +13,6 @@ from federation.documents import (
     Withdrawal,
     build_page,
     build_withdrawal,
-    items_that_fit,
     parse_page,
 )
 from federation.documents.signed import sign
@@ -250,9 +249,3 @@ def test_a_withdrawal_says_nothing_but_the_id(optence: Node) -> None:
         "to",
         "proof",
     }
-
-
-def test_a_page_takes_what_fits() -> None:
-    assert items_that_fit([]) == 0
-    assert items_that_fit([5_000] * 1_000) == 200
-    assert 120 <= items_that_fit([32 * 1024] * 200) < 128

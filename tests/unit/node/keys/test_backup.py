@@ -225,6 +225,14 @@ def test_changes_with_a_new_checksum_do_not_open(members: dict[str, Any]) -> Non
         {"lanes": 1000},
         {"name": "none"},
         {"memory_kib": "65536"},
+        {"memory_kib": -5},
+        {"memory_kib": 7},
+        {"iterations": -1},
+        {"iterations": True},
+        {"iterations": 10, "memory_kib": 128 * 1024, "lanes": 8},
+        {"salt": 5},
+        {"salt": "ä"},
+        {"salt": "AAAA"},
     ],
 )
 def test_file_cannot_ask_for_more_than_is_bearable(kdf: dict[str, Any]) -> None:
@@ -232,6 +240,32 @@ def test_file_cannot_ask_for_more_than_is_bearable(kdf: dict[str, Any]) -> None:
     parameters = {**json.loads(backup.content)["kdf"], **kdf}
     with pytest.raises(InvalidInputError) as caught:
         read_backup(changed(backup, kdf=parameters))
+    assert caught.value.code == "backup-damaged"
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        {"cipher": {"name": "AES-256-GCM", "nonce": "AAAA"}},
+        {"cipher": {"name": "AES-256-GCM", "nonce": ""}},
+        {"cipher": []},
+        {"kdf": []},
+        {"ciphertext": ""},
+        {"ciphertext": "ä"},
+        {"created": 5},
+    ],
+)
+def test_file_that_was_made_up_is_damage(members: dict[str, Any]) -> None:
+    with pytest.raises(InvalidInputError) as caught:
+        read_backup(changed(made(), **members))
+    assert caught.value.code == "backup-damaged"
+
+
+def test_numbers_without_a_canonical_form_are_damage() -> None:
+    """No checksum can be right for them; the file is refused all the same."""
+    content = made().content.replace(b'"number": 1', b'"number": 1' + b"0" * 30)
+    with pytest.raises(InvalidInputError) as caught:
+        read_backup(content)
     assert caught.value.code == "backup-damaged"
 
 

@@ -25,7 +25,8 @@ VALUES = {
     "check_number": "4711 0815",
     "pinned": "3BA2 8CBD DB7C 2559",
     "offered": "B6CB 0E5C 1B6B 376D",
-    "revoked": False,
+    "because": "not_listed",
+    "keys": "B6CB 0E5C 1B6B 376D",
 }
 SUBJECTS = {
     MailKind.SIGN_IN_LINK: "Ihre Anmeldung bei Optence e. V.",
@@ -39,6 +40,7 @@ SUBJECTS = {
     MailKind.PARTNER_KEY_CHANGED: (
         "Swissmem Photonics: Schlüssel bitte am Telefon vergleichen"
     ),
+    MailKind.PARTNER_KEY_ANNOUNCED: "Swissmem Photonics hat einen neuen Schlüssel",
 }
 
 
