@@ -28,7 +28,7 @@ from federation.limits import (
     QUOTA_WAIT,
 )
 from federation.rates import too_many
-from federation.trust import TrustEvent, TrustState
+from federation.trust import TrustAction, TrustEvent, TrustState
 
 if TYPE_CHECKING:
     from federation.peers import KnownPeer
@@ -154,6 +154,26 @@ def decide(proven: ProvenActivity, standing: Standing) -> Decision:
             assert_never(content)
 
 
+def decide_pulled(page: Page, *, peer: KnownPeer, standing: Standing) -> ApplyPage:
+    """Say what a page changes that we have asked for: the same as a pushed one.
+
+    Args:
+        page: The page, every owner, schema and proof checked.
+        peer: The peer as it was when the page was checked.
+        standing: What the node knows now.
+
+    Raises:
+        PeerError: 401 if a key has ended meanwhile, 403 if the trust state does
+            not permit it any more.
+    """
+    require_keys_still_count(peer, standing.peer)
+    require_trust(
+        standing.peer,
+        TrustAction.PUSH_WITHDRAWALS if page.only_withdraws else TrustAction.PUSH_PAGE,
+    )
+    return _decide_page(page, standing)
+
+
 def needs_known_entries(page: Page, *, remembered: int) -> bool:
     """Tell whether `decide` has to know which entries of a page are remembered."""
     return remembered + len(page.items) > ENTRIES_HELD_MAX
@@ -260,6 +280,7 @@ __all__ = [
     "KeepMessage",
     "Standing",
     "decide",
+    "decide_pulled",
     "needs_known_entries",
     "require_keys_still_count",
 ]

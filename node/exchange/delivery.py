@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from federation.decisions import decide_pulled
 from federation.documents import Page, Receipt, SignedDocument
 from federation.errors import (
     FederationError,
@@ -22,14 +23,14 @@ from federation.errors import (
     PermanentFetchError,
     TemporaryFetchError,
 )
-from federation.inbox import require_trust
 from federation.json_types import JsonObject
 from federation.keys import Signer
 from federation.negotiation import Capability
-from federation.peers import RemotePeer
+from federation.peers import KnownPeer, RemotePeer
 from federation.retry import next_attempt
 from federation.trust import Allow, TrustAction, TrustState, decide_trust
 from node.exchange.activities import BuiltActivity
+from node.exchange.page_standing import page_standing
 from node.exchange.receiving import Receiving
 from node.exchange.sending import OutgoingPage, Sending
 from node.exchange.wakeup import WakeUp
@@ -253,24 +254,27 @@ class DeliveryWorker:
             if not page.items:
                 return changes
 
-            async def work(tx: Transaction, page: Page = page) -> None:
-                # Asked again: the office may have paused or ended it meanwhile.
-                current = await partner_rows.lock_partner(tx, partner_id)
-                if current is None:
-                    return
-                require_trust(
-                    known_peer(current),
-                    TrustAction.PUSH_WITHDRAWALS
-                    if page.only_withdraws
-                    else TrustAction.PUSH_PAGE,
-                )
-                await self._receiving.receive_page(tx, partner_id, page)
-
-            await self._context.database.write(work)
+            await self._apply(page, known_peer(partner))
             changes += len(page.items)
         return changes
 
     # Inside
+
+    async def _apply(self, page: Page, peer: KnownPeer) -> None:
+        """Apply a pulled page as one that was pushed, with the same decision."""
+
+        async def work(tx: Transaction) -> None:
+            # Asked again: the office may have paused or ended it meanwhile.
+            partner = await partner_rows.lock_partner(tx, peer.partner_id)
+            if partner is None:
+                return
+            standing = await page_standing(tx, partner, page)
+            decided = decide_pulled(page, peer=peer, standing=standing)
+            await self._receiving.receive_page(
+                tx, partner.id, decided.page, not_remembered=decided.not_remembered
+            )
+
+        await self._context.database.write(work)
 
     async def _fetch(self, partner: Partner, *, after: int) -> Page:
         return await self._client.pull_page(

@@ -17,7 +17,6 @@ from federation.decisions import (
     KeepMessage,
     Standing,
     decide,
-    needs_known_entries,
 )
 from federation.documents.actor_update import ActorUpdate
 from federation.documents.message import Message
@@ -25,8 +24,8 @@ from federation.documents.notice import Notice
 from federation.documents.page import Page, PageFault
 from federation.documents.signed import SignedDocument
 from federation.errors import SignatureInvalidError
-from federation.exchange import HeldState
 from federation.inbox import Activity, ProvenActivity
+from node.exchange.page_standing import page_standing
 from node.partners.directory import known_peer
 from node.partners.model import Partner
 from node.partners.nonces import PendingNonce
@@ -34,8 +33,7 @@ from node.ports import NodeContext
 from node.storage.database import Transaction
 from node.storage.nonces import add_processed, has_processed
 from node.storage.partners import lock_partner
-from node.storage.quotas import count_activities, count_remembered
-from node.storage.received import held_versions
+from node.storage.quotas import count_activities
 
 _DAY = timedelta(days=1)
 
@@ -158,30 +156,14 @@ class InboxDesk:
     async def _standing(
         self, tx: Transaction, partner: Partner, content: Activity
     ) -> Standing:
-        peer = known_peer(partner)
-        if not isinstance(content, Page):
-            return Standing(
-                peer=peer,
-                request_id=partner.request_id,
-                answered_before=await has_processed(tx, content.id),
-                activities_today=await count_activities(
-                    tx, partner.id, since=self._context.clock.now() - _DAY
-                ),
-            )
-        remembered = await count_remembered(tx, partner.id)
-        if not needs_known_entries(content, remembered=remembered):
-            return Standing(peer=peer, entries_remembered=remembered)
-        held = await held_versions(
-            tx, partner.id, [item.entry_id for item in content.items]
-        )
+        if isinstance(content, Page):
+            return await page_standing(tx, partner, content)
         return Standing(
-            peer=peer,
-            entries_remembered=remembered,
-            known_entries=frozenset(held),
-            kept_out=frozenset(
-                uri
-                for uri, version in held.items()
-                if version.state is HeldState.QUARANTINED
+            peer=known_peer(partner),
+            request_id=partner.request_id,
+            answered_before=await has_processed(tx, content.id),
+            activities_today=await count_activities(
+                tx, partner.id, since=self._context.clock.now() - _DAY
             ),
         )
 

@@ -76,6 +76,19 @@ async def test_entries_beyond_the_quota_are_kept_out_and_both_sides_know(
 
 
 @pytest.mark.usefixtures("small_quota")
+async def test_pages_that_are_fetched_keep_the_quota_too(
+    partners: tuple[RunningNode, RunningNode],
+) -> None:
+    nord, sued = partners
+    await publish(nord, 4)
+    await sued.delivery.pull((await sued.partner(nord)).id)
+    assert await held(sued) == {"present": 3, "quarantined": 1}
+    await publish(nord, 3)
+    await sued.delivery.pull((await sued.partner(nord)).id)
+    assert sum((await held(sued)).values()) == 5
+
+
+@pytest.mark.usefixtures("small_quota")
 async def test_more_ids_than_are_remembered_hold_nothing_up(
     partners: tuple[RunningNode, RunningNode],
 ) -> None:
