@@ -49,8 +49,18 @@ async def test_a_step_that_was_given_up_keeps_its_thread_and_its_turn(
     go.set()
     assert await waiting == "done"
     assert peak == 2
-    assert await threads.run(lambda: "again", sender="a") == "again"
-    assert await threads.run(lambda: "again", sender="d") == "again"
+    async with asyncio.timeout(20):
+        for sender in ("a", "d"):
+            assert await once_free(threads, sender) == "again"
+
+
+async def once_free(threads: StepThreads, sender: str) -> str:
+    """Run a step as soon as the sender's earlier one has ended."""
+    while True:
+        try:
+            return await threads.run(lambda: "again", sender=sender)
+        except RateLimitError:
+            await asyncio.sleep(0.01)
 
 
 async def test_errors_come_out(threads: StepThreads) -> None:

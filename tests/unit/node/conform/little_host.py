@@ -85,6 +85,7 @@ from federation.inbox import (
     require_known_key,
 )
 from federation.key_changes import (
+    KeyChangeIgnored,
     KeyChangeRefused,
     KeysAccepted,
     decide_key_change,
@@ -471,6 +472,8 @@ class LittleHost:
         )
         if isinstance(decided, KeyChangeRefused):
             raise ConflictError(decided.reason.value, code="key-conflict")
+        if isinstance(decided, KeyChangeIgnored):
+            raise ConflictError("A newer one counts.", code="update-older")
         if isinstance(decided, KeysAccepted):
             self.peer = replace(self.peer, keys=decided.keys)
             self.updated = update.actor.updated
