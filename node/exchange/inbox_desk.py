@@ -31,9 +31,8 @@ from node.partners.model import Partner
 from node.partners.nonces import PendingNonce
 from node.ports import NodeContext
 from node.storage.database import Transaction
-from node.storage.nonces import add_processed, has_processed
+from node.storage.nonces import add_processed, processed_before
 from node.storage.partners import lock_partner
-from node.storage.quotas import count_activities
 
 _DAY = timedelta(days=1)
 
@@ -158,13 +157,17 @@ class InboxDesk:
     ) -> Standing:
         if isinstance(content, Page):
             return await page_standing(tx, partner, content)
+        answered_before, activities_today = await processed_before(
+            tx,
+            content.id,
+            partner_id=partner.id,
+            since=self._context.clock.now() - _DAY,
+        )
         return Standing(
             peer=known_peer(partner),
             request_id=partner.request_id,
-            answered_before=await has_processed(tx, content.id),
-            activities_today=await count_activities(
-                tx, partner.id, since=self._context.clock.now() - _DAY
-            ),
+            answered_before=answered_before,
+            activities_today=activities_today,
         )
 
 

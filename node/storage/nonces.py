@@ -6,7 +6,7 @@ that a request which fails leaves no trace and may be sent again.
 
 from datetime import datetime
 
-from sqlalchemy import bindparam, delete, select
+from sqlalchemy import bindparam, delete, exists, func, or_, select
 from sqlalchemy.dialects.postgresql import insert as postgres_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
@@ -18,14 +18,21 @@ _NONCE = select(seen_nonces.c.nonce).where(
     seen_nonces.c.key_id == bindparam("by_key"),
     seen_nonces.c.nonce == bindparam("this_nonce"),
 )
-_PROCESSED = (
-    select(processed_activities.c.activity_id)
-    .where(processed_activities.c.activity_id == bindparam("this_activity"))
-    .union_all(
-        select(messages.c.activity_id).where(
-            messages.c.activity_id == bindparam("this_activity")
-        )
+_PROCESSED = select(
+    or_(
+        exists().where(
+            processed_activities.c.activity_id == bindparam("this_activity")
+        ),
+        exists().where(messages.c.activity_id == bindparam("this_activity")),
+    ).label("before"),
+    select(func.count())
+    .select_from(processed_activities)
+    .where(
+        processed_activities.c.partner_id == bindparam("of_partner"),
+        processed_activities.c.at > bindparam("since"),
     )
+    .scalar_subquery()
+    .label("recent"),
 )
 # What could change nothing if it came again; see `forget_processed`.
 _FORGETTABLE = sorted(
@@ -73,13 +80,24 @@ async def forget_expired(tx: Transaction, *, now: datetime) -> int:
     return int(result.rowcount)
 
 
-async def has_processed(tx: Transaction, activity_id: str) -> bool:
-    """Tell whether an activity took effect before.
+async def processed_before(
+    tx: Transaction, activity_id: str, *, partner_id: str, since: datetime
+) -> tuple[bool, int]:
+    """Tell whether an activity took effect before, and how many others have.
 
     A message is remembered by itself, also when its line here has been forgotten.
+
+    Args:
+        tx: The transaction of the effect.
+        activity_id: The activity.
+        partner_id: Whose it is.
+        since: Whose single activities are counted from then on.
     """
-    found = await tx.scalar(_PROCESSED, {"this_activity": activity_id})
-    return found is not None
+    row = await tx.one_or_none(
+        _PROCESSED,
+        {"this_activity": activity_id, "of_partner": partner_id, "since": since},
+    )
+    return (False, 0) if row is None else (bool(row.before), int(row.recent))
 
 
 async def add_processed(

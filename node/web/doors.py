@@ -187,10 +187,12 @@ class _PartnerDoors:
             before_long_body=self._check.require_known_key,
             # Strangers who fill their room leave the partners' one free.
             room=self._room_of_strangers if named is None else self._room,
-            peer=named or "",
+            peer="" if named is None else named.partner_id,
         )
         nonce = self._check.new_nonce()
-        admitted = await self._check.admitted_with(request, received, nonce=nonce)
+        admitted = await self._check.admitted_with(
+            request, received, nonce=nonce, named=named
+        )
         async with self._turn(admitted):
             proven = await self._proven(admitted)
             receipt = await self._apply(nonce, proven)

@@ -60,10 +60,9 @@ class PartnerCheck:
         """Refuse a request whose signature cannot be a partner's (inbox)."""
         await require_known_key(head, peers=self._peers)
 
-    async def named_partner(self, head: AdmittedHead) -> str | None:
-        """Return our id of the partner whose key a request names (inbox)."""
-        peer = await named_peer(head, peers=self._peers)
-        return None if peer is None else peer.partner_id
+    async def named_partner(self, head: AdmittedHead) -> KnownPeer | None:
+        """Return the partner whose key a request names; nothing is proven (inbox)."""
+        return await named_peer(head, peers=self._peers)
 
     async def admit_named(self, head: RequestHead) -> AdmittedHead | None:
         """Let a request in although its address has sent too many (inbox)."""
@@ -83,15 +82,28 @@ class PartnerCheck:
         return admitted
 
     async def admitted_with(
-        self, request: web.Request, received: ReceivedRequest, *, nonce: PendingNonce
+        self,
+        request: web.Request,
+        received: ReceivedRequest,
+        *,
+        nonce: PendingNonce,
+        named: KnownPeer | None = None,
     ) -> AdmittedRequest:
         """Find out who asks; the caller stores the nonce with the effect.
+
+        Args:
+            request: At the door.
+            received: The same, read to its end.
+            nonce: Of the request.
+            named: From `named_partner`, so that it is not looked up twice.
 
         Raises:
             PeerError: 401 as `claim` and `authenticate_claim`, 429 too many.
         """
         known = await authenticate_claim(
-            claim(received), peers=self._peers, nonces=nonce
+            claim(received),
+            peers=PinnedPeers(self._context.database, found=named),
+            nonces=nonce,
         )
         visit = request[VISIT]
         visit.peer = known.peer.partner_id

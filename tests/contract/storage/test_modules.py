@@ -413,11 +413,17 @@ async def test_only_what_could_change_nothing_again_is_forgotten(
     await filled.write(process)
     later = now + timedelta(days=1)
     assert await filled.write(lambda tx: nonces.forget_processed(tx, before=later)) == 3
+
+    async def before(
+        tx: Transaction, activity: str, of: str = "r1"
+    ) -> tuple[bool, int]:
+        return await nonces.processed_before(tx, activity, partner_id=of, since=later)
+
     async with filled.read() as tx:
         for kind in kinds:
             stays = kind in {TrustAction.NOTICE_LEAVE, TrustAction.UPDATE_ACTOR}
-            assert await nonces.has_processed(tx, f"{kind.value}-old") is stays
-            assert await nonces.has_processed(tx, f"{kind.value}-new")
-        assert await quotas.count_activities(tx, "r1", since=later) == 5
-        assert await quotas.count_activities(tx, "r2", since=later) == 0
+            assert await before(tx, f"{kind.value}-old") == (stays, 5)
+            assert await before(tx, f"{kind.value}-new") == (True, 5)
+            assert await before(tx, f"{kind.value}-x") == (False, 5)
+            assert await before(tx, f"{kind.value}-new", of="r2") == (True, 0)
         assert await quotas.count_remembered(tx, "r1") == 0
