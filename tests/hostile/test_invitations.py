@@ -2,52 +2,18 @@
 
 import asyncio
 import json
-from typing import Any
 
 import pytest
 
 from federation.documents.signed import sign
-from federation.documents.withdrawal import WithdrawalMode
 from federation.handshake import request_mac
 from federation.keys import Signer, SigningKey
 from federation.trust import TrustState
 from tests.hostile import wire
 from tests.hostile.json_paths import changed_everywhere
 from tests.hostile.partner_requests import request_and_secret, world_request
-from tests.hostile.world import World
+from tests.hostile.world import World, held
 from tests.http.nodes import SeededRandom
-
-SEED = 20261121
-WITHDRAWAL, DELETION = WithdrawalMode.WITHDRAWAL, WithdrawalMode.DELETION
-
-
-def held(world: World) -> dict[str, tuple[str, int, bool]]:
-    """What Süd holds of its partners: state, version, whether there is content."""
-    rows = world.witness.rows[world.sued.base_url]
-    names = [
-        name
-        for (_, name, *_) in rows._database.execute(
-            "PRAGMA table_info(received_entries)"
-        )
-    ]
-    found = {}
-    for row in rows.all("received_entries"):
-        values = dict(zip(names, row, strict=True))
-        found[values["entry_uri"]] = (
-            values["state"],
-            values["counter"],
-            values["document"] is not None,
-        )
-    return found
-
-
-def version_of(world: World, entry: Any, counter: int, title: str | None = None) -> Any:
-    """Another version of an entry, rightly signed."""
-    title = title or f"Fassung {counter}"
-    return world.resigned(
-        {**entry, "version": counter, "name": title, "nameMap": {"de": title}}
-    )
-
 
 # -- handshake ------------------------------------------------------------------
 

@@ -12,30 +12,10 @@ from federation.documents.withdrawal import WithdrawalMode
 from federation.trust import TrustState
 from node.storage.partners import update_partner
 from tests.hostile import wire
-from tests.hostile.world import World
+from tests.hostile.world import World, held
 
 SEED = 20261121
 WITHDRAWAL, DELETION = WithdrawalMode.WITHDRAWAL, WithdrawalMode.DELETION
-
-
-def held(world: World) -> dict[str, tuple[str, int, bool]]:
-    """What Süd holds of its partners: state, version, whether there is content."""
-    rows = world.witness.rows[world.sued.base_url]
-    names = [
-        name
-        for (_, name, *_) in rows._database.execute(
-            "PRAGMA table_info(received_entries)"
-        )
-    ]
-    found = {}
-    for row in rows.all("received_entries"):
-        values = dict(zip(names, row, strict=True))
-        found[values["entry_uri"]] = (
-            values["state"],
-            values["counter"],
-            values["document"] is not None,
-        )
-    return found
 
 
 def version_of(world: World, entry: Any, counter: int, title: str | None = None) -> Any:

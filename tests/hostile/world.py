@@ -369,3 +369,23 @@ async def hostile_world(folder: Path) -> AsyncIterator[World]:
 
 
 __all__ = ["World", "befriend", "hostile_world", "served"]
+
+
+def held(world: World) -> dict[str, tuple[str, int, bool]]:
+    """What Süd holds of its partners: state, version, whether there is content."""
+    rows = world.witness.rows[world.sued.base_url]
+    names = [
+        name
+        for (_, name, *_) in rows._database.execute(
+            "PRAGMA table_info(received_entries)"
+        )
+    ]
+    found = {}
+    for row in rows.all("received_entries"):
+        values = dict(zip(names, row, strict=True))
+        found[values["entry_uri"]] = (
+            values["state"],
+            values["counter"],
+            values["document"] is not None,
+        )
+    return found
