@@ -110,7 +110,15 @@ class Partner:
         acked_seq: Last position that the partner's receipt confirmed.
         attempts: Failed attempts since the last success.
         digest_equal: Whether the partner's last receipt agreed with our ledger.
+        failing_since: The first of the failed attempts in a row.
+        compared_epoch: The epoch of ours in which we asked what the partner holds.
+        next_check_at: When both sides are compared again though nothing changes.
+        renewed_at: The newest page of ours that may have renewed its copies.
         in_position: How far we have read the partner's ledger.
+        verified_at: When the origin made the newest page that was equal to what we
+            hold; copies are leased from then.
+        to_verify_since: Since when nothing is shown that no such page has confirmed.
+        hidden_at: Since when our members do not see its entries.
     """
 
     id: str
@@ -139,6 +147,7 @@ class Partner:
     acked_seq: int = 0
     attempts: int = 0
     next_attempt_at: datetime | None = None
+    failing_since: datetime | None = None
     last_error: str | None = None
     last_failure_at: datetime | None = None
     last_sent_at: datetime | None = None
@@ -147,9 +156,16 @@ class Partner:
     receipt_refused: int | None = None
     digest_equal: bool | None = None
     checked_at: datetime | None = None
+    compared_epoch: str | None = None
+    next_check_at: datetime | None = None
+    renewed_at: datetime | None = None
     in_epoch: str | None = None
     in_position: int = 0
     last_received_at: datetime | None = None
+    verified_at: datetime | None = None
+    to_verify_since: datetime | None = None
+    hidden_at: datetime | None = None
+    hidden_by: str | None = None
 
     @property
     def key(self) -> PartnerKey:

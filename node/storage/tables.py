@@ -52,6 +52,9 @@ node_state = Table(
     Column("created_at", UtcDateTime, nullable=False),
     Column("actor_digest", String(64)),
     Column("actor_updated", UtcDateTime),
+    # The last restore from a backup, and of when that backup was.
+    Column("restored_at", UtcDateTime),
+    Column("restored_from", UtcDateTime),
     CheckConstraint("id = 1", name="single"),
 )
 
@@ -218,9 +221,16 @@ partners = Table(
     Column("activity_seq", BigInteger, nullable=False),
     Column("attempts", Integer, nullable=False),
     Column("next_attempt_at", UtcDateTime),
+    Column("failing_since", UtcDateTime),
     Column("last_error", String(300)),
     Column("last_failure_at", UtcDateTime),
     Column("last_sent_at", UtcDateTime),
+    # The epoch in which the partner was asked what it holds: after a restore it is
+    # told no entry before.
+    Column("compared_epoch", String(32)),
+    Column("next_check_at", UtcDateTime),
+    # The newest page that may have renewed the partner's copies.
+    Column("renewed_at", UtcDateTime),
     Column("receipt_digest", String(64)),
     Column("receipt_held", BigInteger),
     Column("receipt_refused", BigInteger),
@@ -230,6 +240,32 @@ partners = Table(
     Column("in_epoch", String(32)),
     Column("in_position", BigInteger, nullable=False),
     Column("last_received_at", UtcDateTime),
+    # When the origin made the newest page that was equal to what we hold; and since
+    # when nothing is shown that no such page has confirmed (a restore).
+    Column("verified_at", UtcDateTime),
+    Column("to_verify_since", UtcDateTime),
+    # The office keeps the partner's entries from our members' eyes.
+    Column("hidden_at", UtcDateTime),
+    Column("hidden_by", ForeignKey("persons.id")),
+)
+
+# What happened with a partner on one day, for the office's strip of 14 days.
+partner_days = Table(
+    "partner_days",
+    metadata,
+    Column("partner_id", ForeignKey("partners.id"), primary_key=True),
+    Column("day", Date, primary_key=True),
+    Column("exchanges", Integer, nullable=False),
+    Column("failures", Integer, nullable=False),
+)
+
+# Which process delivers to a partner, where several share one node.
+partner_leases = Table(
+    "partner_leases",
+    metadata,
+    Column("partner_id", ForeignKey("partners.id"), primary_key=True),
+    Column("holder", String(64), nullable=False),
+    Column("expires_at", UtcDateTime, nullable=False),
 )
 
 # Keys of partners, also those that count no more: they explain old receipts.
@@ -304,6 +340,42 @@ receipts = Table(
     Index("ix_receipts_partner_id_received_at", "partner_id", "received_at"),
 )
 
+# What partners confirmed, position by position; only ever added to.
+disclosure_history = Table(
+    "disclosure_history",
+    metadata,
+    Column("partner_id", ForeignKey("partners.id"), primary_key=True),
+    Column("seq", BigInteger, primary_key=True),
+    Column("entry_id", ForeignKey("entries.id"), nullable=False),
+    Column("op", String(10), nullable=False),
+    Column("incarnation", BigInteger, nullable=False),
+    Column("counter", BigInteger, nullable=False),
+    Column("form", String(10), nullable=False),
+    Column("reason", String(80), nullable=False),
+    Column("recorded_at", UtcDateTime, nullable=False),
+    Column("told_at", UtcDateTime),
+    Column("acknowledged_at", UtcDateTime, nullable=False),
+    Column("refused_reason", String(300)),
+    Column("receipt_id", ForeignKey("receipts.id")),
+    Index("ix_disclosure_history_entry_id", "entry_id"),
+)
+
+# What a partner holds of us and our own ledger cannot explain.
+unaccounted_entries = Table(
+    "unaccounted_entries",
+    metadata,
+    Column("partner_id", ForeignKey("partners.id"), primary_key=True),
+    Column("entry_id", ID, primary_key=True),
+    Column("state", String(12), nullable=False),
+    Column("incarnation", BigInteger, nullable=False),
+    Column("counter", BigInteger, nullable=False),
+    Column("content_hash", String(64)),
+    Column("found_at", UtcDateTime, nullable=False),
+    Column("settled_at", UtcDateTime),
+    Column("settled_by", ForeignKey("persons.id")),
+    Column("settled_as", String(16)),
+)
+
 received_entries = Table(
     "received_entries",
     metadata,
@@ -319,6 +391,7 @@ received_entries = Table(
     Column("content", JSON(none_as_null=True)),
     Column("owner", JSON(none_as_null=True)),
     Column("is_public", Boolean, nullable=False),
+    Column("is_personal", Boolean, nullable=False),
     Column("search_text", Text, nullable=False),
     Column("valid_until", Date),
     Column("document", LargeBinary),

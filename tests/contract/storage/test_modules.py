@@ -318,6 +318,7 @@ async def test_received_copies(filled: Database, now: datetime) -> None:
             "content": {"title": {"de": "Größe"}, "summary": {}},
             "owner": None,
             "is_public": False,
+            "is_personal": False,
             "search_text": "groesse",
             "changed_at": at,
             "content_hash": "c" * 64,

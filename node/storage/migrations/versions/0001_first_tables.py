@@ -12,25 +12,29 @@ depends_on = None
 def upgrade() -> None:
     _create_node_state()
     _create_organisations()
-    _create_partners()
     _create_seen_nonces()
-    _create_outgoing_activities()
-    _create_partner_views()
     _create_persons()
+    _create_entries()
+    _create_node_keys()
+    _create_partners()
+    _create_sessions()
+    _create_sign_in_links()
+    _create_conversations()
+    _create_entry_audience_partners()
+    _create_invitations()
+    _create_mail_outbox()
+    _create_outgoing_activities()
+    _create_partner_days()
+    _create_partner_events()
+    _create_partner_keys()
+    _create_partner_leases()
+    _create_partner_views()
     _create_processed_activities()
     _create_receipts()
     _create_received_entries()
-    _create_conversations()
-    _create_entries()
-    _create_invitations()
-    _create_node_keys()
-    _create_partner_events()
-    _create_partner_keys()
-    _create_sessions()
-    _create_sign_in_links()
+    _create_unaccounted_entries()
+    _create_disclosure_history()
     _create_disclosures()
-    _create_entry_audience_partners()
-    _create_mail_outbox()
     _create_messages()
 
 
@@ -48,6 +52,8 @@ def _create_node_state() -> None:
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.Column("actor_digest", sa.String(length=64), nullable=True),
         sa.Column("actor_updated", sa.BigInteger(), nullable=True),
+        sa.Column("restored_at", sa.BigInteger(), nullable=True),
+        sa.Column("restored_from", sa.BigInteger(), nullable=True),
         sa.CheckConstraint("id = 1", name=op.f("ck_node_state_single")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_node_state")),
     )
@@ -74,51 +80,6 @@ def _create_organisations() -> None:
     )
 
 
-def _create_partners() -> None:
-    op.create_table(
-        "partners",
-        sa.Column("id", sa.String(length=64), nullable=False),
-        sa.Column("base_url", sa.String(length=512), nullable=False),
-        sa.Column("actor_id", sa.String(length=512), nullable=False),
-        sa.Column("name", sa.String(length=200), nullable=False),
-        sa.Column("card", sa.JSON(), nullable=False),
-        sa.Column("state", sa.String(length=16), nullable=False),
-        sa.Column("role", sa.String(length=8), nullable=False),
-        sa.Column("request_id", sa.String(length=512), nullable=False),
-        sa.Column("check_number", sa.String(length=12), nullable=False),
-        sa.Column("compared_at", sa.BigInteger(), nullable=True),
-        sa.Column("created_at", sa.BigInteger(), nullable=False),
-        sa.Column("active_since", sa.BigInteger(), nullable=True),
-        sa.Column("ended_at", sa.BigInteger(), nullable=True),
-        sa.Column("protocol", sa.String(length=12), nullable=False),
-        sa.Column("capabilities", sa.JSON(), nullable=False),
-        sa.Column("actor_updated", sa.BigInteger(), nullable=True),
-        sa.Column("suspended_from", sa.String(length=16), nullable=True),
-        sa.Column("suspended_because", sa.String(length=24), nullable=True),
-        sa.Column("offered_multibase", sa.String(length=120), nullable=True),
-        sa.Column("looked_at", sa.BigInteger(), nullable=True),
-        sa.Column("told_key_number", sa.Integer(), nullable=False),
-        sa.Column("head_seq", sa.BigInteger(), nullable=False),
-        sa.Column("acked_seq", sa.BigInteger(), nullable=False),
-        sa.Column("activity_seq", sa.BigInteger(), nullable=False),
-        sa.Column("attempts", sa.Integer(), nullable=False),
-        sa.Column("next_attempt_at", sa.BigInteger(), nullable=True),
-        sa.Column("last_error", sa.String(length=300), nullable=True),
-        sa.Column("last_failure_at", sa.BigInteger(), nullable=True),
-        sa.Column("last_sent_at", sa.BigInteger(), nullable=True),
-        sa.Column("receipt_digest", sa.String(length=64), nullable=True),
-        sa.Column("receipt_held", sa.BigInteger(), nullable=True),
-        sa.Column("receipt_refused", sa.BigInteger(), nullable=True),
-        sa.Column("digest_equal", sa.Boolean(), nullable=True),
-        sa.Column("checked_at", sa.BigInteger(), nullable=True),
-        sa.Column("in_epoch", sa.String(length=32), nullable=True),
-        sa.Column("in_position", sa.BigInteger(), nullable=False),
-        sa.Column("last_received_at", sa.BigInteger(), nullable=True),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_partners")),
-        sa.UniqueConstraint("base_url", name=op.f("uq_partners_base_url")),
-    )
-
-
 def _create_seen_nonces() -> None:
     op.create_table(
         "seen_nonces",
@@ -129,44 +90,6 @@ def _create_seen_nonces() -> None:
     )
     op.create_index(
         "ix_seen_nonces_expires_at", "seen_nonces", ["expires_at"], unique=False
-    )
-
-
-def _create_outgoing_activities() -> None:
-    op.create_table(
-        "outgoing_activities",
-        sa.Column("activity_id", sa.String(length=512), nullable=False),
-        sa.Column("partner_id", sa.String(length=64), nullable=False),
-        sa.Column("seq", sa.BigInteger(), nullable=False),
-        sa.Column("kind", sa.String(length=16), nullable=False),
-        sa.Column("subject", sa.String(length=512), nullable=False),
-        sa.Column("created_at", sa.BigInteger(), nullable=False),
-        sa.Column("delivered_at", sa.BigInteger(), nullable=True),
-        sa.Column("refused_reason", sa.String(length=300), nullable=True),
-        sa.ForeignKeyConstraint(
-            ["partner_id"],
-            ["partners.id"],
-            name=op.f("fk_outgoing_activities_partner_id"),
-        ),
-        sa.PrimaryKeyConstraint("activity_id", name=op.f("pk_outgoing_activities")),
-        sa.UniqueConstraint(
-            "partner_id", "seq", name=op.f("uq_outgoing_activities_partner_id_seq")
-        ),
-    )
-
-
-def _create_partner_views() -> None:
-    op.create_table(
-        "partner_views",
-        sa.Column("partner_id", sa.String(length=64), nullable=False),
-        sa.Column("direction", sa.String(length=3), nullable=False),
-        sa.Column("buckets", sa.LargeBinary(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["partner_id"], ["partners.id"], name=op.f("fk_partner_views_partner_id")
-        ),
-        sa.PrimaryKeyConstraint(
-            "partner_id", "direction", name=op.f("pk_partner_views")
-        ),
     )
 
 
@@ -199,132 +122,6 @@ def _create_persons() -> None:
     )
     op.create_index(
         "ix_persons_organisation_id", "persons", ["organisation_id"], unique=False
-    )
-
-
-def _create_processed_activities() -> None:
-    op.create_table(
-        "processed_activities",
-        sa.Column("activity_id", sa.String(length=512), nullable=False),
-        sa.Column("partner_id", sa.String(length=64), nullable=False),
-        sa.Column("kind", sa.String(length=24), nullable=False),
-        sa.Column("at", sa.BigInteger(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["partner_id"],
-            ["partners.id"],
-            name=op.f("fk_processed_activities_partner_id"),
-        ),
-        sa.PrimaryKeyConstraint("activity_id", name=op.f("pk_processed_activities")),
-    )
-    op.create_index(
-        "ix_processed_activities_partner_id_at",
-        "processed_activities",
-        ["partner_id", "at"],
-        unique=False,
-    )
-
-
-def _create_receipts() -> None:
-    op.create_table(
-        "receipts",
-        sa.Column("id", sa.String(length=512), nullable=False),
-        sa.Column("partner_id", sa.String(length=64), nullable=False),
-        sa.Column("position", sa.BigInteger(), nullable=False),
-        sa.Column("received_at", sa.BigInteger(), nullable=False),
-        sa.Column("document", sa.LargeBinary(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["partner_id"], ["partners.id"], name=op.f("fk_receipts_partner_id")
-        ),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_receipts")),
-    )
-    op.create_index(
-        "ix_receipts_partner_id_received_at",
-        "receipts",
-        ["partner_id", "received_at"],
-        unique=False,
-    )
-
-
-def _create_received_entries() -> None:
-    op.create_table(
-        "received_entries",
-        sa.Column("id", sa.String(length=64), nullable=False),
-        sa.Column("partner_id", sa.String(length=64), nullable=False),
-        sa.Column("entry_uri", sa.String(length=512), nullable=False),
-        sa.Column("state", sa.String(length=12), nullable=False),
-        sa.Column("kind", sa.String(length=40), nullable=False),
-        sa.Column("known_kind", sa.Boolean(), nullable=False),
-        sa.Column("incarnation", sa.BigInteger(), nullable=False),
-        sa.Column("counter", sa.BigInteger(), nullable=False),
-        sa.Column("content", sa.JSON(none_as_null=True), nullable=True),
-        sa.Column("owner", sa.JSON(none_as_null=True), nullable=True),
-        sa.Column("is_public", sa.Boolean(), nullable=False),
-        sa.Column("search_text", sa.Text(), nullable=False),
-        sa.Column("valid_until", sa.Date(), nullable=True),
-        sa.Column("document", sa.LargeBinary(), nullable=True),
-        sa.Column("content_hash", sa.String(length=64), nullable=True),
-        sa.Column("reason", sa.String(length=300), nullable=True),
-        sa.Column("published_at", sa.BigInteger(), nullable=True),
-        sa.Column("updated_at", sa.BigInteger(), nullable=True),
-        sa.Column("first_received_at", sa.BigInteger(), nullable=False),
-        sa.Column("changed_at", sa.BigInteger(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["partner_id"], ["partners.id"], name=op.f("fk_received_entries_partner_id")
-        ),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_received_entries")),
-        sa.UniqueConstraint(
-            "partner_id",
-            "entry_uri",
-            name=op.f("uq_received_entries_partner_id_entry_uri"),
-        ),
-    )
-    op.create_index(
-        "ix_received_entries_partner_id_state",
-        "received_entries",
-        ["partner_id", "state"],
-        unique=False,
-    )
-    op.create_index(
-        "ix_received_entries_state_kind",
-        "received_entries",
-        ["state", "kind"],
-        unique=False,
-    )
-
-
-def _create_conversations() -> None:
-    op.create_table(
-        "conversations",
-        sa.Column("id", sa.String(length=64), nullable=False),
-        sa.Column("thread_uri", sa.String(length=512), nullable=False),
-        sa.Column("entry_uri", sa.String(length=512), nullable=False),
-        sa.Column("entry_title", sa.JSON(), nullable=False),
-        sa.Column("partner_id", sa.String(length=64), nullable=True),
-        sa.Column("owner_side", sa.Boolean(), nullable=False),
-        sa.Column("asker_id", sa.String(length=64), nullable=True),
-        sa.Column("owner_organisation_id", sa.String(length=64), nullable=True),
-        sa.Column("owner_id", sa.String(length=64), nullable=True),
-        sa.Column("other_name", sa.String(length=200), nullable=True),
-        sa.Column("other_organisation", sa.String(length=200), nullable=True),
-        sa.Column("created_at", sa.BigInteger(), nullable=False),
-        sa.Column("last_message_at", sa.BigInteger(), nullable=False),
-        sa.Column("answered_at", sa.BigInteger(), nullable=True),
-        sa.ForeignKeyConstraint(
-            ["asker_id"], ["persons.id"], name=op.f("fk_conversations_asker_id")
-        ),
-        sa.ForeignKeyConstraint(
-            ["owner_id"], ["persons.id"], name=op.f("fk_conversations_owner_id")
-        ),
-        sa.ForeignKeyConstraint(
-            ["owner_organisation_id"],
-            ["organisations.id"],
-            name=op.f("fk_conversations_owner_organisation_id"),
-        ),
-        sa.ForeignKeyConstraint(
-            ["partner_id"], ["partners.id"], name=op.f("fk_conversations_partner_id")
-        ),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_conversations")),
-        sa.UniqueConstraint("thread_uri", name=op.f("uq_conversations_thread_uri")),
     )
 
 
@@ -378,32 +175,6 @@ def _create_entries() -> None:
     )
 
 
-def _create_invitations() -> None:
-    op.create_table(
-        "invitations",
-        sa.Column("id", sa.String(length=64), nullable=False),
-        sa.Column("secret", sa.LargeBinary(), nullable=False),
-        sa.Column("public_id", sa.String(length=32), nullable=False),
-        sa.Column("group_hint", sa.String(length=8), nullable=False),
-        sa.Column("note", sa.String(length=200), nullable=True),
-        sa.Column("created_by", sa.String(length=64), nullable=True),
-        sa.Column("created_at", sa.BigInteger(), nullable=False),
-        sa.Column("expires_at", sa.BigInteger(), nullable=False),
-        sa.Column("used_at", sa.BigInteger(), nullable=True),
-        sa.Column("revoked_at", sa.BigInteger(), nullable=True),
-        sa.Column("partner_id", sa.String(length=64), nullable=True),
-        sa.ForeignKeyConstraint(
-            ["created_by"], ["persons.id"], name=op.f("fk_invitations_created_by")
-        ),
-        sa.ForeignKeyConstraint(
-            ["partner_id"], ["partners.id"], name=op.f("fk_invitations_partner_id")
-        ),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_invitations")),
-        sa.UniqueConstraint("group_hint", name=op.f("uq_invitations_group_hint")),
-        sa.UniqueConstraint("public_id", name=op.f("uq_invitations_public_id")),
-    )
-
-
 def _create_node_keys() -> None:
     op.create_table(
         "node_keys",
@@ -430,6 +201,242 @@ def _create_node_keys() -> None:
         ),
         sa.PrimaryKeyConstraint("number", name=op.f("pk_node_keys")),
         sa.UniqueConstraint("multibase", name=op.f("uq_node_keys_multibase")),
+    )
+
+
+def _create_partners() -> None:
+    op.create_table(
+        "partners",
+        sa.Column("id", sa.String(length=64), nullable=False),
+        sa.Column("base_url", sa.String(length=512), nullable=False),
+        sa.Column("actor_id", sa.String(length=512), nullable=False),
+        sa.Column("name", sa.String(length=200), nullable=False),
+        sa.Column("card", sa.JSON(), nullable=False),
+        sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("role", sa.String(length=8), nullable=False),
+        sa.Column("request_id", sa.String(length=512), nullable=False),
+        sa.Column("check_number", sa.String(length=12), nullable=False),
+        sa.Column("compared_at", sa.BigInteger(), nullable=True),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("active_since", sa.BigInteger(), nullable=True),
+        sa.Column("ended_at", sa.BigInteger(), nullable=True),
+        sa.Column("protocol", sa.String(length=12), nullable=False),
+        sa.Column("capabilities", sa.JSON(), nullable=False),
+        sa.Column("actor_updated", sa.BigInteger(), nullable=True),
+        sa.Column("suspended_from", sa.String(length=16), nullable=True),
+        sa.Column("suspended_because", sa.String(length=24), nullable=True),
+        sa.Column("offered_multibase", sa.String(length=120), nullable=True),
+        sa.Column("looked_at", sa.BigInteger(), nullable=True),
+        sa.Column("told_key_number", sa.Integer(), nullable=False),
+        sa.Column("head_seq", sa.BigInteger(), nullable=False),
+        sa.Column("acked_seq", sa.BigInteger(), nullable=False),
+        sa.Column("activity_seq", sa.BigInteger(), nullable=False),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("next_attempt_at", sa.BigInteger(), nullable=True),
+        sa.Column("failing_since", sa.BigInteger(), nullable=True),
+        sa.Column("last_error", sa.String(length=300), nullable=True),
+        sa.Column("last_failure_at", sa.BigInteger(), nullable=True),
+        sa.Column("last_sent_at", sa.BigInteger(), nullable=True),
+        sa.Column("compared_epoch", sa.String(length=32), nullable=True),
+        sa.Column("next_check_at", sa.BigInteger(), nullable=True),
+        sa.Column("renewed_at", sa.BigInteger(), nullable=True),
+        sa.Column("receipt_digest", sa.String(length=64), nullable=True),
+        sa.Column("receipt_held", sa.BigInteger(), nullable=True),
+        sa.Column("receipt_refused", sa.BigInteger(), nullable=True),
+        sa.Column("digest_equal", sa.Boolean(), nullable=True),
+        sa.Column("checked_at", sa.BigInteger(), nullable=True),
+        sa.Column("in_epoch", sa.String(length=32), nullable=True),
+        sa.Column("in_position", sa.BigInteger(), nullable=False),
+        sa.Column("last_received_at", sa.BigInteger(), nullable=True),
+        sa.Column("verified_at", sa.BigInteger(), nullable=True),
+        sa.Column("to_verify_since", sa.BigInteger(), nullable=True),
+        sa.Column("hidden_at", sa.BigInteger(), nullable=True),
+        sa.Column("hidden_by", sa.String(length=64), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["hidden_by"], ["persons.id"], name=op.f("fk_partners_hidden_by")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_partners")),
+        sa.UniqueConstraint("base_url", name=op.f("uq_partners_base_url")),
+    )
+
+
+def _create_sessions() -> None:
+    op.create_table(
+        "sessions",
+        sa.Column("token_hash", sa.String(length=64), nullable=False),
+        sa.Column("person_id", sa.String(length=64), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("seen_at", sa.BigInteger(), nullable=False),
+        sa.Column("expires_at", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["person_id"], ["persons.id"], name=op.f("fk_sessions_person_id")
+        ),
+        sa.PrimaryKeyConstraint("token_hash", name=op.f("pk_sessions")),
+    )
+
+
+def _create_sign_in_links() -> None:
+    op.create_table(
+        "sign_in_links",
+        sa.Column("token_hash", sa.String(length=64), nullable=False),
+        sa.Column("person_id", sa.String(length=64), nullable=False),
+        sa.Column("purpose", sa.String(length=24), nullable=False),
+        sa.Column("subject", sa.String(length=64), nullable=True),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("expires_at", sa.BigInteger(), nullable=False),
+        sa.Column("used_at", sa.BigInteger(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["person_id"], ["persons.id"], name=op.f("fk_sign_in_links_person_id")
+        ),
+        sa.PrimaryKeyConstraint("token_hash", name=op.f("pk_sign_in_links")),
+    )
+
+
+def _create_conversations() -> None:
+    op.create_table(
+        "conversations",
+        sa.Column("id", sa.String(length=64), nullable=False),
+        sa.Column("thread_uri", sa.String(length=512), nullable=False),
+        sa.Column("entry_uri", sa.String(length=512), nullable=False),
+        sa.Column("entry_title", sa.JSON(), nullable=False),
+        sa.Column("partner_id", sa.String(length=64), nullable=True),
+        sa.Column("owner_side", sa.Boolean(), nullable=False),
+        sa.Column("asker_id", sa.String(length=64), nullable=True),
+        sa.Column("owner_organisation_id", sa.String(length=64), nullable=True),
+        sa.Column("owner_id", sa.String(length=64), nullable=True),
+        sa.Column("other_name", sa.String(length=200), nullable=True),
+        sa.Column("other_organisation", sa.String(length=200), nullable=True),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("last_message_at", sa.BigInteger(), nullable=False),
+        sa.Column("answered_at", sa.BigInteger(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["asker_id"], ["persons.id"], name=op.f("fk_conversations_asker_id")
+        ),
+        sa.ForeignKeyConstraint(
+            ["owner_id"], ["persons.id"], name=op.f("fk_conversations_owner_id")
+        ),
+        sa.ForeignKeyConstraint(
+            ["owner_organisation_id"],
+            ["organisations.id"],
+            name=op.f("fk_conversations_owner_organisation_id"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["partner_id"], ["partners.id"], name=op.f("fk_conversations_partner_id")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_conversations")),
+        sa.UniqueConstraint("thread_uri", name=op.f("uq_conversations_thread_uri")),
+    )
+
+
+def _create_entry_audience_partners() -> None:
+    op.create_table(
+        "entry_audience_partners",
+        sa.Column("entry_id", sa.String(length=64), nullable=False),
+        sa.Column("partner_id", sa.String(length=64), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["entry_id"],
+            ["entries.id"],
+            name=op.f("fk_entry_audience_partners_entry_id"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["partner_id"],
+            ["partners.id"],
+            name=op.f("fk_entry_audience_partners_partner_id"),
+        ),
+        sa.PrimaryKeyConstraint(
+            "entry_id", "partner_id", name=op.f("pk_entry_audience_partners")
+        ),
+    )
+
+
+def _create_invitations() -> None:
+    op.create_table(
+        "invitations",
+        sa.Column("id", sa.String(length=64), nullable=False),
+        sa.Column("secret", sa.LargeBinary(), nullable=False),
+        sa.Column("public_id", sa.String(length=32), nullable=False),
+        sa.Column("group_hint", sa.String(length=8), nullable=False),
+        sa.Column("note", sa.String(length=200), nullable=True),
+        sa.Column("created_by", sa.String(length=64), nullable=True),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("expires_at", sa.BigInteger(), nullable=False),
+        sa.Column("used_at", sa.BigInteger(), nullable=True),
+        sa.Column("revoked_at", sa.BigInteger(), nullable=True),
+        sa.Column("partner_id", sa.String(length=64), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["created_by"], ["persons.id"], name=op.f("fk_invitations_created_by")
+        ),
+        sa.ForeignKeyConstraint(
+            ["partner_id"], ["partners.id"], name=op.f("fk_invitations_partner_id")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_invitations")),
+        sa.UniqueConstraint("group_hint", name=op.f("uq_invitations_group_hint")),
+        sa.UniqueConstraint("public_id", name=op.f("uq_invitations_public_id")),
+    )
+
+
+def _create_mail_outbox() -> None:
+    op.create_table(
+        "mail_outbox",
+        sa.Column("id", sa.String(length=64), nullable=False),
+        sa.Column("recipient", sa.String(length=254), nullable=False),
+        sa.Column("person_id", sa.String(length=64), nullable=True),
+        sa.Column("kind", sa.String(length=40), nullable=False),
+        sa.Column("language", sa.String(length=12), nullable=False),
+        sa.Column("subject", sa.String(length=300), nullable=False),
+        sa.Column("body", sa.Text(), nullable=False),
+        sa.Column("entry_id", sa.String(length=64), nullable=True),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("sent_at", sa.BigInteger(), nullable=True),
+        sa.Column("cancelled_at", sa.BigInteger(), nullable=True),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("next_attempt_at", sa.BigInteger(), nullable=True),
+        sa.Column("last_error", sa.String(length=300), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["entry_id"], ["entries.id"], name=op.f("fk_mail_outbox_entry_id")
+        ),
+        sa.ForeignKeyConstraint(
+            ["person_id"], ["persons.id"], name=op.f("fk_mail_outbox_person_id")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_mail_outbox")),
+    )
+    op.create_index("ix_mail_outbox_sent_at", "mail_outbox", ["sent_at"], unique=False)
+
+
+def _create_outgoing_activities() -> None:
+    op.create_table(
+        "outgoing_activities",
+        sa.Column("activity_id", sa.String(length=512), nullable=False),
+        sa.Column("partner_id", sa.String(length=64), nullable=False),
+        sa.Column("seq", sa.BigInteger(), nullable=False),
+        sa.Column("kind", sa.String(length=16), nullable=False),
+        sa.Column("subject", sa.String(length=512), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("delivered_at", sa.BigInteger(), nullable=True),
+        sa.Column("refused_reason", sa.String(length=300), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["partner_id"],
+            ["partners.id"],
+            name=op.f("fk_outgoing_activities_partner_id"),
+        ),
+        sa.PrimaryKeyConstraint("activity_id", name=op.f("pk_outgoing_activities")),
+        sa.UniqueConstraint(
+            "partner_id", "seq", name=op.f("uq_outgoing_activities_partner_id_seq")
+        ),
+    )
+
+
+def _create_partner_days() -> None:
+    op.create_table(
+        "partner_days",
+        sa.Column("partner_id", sa.String(length=64), nullable=False),
+        sa.Column("day", sa.Date(), nullable=False),
+        sa.Column("exchanges", sa.Integer(), nullable=False),
+        sa.Column("failures", sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["partner_id"], ["partners.id"], name=op.f("fk_partner_days_partner_id")
+        ),
+        sa.PrimaryKeyConstraint("partner_id", "day", name=op.f("pk_partner_days")),
     )
 
 
@@ -493,35 +500,192 @@ def _create_partner_keys() -> None:
     )
 
 
-def _create_sessions() -> None:
+def _create_partner_leases() -> None:
     op.create_table(
-        "sessions",
-        sa.Column("token_hash", sa.String(length=64), nullable=False),
-        sa.Column("person_id", sa.String(length=64), nullable=False),
-        sa.Column("created_at", sa.BigInteger(), nullable=False),
-        sa.Column("seen_at", sa.BigInteger(), nullable=False),
+        "partner_leases",
+        sa.Column("partner_id", sa.String(length=64), nullable=False),
+        sa.Column("holder", sa.String(length=64), nullable=False),
         sa.Column("expires_at", sa.BigInteger(), nullable=False),
         sa.ForeignKeyConstraint(
-            ["person_id"], ["persons.id"], name=op.f("fk_sessions_person_id")
+            ["partner_id"], ["partners.id"], name=op.f("fk_partner_leases_partner_id")
         ),
-        sa.PrimaryKeyConstraint("token_hash", name=op.f("pk_sessions")),
+        sa.PrimaryKeyConstraint("partner_id", name=op.f("pk_partner_leases")),
     )
 
 
-def _create_sign_in_links() -> None:
+def _create_partner_views() -> None:
     op.create_table(
-        "sign_in_links",
-        sa.Column("token_hash", sa.String(length=64), nullable=False),
-        sa.Column("person_id", sa.String(length=64), nullable=False),
-        sa.Column("purpose", sa.String(length=24), nullable=False),
-        sa.Column("subject", sa.String(length=64), nullable=True),
-        sa.Column("created_at", sa.BigInteger(), nullable=False),
-        sa.Column("expires_at", sa.BigInteger(), nullable=False),
-        sa.Column("used_at", sa.BigInteger(), nullable=True),
+        "partner_views",
+        sa.Column("partner_id", sa.String(length=64), nullable=False),
+        sa.Column("direction", sa.String(length=3), nullable=False),
+        sa.Column("buckets", sa.LargeBinary(), nullable=False),
         sa.ForeignKeyConstraint(
-            ["person_id"], ["persons.id"], name=op.f("fk_sign_in_links_person_id")
+            ["partner_id"], ["partners.id"], name=op.f("fk_partner_views_partner_id")
         ),
-        sa.PrimaryKeyConstraint("token_hash", name=op.f("pk_sign_in_links")),
+        sa.PrimaryKeyConstraint(
+            "partner_id", "direction", name=op.f("pk_partner_views")
+        ),
+    )
+
+
+def _create_processed_activities() -> None:
+    op.create_table(
+        "processed_activities",
+        sa.Column("activity_id", sa.String(length=512), nullable=False),
+        sa.Column("partner_id", sa.String(length=64), nullable=False),
+        sa.Column("kind", sa.String(length=24), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["partner_id"],
+            ["partners.id"],
+            name=op.f("fk_processed_activities_partner_id"),
+        ),
+        sa.PrimaryKeyConstraint("activity_id", name=op.f("pk_processed_activities")),
+    )
+    op.create_index(
+        "ix_processed_activities_partner_id_at",
+        "processed_activities",
+        ["partner_id", "at"],
+        unique=False,
+    )
+
+
+def _create_receipts() -> None:
+    op.create_table(
+        "receipts",
+        sa.Column("id", sa.String(length=512), nullable=False),
+        sa.Column("partner_id", sa.String(length=64), nullable=False),
+        sa.Column("position", sa.BigInteger(), nullable=False),
+        sa.Column("received_at", sa.BigInteger(), nullable=False),
+        sa.Column("document", sa.LargeBinary(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["partner_id"], ["partners.id"], name=op.f("fk_receipts_partner_id")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_receipts")),
+    )
+    op.create_index(
+        "ix_receipts_partner_id_received_at",
+        "receipts",
+        ["partner_id", "received_at"],
+        unique=False,
+    )
+
+
+def _create_received_entries() -> None:
+    op.create_table(
+        "received_entries",
+        sa.Column("id", sa.String(length=64), nullable=False),
+        sa.Column("partner_id", sa.String(length=64), nullable=False),
+        sa.Column("entry_uri", sa.String(length=512), nullable=False),
+        sa.Column("state", sa.String(length=12), nullable=False),
+        sa.Column("kind", sa.String(length=40), nullable=False),
+        sa.Column("known_kind", sa.Boolean(), nullable=False),
+        sa.Column("incarnation", sa.BigInteger(), nullable=False),
+        sa.Column("counter", sa.BigInteger(), nullable=False),
+        sa.Column("content", sa.JSON(none_as_null=True), nullable=True),
+        sa.Column("owner", sa.JSON(none_as_null=True), nullable=True),
+        sa.Column("is_public", sa.Boolean(), nullable=False),
+        sa.Column("is_personal", sa.Boolean(), nullable=False),
+        sa.Column("search_text", sa.Text(), nullable=False),
+        sa.Column("valid_until", sa.Date(), nullable=True),
+        sa.Column("document", sa.LargeBinary(), nullable=True),
+        sa.Column("content_hash", sa.String(length=64), nullable=True),
+        sa.Column("reason", sa.String(length=300), nullable=True),
+        sa.Column("published_at", sa.BigInteger(), nullable=True),
+        sa.Column("updated_at", sa.BigInteger(), nullable=True),
+        sa.Column("first_received_at", sa.BigInteger(), nullable=False),
+        sa.Column("changed_at", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["partner_id"], ["partners.id"], name=op.f("fk_received_entries_partner_id")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_received_entries")),
+        sa.UniqueConstraint(
+            "partner_id",
+            "entry_uri",
+            name=op.f("uq_received_entries_partner_id_entry_uri"),
+        ),
+    )
+    op.create_index(
+        "ix_received_entries_partner_id_state",
+        "received_entries",
+        ["partner_id", "state"],
+        unique=False,
+    )
+    op.create_index(
+        "ix_received_entries_state_kind",
+        "received_entries",
+        ["state", "kind"],
+        unique=False,
+    )
+
+
+def _create_unaccounted_entries() -> None:
+    op.create_table(
+        "unaccounted_entries",
+        sa.Column("partner_id", sa.String(length=64), nullable=False),
+        sa.Column("entry_id", sa.String(length=64), nullable=False),
+        sa.Column("state", sa.String(length=12), nullable=False),
+        sa.Column("incarnation", sa.BigInteger(), nullable=False),
+        sa.Column("counter", sa.BigInteger(), nullable=False),
+        sa.Column("content_hash", sa.String(length=64), nullable=True),
+        sa.Column("found_at", sa.BigInteger(), nullable=False),
+        sa.Column("settled_at", sa.BigInteger(), nullable=True),
+        sa.Column("settled_by", sa.String(length=64), nullable=True),
+        sa.Column("settled_as", sa.String(length=16), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["partner_id"],
+            ["partners.id"],
+            name=op.f("fk_unaccounted_entries_partner_id"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["settled_by"],
+            ["persons.id"],
+            name=op.f("fk_unaccounted_entries_settled_by"),
+        ),
+        sa.PrimaryKeyConstraint(
+            "partner_id", "entry_id", name=op.f("pk_unaccounted_entries")
+        ),
+    )
+
+
+def _create_disclosure_history() -> None:
+    op.create_table(
+        "disclosure_history",
+        sa.Column("partner_id", sa.String(length=64), nullable=False),
+        sa.Column("seq", sa.BigInteger(), nullable=False),
+        sa.Column("entry_id", sa.String(length=64), nullable=False),
+        sa.Column("op", sa.String(length=10), nullable=False),
+        sa.Column("incarnation", sa.BigInteger(), nullable=False),
+        sa.Column("counter", sa.BigInteger(), nullable=False),
+        sa.Column("form", sa.String(length=10), nullable=False),
+        sa.Column("reason", sa.String(length=80), nullable=False),
+        sa.Column("recorded_at", sa.BigInteger(), nullable=False),
+        sa.Column("told_at", sa.BigInteger(), nullable=True),
+        sa.Column("acknowledged_at", sa.BigInteger(), nullable=False),
+        sa.Column("refused_reason", sa.String(length=300), nullable=True),
+        sa.Column("receipt_id", sa.String(length=512), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["entry_id"], ["entries.id"], name=op.f("fk_disclosure_history_entry_id")
+        ),
+        sa.ForeignKeyConstraint(
+            ["partner_id"],
+            ["partners.id"],
+            name=op.f("fk_disclosure_history_partner_id"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["receipt_id"],
+            ["receipts.id"],
+            name=op.f("fk_disclosure_history_receipt_id"),
+        ),
+        sa.PrimaryKeyConstraint(
+            "partner_id", "seq", name=op.f("pk_disclosure_history")
+        ),
+    )
+    op.create_index(
+        "ix_disclosure_history_entry_id",
+        "disclosure_history",
+        ["entry_id"],
+        unique=False,
     )
 
 
@@ -561,55 +725,6 @@ def _create_disclosures() -> None:
     op.create_index(
         "ix_disclosures_entry_id", "disclosures", ["entry_id"], unique=False
     )
-
-
-def _create_entry_audience_partners() -> None:
-    op.create_table(
-        "entry_audience_partners",
-        sa.Column("entry_id", sa.String(length=64), nullable=False),
-        sa.Column("partner_id", sa.String(length=64), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["entry_id"],
-            ["entries.id"],
-            name=op.f("fk_entry_audience_partners_entry_id"),
-        ),
-        sa.ForeignKeyConstraint(
-            ["partner_id"],
-            ["partners.id"],
-            name=op.f("fk_entry_audience_partners_partner_id"),
-        ),
-        sa.PrimaryKeyConstraint(
-            "entry_id", "partner_id", name=op.f("pk_entry_audience_partners")
-        ),
-    )
-
-
-def _create_mail_outbox() -> None:
-    op.create_table(
-        "mail_outbox",
-        sa.Column("id", sa.String(length=64), nullable=False),
-        sa.Column("recipient", sa.String(length=254), nullable=False),
-        sa.Column("person_id", sa.String(length=64), nullable=True),
-        sa.Column("kind", sa.String(length=40), nullable=False),
-        sa.Column("language", sa.String(length=12), nullable=False),
-        sa.Column("subject", sa.String(length=300), nullable=False),
-        sa.Column("body", sa.Text(), nullable=False),
-        sa.Column("entry_id", sa.String(length=64), nullable=True),
-        sa.Column("created_at", sa.BigInteger(), nullable=False),
-        sa.Column("sent_at", sa.BigInteger(), nullable=True),
-        sa.Column("cancelled_at", sa.BigInteger(), nullable=True),
-        sa.Column("attempts", sa.Integer(), nullable=False),
-        sa.Column("next_attempt_at", sa.BigInteger(), nullable=True),
-        sa.Column("last_error", sa.String(length=300), nullable=True),
-        sa.ForeignKeyConstraint(
-            ["entry_id"], ["entries.id"], name=op.f("fk_mail_outbox_entry_id")
-        ),
-        sa.ForeignKeyConstraint(
-            ["person_id"], ["persons.id"], name=op.f("fk_mail_outbox_person_id")
-        ),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_mail_outbox")),
-    )
-    op.create_index("ix_mail_outbox_sent_at", "mail_outbox", ["sent_at"], unique=False)
 
 
 def _create_messages() -> None:
