@@ -41,6 +41,7 @@ from node.config_sections import (
     ListenConfig,
     LogConfig,
     MailConfig,
+    MetricsConfig,
     NetworkConfig,
 )
 from node.errors import ConfigInvalidError, ConflictError, InputFault, UnavailableError
@@ -115,6 +116,7 @@ class NodeConfig(BaseSettings):
     limits: LimitsConfig = LimitsConfig()
     mail: MailConfig = MailConfig()
     log: LogConfig = LogConfig()
+    metrics: MetricsConfig = MetricsConfig()
 
     @model_validator(mode="after")
     def _address(self) -> "NodeConfig":

@@ -17,6 +17,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
 _PORT_MAX: Final = 65_535
+_TOKEN_CHARACTERS_MIN: Final = 16
 
 
 def _check_database_url(url: str) -> str:
@@ -117,6 +118,32 @@ class LimitsConfig(Section):
             le=1_000_000,
         ),
     ] = 1.0
+
+
+class MetricsConfig(Section):
+    """Figures for Prometheus at /metrics."""
+
+    token: Annotated[
+        SecretStr,
+        Field(
+            description="Whoever asks for /metrics has to send it (Authorization: "
+            "Bearer TOKEN), at least 16 characters. Empty: there are no figures. "
+            "Better in the environment: SPALIER_METRICS__TOKEN"
+        ),
+    ] = SecretStr("")
+
+    @model_validator(mode="after")
+    def _long_enough(self) -> "MetricsConfig":
+        token = self.token.get_secret_value()
+        if token and not (
+            len(token) >= _TOKEN_CHARACTERS_MIN and token.isascii() and token.isalnum()
+        ):
+            raise PydanticCustomError(
+                "metrics_token",
+                "The token needs at least 16 letters and digits, for example from: "
+                "openssl rand -hex 16",
+            )
+        return self
 
 
 class SmtpConfig(Section):

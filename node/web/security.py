@@ -20,8 +20,9 @@ from node.web.site import SiteSettings
 Handler: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
-# A supervisor asks at the loopback address, and learns nothing but a word.
-_PROBES = frozenset({"/livez", "/readyz"})
+# A supervisor asks at the loopback address, and learns nothing but a word; whoever
+# asks for figures has a token.
+_PROBES = frozenset({"/livez", "/readyz", "/metrics"})
 _REQUEST_ID_BYTES = 8
 _NOT_FOUND = 404
 _HSTS = "max-age=31536000"  # one year

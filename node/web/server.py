@@ -72,6 +72,7 @@ def build_node_application(
         app[PAGE_LIMITS] = PageLimits(node.config, node.context.clock)
         app[PROXIES] = TrustedProxies.of(node.config)
         register_doors(app, node, rates=rates, addresses=partners)
+        _register_metrics(app, node)
         register_pages(app)
 
     config = node.config
@@ -87,3 +88,13 @@ def build_node_application(
         random=node.context.random,
         registrars=[carry_node, *installed_pages()],
     )
+
+
+def _register_metrics(app: web.Application, node: Node) -> None:
+    token = node.config.metrics.token.get_secret_value()
+    if not token:
+        return
+    # Few nodes are asked for figures; the others do without the library.
+    from node.web.metrics import Metrics  # noqa: PLC0415
+
+    Metrics(node.context, token=token).register(app)

@@ -231,3 +231,13 @@ def test_the_comments_of_the_example_are_the_defaults(tmp_path: Path) -> None:
     with_defaults = load_config(tmp_path, {})
     write(tmp_path, example_config())
     assert with_defaults == load_config(tmp_path, {})
+
+
+@pytest.mark.parametrize("token", ["short", "with spaces in it....", "ä" * 20])
+def test_a_token_that_does_not_go_into_a_header(tmp_path: Path, token: str) -> None:
+    write(tmp_path, f'{MINIMAL}\n[metrics]\ntoken = "{token}"\n')
+    with pytest.raises(ConfigInvalidError) as caught:
+        load_config(tmp_path, {})
+    (fault,) = caught.value.faults
+    assert fault.path.startswith("metrics")
+    assert token not in str(fault)
