@@ -26,8 +26,9 @@ help: ## This list
 setup: ## Make .venv with what a node needs; leaves .venv/bin/spalier
 	@deploy/setup/environment.sh runtime
 
-setup-dev: environment-dev ## As setup, with tests and tools and a Chromium
+setup-dev: environment-dev ## As setup, with tests, tools, a Chromium, nginx and Caddy
 	@deploy/setup/browser.sh
+	@deploy/setup/programs.sh
 
 environment-dev:
 	@deploy/setup/environment.sh dev

@@ -130,69 +130,66 @@ _MAIL_STATES: Final[Mapping[MailState, tuple[str, StatusTone]]] = {
     MailState.CANCELLED: (lazy_gettext("cancelled"), "neutral"),
     MailState.FAILED: (lazy_gettext("could not be sent"), "danger"),
 }
-_FAILURES: Final = (
-    (
-        re.compile(r"no answer in time|TimeoutError|ServerTimeout", re.IGNORECASE),
-        lazy_gettext("The other node did not answer in time."),
+_FAILURES: Final[Mapping[str, str]] = {
+    "no-answer": lazy_gettext("The other node did not answer in time."),
+    "certificate": lazy_gettext(
+        "The secure connection failed: the certificate is not valid."
     ),
-    (
-        re.compile(r"certificate|SSL", re.IGNORECASE),
-        lazy_gettext("The secure connection failed: the certificate is not valid."),
+    "address-unknown": lazy_gettext("The address of the other node is not found."),
+    "address-not-public": lazy_gettext(
+        "The address of the other node leads into a private network. Ask the other"
+        " office which address is right."
     ),
-    (
-        re.compile(r"Name or service|nodename|No address|DNS", re.IGNORECASE),
-        lazy_gettext("The address of the other node is not found."),
+    "connection": lazy_gettext(
+        "The other node cannot be reached; it may be switched off."
     ),
-    (
-        re.compile(r"ClientConnector|Connection|Cannot connect|Disconnected"),
-        lazy_gettext("The other node cannot be reached; it may be switched off."),
+    "quota-exceeded": lazy_gettext(
+        "Your share at the other node is used up for now. What waits is sent again"
+        " by itself; ask the other office if it stays so."
     ),
-    (
-        re.compile(r"\bquota-exceeded\b"),
-        lazy_gettext(
-            "Your share at the other node is used up for now. What waits is sent again"
-            " by itself; ask the other office if it stays so."
-        ),
+    "partnership-suspended": lazy_gettext(
+        "The other office has to compare your node's key first. Call it and read"
+        " out the fingerprint."
     ),
-    (
-        re.compile(r": 429\b"),
-        lazy_gettext("The other node has too much to do and asks to wait."),
+    "partnership-paused": lazy_gettext(
+        "The other office has paused the partnership. Withdrawals still arrive."
     ),
-    (
-        re.compile(r": 5\d\d\b"),
-        lazy_gettext("The other node is disturbed or in maintenance."),
+    "partnership-ended": lazy_gettext("The other office has ended the partnership."),
+    "partnership-not-confirmed": lazy_gettext(
+        "The other office has not confirmed the partnership yet."
     ),
-    (
-        re.compile(r": 401\b"),
-        lazy_gettext(
-            "The other node does not accept our signature. Compare clocks and keys"
-            " with the other office."
-        ),
+    "protocol-unsupported": lazy_gettext(
+        "The other node speaks another version of the protocol. One of the two has"
+        " to be updated."
     ),
-    (
-        re.compile(r"\bpartnership-suspended\b"),
-        lazy_gettext(
-            "The other office has to compare your node's key first. Call it and read"
-            " out the fingerprint."
-        ),
+    "request-unconfirmed": lazy_gettext(
+        "The request did not arrive. Accept the same code again."
     ),
-    (
-        re.compile(r"\bprotocol-unsupported\b|\bcontext-not-allowed\b"),
-        lazy_gettext(
-            "The other node speaks another version of the protocol. One of the two has"
-            " to be updated."
-        ),
+    "signature-stale": lazy_gettext(
+        "The clocks of the two nodes differ too much. Compare them with the other"
+        " office."
     ),
-    (
-        re.compile(r": 403\b"),
-        lazy_gettext(
-            "The other node refuses at the moment; the partnership may be paused there."
-        ),
-    ),
-    (
-        re.compile(r"not been confirmed by the other node"),
-        lazy_gettext("The request did not arrive. Accept the same code again."),
-    ),
+}
+# Codes that mean the same to an office.
+_FAILURE_GROUPS: Final[Mapping[str, str]] = {
+    "context-not-allowed": "protocol-unsupported",
+    "partnership-refused": "partnership-ended",
+    "http-408": "no-answer",
+    "http-504": "no-answer",
+}
+_SIGNATURE_PROBLEMS: Final = frozenset(
+    {
+        "unknown-key",
+        "key-ended",
+        "replayed",
+        "digest-mismatch",
+        "http-401",
+        "proof-missing",
+        "proof-invalid",
+    }
+)
+_WAIT_PROBLEMS: Final = frozenset(
+    {"rate-limit-exceeded", "too-many-keys", "busy", "timeout", "http-429"}
 )
 _PROBLEMS: Final = {
     "invitation-own": lazy_gettext(
@@ -325,11 +322,30 @@ def step_note(event: PartnerEvent) -> str:
     return event.note
 
 
-def plain_failure(text: str) -> str:
-    """Say in plain words why a delivery failed; the log's words stay beside it."""
-    for pattern, sentence in _FAILURES:
-        if pattern.search(text):
-            return str(sentence)
+def plain_failure(partner: Partner) -> str:
+    """Say in plain words why the last delivery failed; empty if it did not.
+
+    The code decides; the log's words stay beside it.
+    """
+    if partner.last_error is None:
+        return ""
+    code = partner.problem_code or ""
+    known = _FAILURES.get(_FAILURE_GROUPS.get(code, code))
+    if known is not None:
+        return str(known)
+    if code in _SIGNATURE_PROBLEMS or code.startswith("signature-"):
+        return _(
+            "The other node does not accept our signature. Compare clocks and keys"
+            " with the other office."
+        )
+    if code in _WAIT_PROBLEMS:
+        return _("The other node has too much to do and asks to wait.")
+    if code == "internal-error" or code.startswith("http-5"):
+        return _("The other node is disturbed or in maintenance.")
+    if code in {"http-403", "not-permitted"}:
+        return _(
+            "The other node refuses at the moment; the partnership may be paused there."
+        )
     return _("The other node gave an answer that this node cannot use.")
 
 

@@ -185,6 +185,11 @@ class NodeAddress:
         return f"{self.base_url}/partner-requests"
 
     @property
+    def holdings(self) -> str:
+        """Where a partner asks what is held of it."""
+        return f"{self.base_url}/holdings"
+
+    @property
     def partners_audience(self) -> str:
         """Audience of every entry that is not public; nobody can read it."""
         return f"{self.base_url}/actor/partners"
@@ -204,6 +209,18 @@ class NodeAddress:
     def page(self, after: int) -> str:
         """Return the id of the page that follows a position."""
         return f"{self.outbox}?after={after}"
+
+    def holdings_page(self, *, bucket: int | None, after: str | None) -> str:
+        """Return the address of a list of what is held.
+
+        Args:
+            bucket: Only the entries of this bucket, 0 to 255; None for all.
+            after: Local id of the last entry of the list before; None at the start.
+        """
+        asked = [] if bucket is None else [f"bucket={bucket}"]
+        if after is not None or bucket is None:
+            asked.append(f"after={after or ''}")
+        return f"{self.holdings}?{'&'.join(asked)}"
 
     def entry_local_id(self, uri: str) -> str | None:
         """Return the local part of an entry's id, None if it is not ours."""

@@ -13,7 +13,8 @@ can be moved:
       -> prove -> ProvenActivity                  owner, schema, proofs
       -> decisions.decide -> Decision             effects and their reason
 
-A pull leaves the row after `admit_partner` (`read_pull`), a guest's request after
+A pull leaves the row after `admit_partner` (`read_pull`), a look at what we hold
+there too (`read_holdings`), a guest's request after
 `claim` (`name_invitation`, `prove_guest`). Nothing is fetched and nothing is stored
 here, except that a nonce is remembered. What a peer may do is `federation.trust`'s
 to say; it is asked before the costly part, and `decide` asks it again in the
@@ -34,6 +35,7 @@ from federation.documents.actor_update import (
     ActorUpdate,
     parse_actor_update,
 )
+from federation.documents.holdings import HoldingsScope
 from federation.documents.message import Message, parse_message
 from federation.documents.notice import Notice, parse_notice
 from federation.documents.page import Page, is_withdrawals_only, parse_page
@@ -49,6 +51,7 @@ from federation.errors import (
     SignatureInvalidError,
     UnsupportedMediaError,
 )
+from federation.exchange import BUCKETS
 from federation.limits import (
     ACTIVITY_BYTES_MAX,
     ACTIVITY_NODES_MAX,
@@ -60,7 +63,6 @@ from federation.signatures.http import (
     HttpMessage,
     SignatureClaim,
     accept_signature,
-    claim_before_body,
     claim_request,
     verify_claim,
 )
@@ -87,6 +89,10 @@ _MEDIA_TYPE: Final = re.compile(
 )
 _PAGE: Final = "OrderedCollectionPage"
 _AFTER: Final = re.compile(r"\?after=(0|[1-9][0-9]{0,15})\Z")
+_HELD: Final = re.compile(
+    r"\?(?:bucket=(?P<bucket>0|[1-9][0-9]{0,2})(?:&after=(?P<behind>[a-z2-7]{26}))?"
+    r"|after=(?P<after>[a-z2-7]{26})?)\Z"
+)
 _ACTIONS: Final = {
     "Create": TrustAction.MESSAGE,
     "Accept": TrustAction.NOTICE_ACCEPT,
@@ -153,6 +159,22 @@ class ReceivedRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class SignedHead:
+    """The first lines of a request, signed by a peer's current key.
+
+    Made by `signed_heads.require_signed_head` only.
+    """
+
+    head: RequestHead
+    peer: KnownPeer
+
+    def is_of(self, request: ReceivedRequest) -> bool:
+        """Tell whether a request begins with exactly these lines."""
+        mine = (self.head.method, self.head.target_uri, self.head.headers)
+        return mine == (request.method, request.target_uri, request.headers)
+
+
+@dataclass(frozen=True, slots=True)
 class ClaimedRequest:
     """A request with a signature of the right form, time and digest.
 
@@ -194,6 +216,23 @@ class PermittedPull:
 
     peer: KnownPeer
     after: int
+    request: ReceivedRequest
+
+
+@dataclass(frozen=True, slots=True)
+class PermittedLook:
+    """A signed request for what we hold of a peer that may ask.
+
+    Made by `read_holdings`.
+
+    Args:
+        peer: Who asks.
+        scope: Which entries are to be listed; None for the whole in numbers.
+        request: For signing the answer.
+    """
+
+    peer: KnownPeer
+    scope: HoldingsScope | None
     request: ReceivedRequest
 
 
@@ -263,10 +302,10 @@ def admit(head: RequestHead, *, rates: DoorRates) -> AdmittedHead:
 
 
 def admit_key(head: RequestHead, key_id: str, *, rates: DoorRates) -> AdmittedHead:
-    """Let a request in that names a pinned key (`federation.named_keys`).
+    """Let a request in that a pinned key has signed (`federation.signed_heads`).
 
     Raises:
-        RateLimitError: Too many requests of its address name the key.
+        RateLimitError: Too many requests of its address are signed by the key.
 
     Source: SPEC.md FED-138.
     """
@@ -298,30 +337,12 @@ def claim(request: ReceivedRequest) -> ClaimedRequest:
 # -- partners -------------------------------------------------------------------
 
 
-async def require_known_key(head: AdmittedHead, *, peers: PeerDirectory) -> None:
-    """Refuse a request whose signature cannot be a peer's, before its body is read.
-
-    Nothing is proven by it; `claim` and `authenticate_claim` follow with the body.
-
-    Args:
-        head: The request without its body.
-        peers: The pinned keys.
-
-    Raises:
-        PeerError: 400 malformed, 401 not signed, stale or unknown key.
-    """
-    first = head.head
-    message = HttpMessage(first.method, first.target_uri, first.headers)
-    try:
-        found = claim_before_body(message, received_at=first.received_at)
-        await pinned_key(found, peers=peers)
-    except SignatureInvalidError as error:
-        error.challenge = accept_signature(has_body=True)
-        raise
-
-
 async def authenticate_claim(
-    claimed: ClaimedRequest, *, peers: PeerDirectory, nonces: NonceLog
+    claimed: ClaimedRequest,
+    *,
+    peers: PeerDirectory,
+    nonces: NonceLog,
+    signed: SignedHead | None = None,
 ) -> AuthenticatedRequest:
     """Find out which peer signed a request.
 
@@ -330,6 +351,8 @@ async def authenticate_claim(
         peers: The pinned keys. An unknown key id causes no request of ours.
         nonces: Remembers what was seen; asked last, so that only signatures that
             verify are kept.
+        signed: The head of this request, if it was verified before the body was
+            read; it is not verified twice.
 
     Raises:
         PeerError: 401 unknown key, wrong signature or seen before; it carries what
@@ -339,8 +362,11 @@ async def authenticate_claim(
     """
     request, found = claimed.request, claimed.claim
     try:
-        peer, key = await pinned_key(found, peers=peers)
-        verify_claim(found, message=request.as_message(), key=key)
+        if signed is not None and signed.is_of(request):
+            peer = signed.peer
+        else:
+            peer, key = await pinned_key(found, peers=peers)
+            verify_claim(found, message=request.as_message(), key=key)
         fresh = await nonces.remember(
             found.key_id, found.nonce, until=found.nonce_until
         )
@@ -399,6 +425,34 @@ def read_pull(admitted: AdmittedRequest, *, address: NodeAddress) -> PermittedPu
     if query is None or int(query[1]) > JSON_INTEGER_MAX:
         raise MalformedError("Ask for /outbox?after=POSITION.")
     return PermittedPull(admitted.peer, int(query[1]), request)
+
+
+def read_holdings(admitted: AdmittedRequest, *, address: NodeAddress) -> PermittedLook:
+    """Read what a peer wants to know of what we hold of it, and whether it may.
+
+    Args:
+        admitted: The request.
+        address: Our own address.
+
+    Raises:
+        PeerError: 400 for another query, 403 if the trust state does not permit it.
+
+    Source: SPEC.md PRT-054.
+    """
+    request = admitted.request
+    require_trust(admitted.peer, TrustAction.READ_HOLDINGS)
+    query = request.target_uri.removeprefix(address.holdings)
+    is_ours = request.method == "GET" and query != request.target_uri
+    if is_ours and not query:
+        return PermittedLook(admitted.peer, None, request)
+    found = _HELD.match(query) if is_ours else None
+    if found is None or int(found["bucket"] or 0) >= BUCKETS:
+        raise MalformedError(
+            "Ask for /holdings, /holdings?after=ID or /holdings?bucket=N&after=ID."
+        )
+    bucket = None if found["bucket"] is None else int(found["bucket"])
+    after = found["after"] or found["behind"] or None
+    return PermittedLook(admitted.peer, HoldingsScope(bucket, after), request)
 
 
 def read_activity(admitted: AdmittedRequest) -> ReadActivity:

@@ -2,7 +2,7 @@
 
 Both sides must keep them: a document that we build within them is accepted by
 every partner. docs/limits.md lists them with those of the node (node/limits.py).
-Source: SPEC.md FED-090 to FED-099, FED-130 to FED-137.
+Source: SPEC.md FED-090 to FED-099, FED-130 to FED-137, FED-150 to FED-157.
 """
 
 from __future__ import annotations
@@ -124,3 +124,25 @@ RETRY_DELAY_FIRST: Final = timedelta(seconds=10)
 """Delay after the first failed attempt (FED-058)."""
 RETRY_DELAY_MAX: Final = timedelta(hours=1)
 """Longest delay between two attempts; there is no giving up (FED-058)."""
+
+CHECK_AFTER: Final = timedelta(hours=20)
+"""Time after which both sides are compared again, also if nothing has changed
+(FED-151)."""
+CHECK_SPREAD: Final = timedelta(hours=8)
+"""Most that is added to it by chance, so that partners are spread (FED-151)."""
+LEASE_STALE: Final = timedelta(days=14)
+"""Age of the last equal comparison from which a copy is shown as not confirmed
+(FED-153)."""
+LEASE_HIDDEN: Final = timedelta(days=30)
+"""Age from which a copy that is not public is hidden (FED-153)."""
+LEASE_PERSONAL: Final = timedelta(days=14)
+"""The same of a copy that names a person (FED-153)."""
+REPAIR_AGAIN: Final = timedelta(hours=1)
+"""Shortest time between two comparisons of entries with one partner (FED-156)."""
+HOLDINGS_ITEMS_MAX: Final = 500
+"""Most entries in one list of what is held; it stays within 256 KiB (PRT-054)."""
+HOLDINGS_READ_MAX: Final = 40_000
+"""Most entries that are read of what one partner says it holds (FED-156)."""
+INCARNATION_LEAP_MAX: Final = 1_000
+"""Furthest that a partner's word raises our incarnation after a restore; whoever names
+a higher one is not believed (FED-157)."""

@@ -33,6 +33,9 @@ PUBLIC: Final = "https://www.w3.org/ns/activitystreams#Public"
 
 _FRAGMENT: Final = re.compile(r"[A-Za-z0-9._~-]+\Z")
 _POSITION: Final = re.compile(r"(?:0|[1-9][0-9]{0,15})\Z")
+_HOLDINGS_QUERY: Final = re.compile(
+    r"(?:\?(?:bucket=(?:0|[1-9][0-9]{0,2})(?:&after=[a-z2-7]{26})?|after=(?:[a-z2-7]{26})?))?\Z"
+)
 
 
 class OwnedType(Enum):
@@ -51,6 +54,8 @@ class OwnedType(Enum):
     ENTRY_CONTENT = "content of an entry"
     DELETE = "Delete"
     RECEIPT = "Receipt"
+    HOLDINGS = "Holdings"
+    HOLDINGS_PAGE = "HoldingsPage"
 
 
 class Claim(Enum):
@@ -61,6 +66,7 @@ class Claim(Enum):
     OWN_OUTBOX = "the signer's outbox"
     OWN_PAGE = "a page of the signer's outbox"
     OWN_PARTNER_REQUESTS = "the signer's door for partner requests"
+    OWN_HOLDINGS = "the signer's door for what it holds"
     OWN_ACTIVITY = "an activity of the signer"
     OWN_ENTRY = "an entry of the signer"
     OWN_AUDIENCE = "the signer's partners, or the public"
@@ -88,6 +94,12 @@ _NOTICE: Final = (
     ("/actor", _C.SIGNER),
     ("/id", _C.OWN_ACTIVITY),
     ("/to/*", _C.RECEIVER),
+)
+
+_HOLDINGS: Final = (
+    ("/actor", _C.SIGNER),
+    ("/id", _C.OWN_HOLDINGS),
+    ("/partner", _C.RECEIVER),
 )
 
 CLAIMS: Final[dict[OwnedType, tuple[tuple[str, Claim], ...]]] = {
@@ -139,6 +151,12 @@ CLAIMS: Final[dict[OwnedType, tuple[tuple[str, Claim], ...]]] = {
         ("/id", _C.OWN_ACTIVITY),
         ("/partner", _C.RECEIVER),
         ("/refused/*/id", _C.OUR_ENTRY),
+    ),
+    _T.HOLDINGS: _HOLDINGS,
+    _T.HOLDINGS_PAGE: (
+        *_HOLDINGS,
+        ("/holds/*/id", _C.OUR_ENTRY),
+        ("/next", _C.OWN_HOLDINGS),
     ),
 }
 """Every identifier of every type, as JSON pointer; `*` stands for each item."""
@@ -207,6 +225,11 @@ def _is_page(node: NodeAddress, value: str) -> bool:
     return position != value and _POSITION.match(position) is not None
 
 
+def _is_holdings(node: NodeAddress, value: str) -> bool:
+    query = value.removeprefix(node.holdings)
+    return value.startswith(node.holdings) and _HOLDINGS_QUERY.match(query) is not None
+
+
 @dataclass(frozen=True, slots=True)
 class _Parties:
     """Whose document it is, whom it is for, and what it is called."""
@@ -239,6 +262,7 @@ _BY_SIGNER: Final[dict[Claim, _Rule]] = {
     _C.OWN_OUTBOX: lambda node, value: value == node.outbox,
     _C.OWN_PAGE: _is_page,
     _C.OWN_PARTNER_REQUESTS: lambda node, value: value == node.partner_requests,
+    _C.OWN_HOLDINGS: _is_holdings,
     _C.OWN_ACTIVITY: lambda node, value: node.activity_local_id(value) is not None,
     _C.OWN_ENTRY: lambda node, value: node.entry_local_id(value) is not None,
     _C.OWN_AUDIENCE: lambda node, value: value in (node.partners_audience, PUBLIC),

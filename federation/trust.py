@@ -75,6 +75,8 @@ class TrustEvent(Enum):
     """Their signed Leave arrived, or they answer that it has ended."""
     WITHDRAWALS_DONE = "withdrawals_done"
     """Every withdrawal is acknowledged, or they take none any more."""
+    WE_STAYED = "we_stayed"
+    """Our office took the end back, before the other node was told of it."""
     WE_CLOSED = "we_closed"
     """Our office waits no longer for the withdrawals to be acknowledged."""
 
@@ -119,6 +121,8 @@ TRANSITIONS: Final[dict[tuple[TrustState | None, TrustEvent], TrustState]] = {
     (_S.REFUSED, _E.WE_REQUESTED): _S.WAITING,
     (_S.ENDING, _E.THEY_LEFT): _S.ENDING,
     (_S.ENDING, _E.WITHDRAWALS_DONE): _S.ENDED,
+    # Nothing flows before our office resumes it: what was taken back comes anew.
+    (_S.ENDING, _E.WE_STAYED): _S.PAUSED,
     # Whoever cannot be reached any more, or was set up anew, confirms nothing.
     (_S.ENDING, _E.WE_CLOSED): _S.ENDED,
     (_S.ENDING, _E.THEY_REQUESTED): _S.REQUESTED,
@@ -170,6 +174,8 @@ class TrustAction(Enum):
     """It delivers a page that only withdraws."""
     PULL_PAGE = "pull_page"
     """It asks for our page; its content is decided by the two `BE_TOLD`."""
+    READ_HOLDINGS = "read_holdings"
+    """It asks what we hold of it."""
     MESSAGE = "message"
     """It delivers a message between two members."""
     NOTICE_ACCEPT = "notice_accept"
@@ -212,6 +218,7 @@ PERMITTED: Final[dict[TrustState | None, frozenset[TrustAction]]] = {
             _A.PUSH_PAGE,
             _A.PUSH_WITHDRAWALS,
             _A.PULL_PAGE,
+            _A.READ_HOLDINGS,
             _A.MESSAGE,
             _A.NOTICE_ACCEPT,
             _A.NOTICE_LEAVE,
@@ -225,6 +232,7 @@ PERMITTED: Final[dict[TrustState | None, frozenset[TrustAction]]] = {
         {
             _A.PUSH_WITHDRAWALS,
             _A.PULL_PAGE,
+            _A.READ_HOLDINGS,
             _A.NOTICE_ACCEPT,
             _A.NOTICE_LEAVE,
             _A.UPDATE_ACTOR,
@@ -240,6 +248,7 @@ PERMITTED: Final[dict[TrustState | None, frozenset[TrustAction]]] = {
             _A.PARTNER_REQUEST,
             _A.PUSH_WITHDRAWALS,
             _A.PULL_PAGE,
+            _A.READ_HOLDINGS,
             _A.NOTICE_LEAVE,
             _A.UPDATE_ACTOR,
             _A.BE_TOLD_WITHDRAWALS,

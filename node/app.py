@@ -5,9 +5,11 @@ and the workers, and runs until it is asked to stop.
 """
 
 import asyncio
+import gc
 import logging
 import signal
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
+from concurrent.futures import Executor
 from contextlib import (
     AbstractAsyncContextManager,
     AsyncExitStack,
@@ -21,6 +23,7 @@ from pydantic import SecretStr
 from federation.ids import NodeAddress, parse_base_url
 from federation.ports import Clock, RandomSource
 from federation.transport.client import FederationClient
+from federation.transport.wire import Wire
 from node import instance_lock
 from node.catalogue.catalogue import Catalogue
 from node.catalogue.entry_import import EntryImport
@@ -45,6 +48,7 @@ from node.mail.outbox import MailOutbox
 from node.members.directory import MemberDirectory
 from node.partners.partners import Partners
 from node.ports import NodeContext
+from node.processes import Processes, processes_of
 from node.sentence import Sentence, system_reason
 from node.signin.sign_in import SignIn
 from node.storage.database import Transaction, open_database
@@ -85,6 +89,7 @@ class Node:
     receiving: Receiving
     delivery: DeliveryWorker
     wakeup: WakeUp
+    processes: Processes
 
     @property
     def config(self) -> NodeConfig:
@@ -99,6 +104,8 @@ async def open_node(
     clock: Clock | None = None,
     random: RandomSource | None = None,
     without_secrets: bool = False,
+    wire: Wire | None = None,
+    threads: Executor | None = None,
 ) -> AsyncIterator[Node]:
     """Open a node's folder: settings, lock, key, database, services.
 
@@ -108,6 +115,9 @@ async def open_node(
         random: Another source of randomness, for tests.
         without_secrets: Open although a key file is missing or wrong, for commands
             that mend this; nothing can be signed until then.
+        wire: Another way to other nodes than the network (simulator).
+        threads: Runs what else runs on threads, the database's reads on the loop
+            itself (simulator).
 
     Raises:
         ConfigInvalidError: The settings or the keys cannot be used.
@@ -119,9 +129,15 @@ async def open_node(
     random = random or SystemRandom()
     async with AsyncExitStack() as stack:
         config = load_config(folder)
-        stack.enter_context(instance_lock.acquire(folder))
-        database = open_database(config.database.url, folder=folder)
+        stack.enter_context(
+            instance_lock.acquire(folder, shared=bool(config.database.url))
+        )
+        database = open_database(
+            config.database.url, folder=folder, on_loop=threads is not None
+        )
         stack.push_async_callback(database.close)
+        processes = processes_of(database, random)
+        stack.push_async_callback(processes.close)
         await migrate(database)
         async with database.read() as tx:
             state = await require_node_state(tx)
@@ -149,16 +165,23 @@ async def open_node(
             address=address,
             keys=open_ring(folder, keys, address, without_secrets=without_secrets),
             node_id=state.node_id,
+            threads=threads,
         )
         client = await stack.enter_async_context(
             FederationClient(
                 clock=clock,
                 random=random,
                 allow_loopback_http=config.network.allow_loopback_http,
+                wire=wire,
+                threads=threads,
             )
         )
         yield _assemble(
-            folder, context, client, mail_password=smtp_password(config, folder)
+            folder,
+            context,
+            client,
+            processes,
+            mail_password=smtp_password(config, folder),
         )
 
 
@@ -166,16 +189,30 @@ def _assemble(
     folder: Path,
     context: NodeContext,
     client: FederationClient,
+    processes: Processes,
     *,
     mail_password: SecretStr | None,
 ) -> Node:
-    wakeup = WakeUp()
+    wakeup = processes.wakeup
     mail = MailOutbox(context, smtp_password=mail_password)
     ledger = Ledger(context)
     catalogue = Catalogue(context, ledger, EntryMailer(context, mail), wakeup)
     members = MemberDirectory(context, mail, catalogue)
-    partners = Partners(context, client=client, ledger=ledger, mail=mail, waker=wakeup)
-    own_keys = OwnKeys(context, folder=folder, entries=catalogue, waker=wakeup)
+    partners = Partners(
+        context,
+        client=client,
+        ledger=ledger,
+        mail=mail,
+        waker=wakeup,
+        entries=catalogue,
+    )
+    own_keys = OwnKeys(
+        context,
+        folder=folder,
+        entries=catalogue,
+        waker=wakeup,
+        tell_others=processes.keys_changed if processes.are_several else None,
+    )
     sending = Sending(context)
     receiving = Receiving(context, wakeup)
     return Node(
@@ -201,8 +238,10 @@ def _assemble(
             activities=Activities(context, partners),
             client=client,
             wakeup=wakeup,
+            shared_work=processes.work,
         ),
         wakeup=wakeup,
+        processes=processes,
     )
 
 
@@ -234,47 +273,114 @@ async def _forget_nonces(node: Node) -> int:
     return await node.context.database.write(work)
 
 
-async def serve(folder: Path, *, ready: Callable[[Node], None] | None = None) -> None:
+async def serve(
+    folder: Path,
+    *,
+    ready: Callable[[Node], None] | None = None,
+    with_worker: bool = True,
+) -> None:
     """Run a node until SIGTERM or SIGINT; stop in order, losing nothing.
 
     Args:
         folder: The node's folder.
         ready: Called once the doors are open.
+        with_worker: Also deliver and do the work of the clock; without, a `work`
+            in another process does.
 
     Raises:
+        ConflictError: Without a worker, on a database that is not shared.
         UnavailableError: The port is taken.
     """
     # Late: the pages import this module for the type of the node.
     from node.web.server import opened_doors  # noqa: PLC0415
 
+    stop = _order_to_stop()
+    async with AsyncExitStack() as stack:
+        node = await stack.enter_async_context(open_node(folder))
+        if not with_worker:
+            _require_sharing(node)
+        doors = opened_doors(node, stop_seconds=STOP_SECONDS)
+        await _open_port(stack, doors, node.config)
+        async with ControlServer(node):
+            logger.info("node serves at %s", node.config.base_url)
+            await _run(node, stop, ready=ready, with_worker=with_worker)
+
+
+async def work(folder: Path, *, ready: Callable[[Node], None] | None = None) -> None:
+    """Deliver and do the work of the clock, without doors, until SIGTERM or SIGINT.
+
+    Args:
+        folder: The node's folder, or a copy of it on another machine.
+        ready: Called once the work has begun.
+
+    Raises:
+        ConflictError: The node's database is a file, which one process owns.
+    """
+    stop = _order_to_stop()
+    async with open_node(folder) as node:
+        _require_sharing(node)
+        async with ControlServer(node):
+            logger.info("worker of %s", node.config.base_url)
+            await _run(node, stop, ready=ready, with_worker=True)
+
+
+def _set_apart() -> None:
+    """Exempt what lives as long as the process from the search for garbage.
+
+    To look at every module, table and page again holds each request up that is
+    being answered then, for a twentieth of a second, and takes a tenth of all time.
+    """
+    gc.collect()
+    gc.freeze()
+
+
+def _require_sharing(node: Node) -> None:
+    if not node.processes.are_several:
+        raise ConflictError(
+            "The database of this node is a SQLite file, which one process owns.",
+            code="database-not-shared",
+            path="database.url",
+            hint="spalier serve does everything by itself. Several processes need "
+            "PostgreSQL.",
+        )
+
+
+def _order_to_stop() -> asyncio.Event:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    async with AsyncExitStack() as stack:
-        node = await stack.enter_async_context(open_node(folder))
-        doors = opened_doors(node, stop_seconds=STOP_SECONDS)
-        await _open_port(stack, doors, node.config)
-        async with ControlServer(node):
-            workers = [
-                asyncio.create_task(clockwork(node).run(), name="clockwork"),
-                asyncio.create_task(node.delivery.run(), name="delivery"),
-            ]
-            logger.info("node serves at %s", node.config.base_url)
-            if ready is not None:
-                ready(node)
-            stopping = asyncio.create_task(stop.wait(), name="stop")
-            await asyncio.wait(
-                {stopping, *workers}, return_when=asyncio.FIRST_COMPLETED
-            )
-            logger.info("node stops")
-            stopping.cancel()
-            for worker in workers:
-                worker.cancel()
-            results = await asyncio.gather(*workers, return_exceptions=True)
-            for result in results:
-                if isinstance(result, Exception):
-                    raise result
+    return stop
+
+
+async def _run(
+    node: Node,
+    stop: asyncio.Event,
+    *,
+    ready: Callable[[Node], None] | None,
+    with_worker: bool,
+) -> None:
+    processes = node.processes
+    jobs: dict[str, Coroutine[None, None, object]] = {
+        "processes": processes.run(read_keys=node.own_keys.follow)
+    }
+    if with_worker:
+        jobs["clockwork"] = processes.work.run_clock(clockwork(node).run)
+        jobs["delivery"] = node.delivery.run()
+    workers = [asyncio.create_task(job, name=name) for name, job in jobs.items()]
+    if ready is not None:
+        ready(node)
+    _set_apart()
+    stopping = asyncio.create_task(stop.wait(), name="stop")
+    await asyncio.wait({stopping, *workers}, return_when=asyncio.FIRST_COMPLETED)
+    logger.info("node stops")
+    stopping.cancel()
+    for worker in workers:
+        worker.cancel()
+    results = await asyncio.gather(*workers, return_exceptions=True)
+    for result in results:
+        if isinstance(result, Exception):
+            raise result
 
 
 async def _open_port(

@@ -1,4 +1,7 @@
-"""One process owns a node's folder at a time (DESIGN: one writer).
+"""One process owns a node's folder at a time, if its database is a file in there.
+
+Several processes may share a node whose database is PostgreSQL; they hold the lock
+together and keep `spalier init` out.
 
 The lock is the kernel's (flock): it ends with the process, however that ends. The
 file itself stays; removing it would let two processes lock two different files.
@@ -44,14 +47,21 @@ class InstanceLock:
         self.release()
 
 
-def acquire(folder: Path) -> InstanceLock:
+def acquire(
+    folder: Path, *, shared: bool = False, name: str = LOCK_FILE
+) -> InstanceLock:
     """Lock a node's folder for this process, without waiting.
+
+    Args:
+        folder: The node's folder.
+        shared: Together with others that share it; the file then names nobody.
+        name: Of the lock file.
 
     Raises:
         ConflictError: With code `node-in-use`, naming the process that holds it.
         UnavailableError: The lock file cannot be opened.
     """
-    path = folder / LOCK_FILE
+    path = folder / name
     try:
         descriptor = os.open(
             path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, _OWNER_ONLY
@@ -68,7 +78,8 @@ def acquire(folder: Path) -> InstanceLock:
             hint="Run the command as the user that the folder belongs to.",
         ) from error
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        how = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
+        fcntl.flock(descriptor, how | fcntl.LOCK_NB)
     except OSError as error:
         holder = os.pread(descriptor, _PID_CHARACTERS_MAX, 0).decode("ascii", "replace")
         os.close(descriptor)
@@ -85,7 +96,8 @@ def acquire(folder: Path) -> InstanceLock:
             ) from error
         raise _in_use(folder, holder.strip()) from error
     os.ftruncate(descriptor, 0)
-    os.pwrite(descriptor, f"{os.getpid()}\n".encode("ascii"), 0)
+    if not shared:
+        os.pwrite(descriptor, f"{os.getpid()}\n".encode("ascii"), 0)
     return InstanceLock(descriptor)
 
 

@@ -76,6 +76,9 @@ PROBE_KEPT: Final = timedelta(seconds=1)
 
 # -- what is remembered ---------------------------------------------------------
 
+END_UNDONE_WITHIN: Final = timedelta(days=30)
+"""How long an office may take the end of a partnership back, as long as the partner was
+not told of it (EXC-024)."""
 PROCESSED_KEPT: Final = timedelta(days=30)
 """How long the ids of messages, confirmations and refusals are remembered after they
 took effect; of those that end a partnership or change keys, for ever (FED-136)."""
@@ -147,3 +150,45 @@ CONTROL_FILE_BYTES_MAX: Final = 16 * MIB
 """Longest file that a command takes (NOD-045)."""
 CONTROL_CONNECTIONS_MAX: Final = 256
 """Commands that wait for the control socket (NOD-045)."""
+
+# -- several processes (PostgreSQL) ---------------------------------------------
+
+LEASE_LENGTH: Final = timedelta(seconds=15)
+"""How long a process that is gone keeps a partner, or the work of the clock, from the
+others (NOD-052)."""
+LEASE_RENEWED_EVERY: Final = timedelta(seconds=4)
+"""How often a process renews what it holds, and tries what others hold (NOD-052)."""
+KEYS_READ_EVERY: Final = timedelta(seconds=10)
+"""How often a process looks whether another one has changed the keys, though it should
+have been told (NOD-055)."""
+IDLE_TRANSACTION_MAX: Final = timedelta(seconds=15)
+"""How long a process that stands still keeps rows locked; then PostgreSQL ends its
+transaction (NOD-056)."""
+LOCK_WAIT_MAX: Final = timedelta(seconds=20)
+"""How long a transaction waits for rows that another one has locked (NOD-056)."""
+
+# -- backups --------------------------------------------------------------------
+
+BACKUPS_HOURLY: Final = 24
+"""Backups of a folder that are kept of the latest hours that have one, one for each
+hour (NOD-064)."""
+BACKUPS_DAILY: Final = 14
+"""Backups of a folder that are kept of the latest days that have one, one for each
+day, unless `backup.keep` says otherwise (NOD-064)."""
+DECISIONS_KEPT_BEYOND: Final = timedelta(days=30)
+"""How much longer than the oldest backup the erasure journal remembers a decision about
+an entry or a person (NOD-067)."""
+BACKUP_LATE: Final = timedelta(hours=48)
+"""How old the newest backup may be before the office is told (NOD-065)."""
+BACKUP_LINE_BYTES_MAX: Final = 16 * MIB
+"""Longest line of a backup: one row (NOD-061)."""
+BACKUP_HEADER_BYTES_MAX: Final = 4 * KIB
+"""Longest first line of a backup (NOD-061)."""
+BACKUP_CHUNK_BYTES: Final = MIB
+"""Piece of a backup that is encrypted by itself (NOD-062)."""
+BACKUP_PROOFS_TRIED: Final = 50
+"""Entries whose proofs a trial restore verifies (NOD-063)."""
+BACKUP_FILES_READ_MAX: Final = 2_000
+"""Files of a folder that are looked at as backups (NOD-064)."""
+PASSPHRASE_BYTES_MAX: Final = 1024
+"""Longest passphrase of a backup (NOD-062)."""

@@ -1,5 +1,6 @@
 """What every service of a node needs, in one bundle."""
 
+from concurrent.futures import Executor
 from dataclasses import dataclass
 
 from federation.ids import NodeAddress
@@ -18,6 +19,8 @@ class NodeContext:
         address: The node's own addresses.
         keys: The node's keys; `keys.signer_for` signs what is for one partner.
         node_id: Identifier of this installation, for diagnosis only.
+        threads: Runs the long steps of doors and client; None for threads of their
+            own. The simulator has none.
     """
 
     config: NodeConfig
@@ -27,6 +30,7 @@ class NodeContext:
     address: NodeAddress
     keys: KeyRing
     node_id: str
+    threads: Executor | None = None
 
     @property
     def signer(self) -> Signer:

@@ -65,7 +65,7 @@ async def overview(request: web.Request) -> web.Response:
             "balance": balance_of(partner, await counts_of(desk, partner))
             if partner.active_since is not None
             else None,
-            "failure": plain_failure(partner.last_error) if partner.last_error else "",
+            "failure": plain_failure(partner),
             "steps_possible": _possible(partner),
             "question": question_of(desk, partner),
             "effects": await desk.overview.effects(partner),
@@ -94,7 +94,7 @@ async def delivery(request: web.Request) -> web.Response:
         values={
             "balance": balance_of(partner, await counts_of(desk, partner)),
             "effects": await desk.overview.effects(partner),
-            "failure": plain_failure(partner.last_error) if partner.last_error else "",
+            "failure": plain_failure(partner),
             "next_now": partner.next_attempt_at is not None
             and partner.next_attempt_at <= desk.now,
             "may_try": partner.state in _MET | {TrustState.REFUSED},

@@ -153,5 +153,5 @@ async def _row(desk: Desk, partner: Partner) -> PartnerRow:
         direction=direction(partner),
         last_exchange=last_exchange(partner),
         balance=balance_of(partner, await counts_of(desk, partner)) if met else None,
-        failure=plain_failure(partner.last_error) if partner.last_error else "",
+        failure=plain_failure(partner),
     )

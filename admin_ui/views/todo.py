@@ -207,7 +207,7 @@ def _unreachable(found: Unreachable) -> Task:
     return Task(
         kind=_("Delivery"),
         title=_("%(name)s does not answer", name=partner.name),
-        text=f"{plain_failure(partner.last_error or '')} {waiting}",
+        text=f"{plain_failure(partner)} {waiting}",
         tone="danger",
         since=found.since,
         actions=(

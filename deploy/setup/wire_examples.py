@@ -31,6 +31,7 @@ from federation.documents import (
     Removal,
     Signer,
     Upsert,
+    Verifying,
     Withdrawal,
     WithdrawalMode,
     build_actor,
@@ -43,6 +44,13 @@ from federation.documents import (
     build_receipt,
     build_withdrawal,
 )
+from federation.documents.holdings import (
+    HeldEntry,
+    Holdings,
+    HoldingsScope,
+    build_holdings,
+    build_holdings_page,
+)
 from federation.documents.signed import SignedDocument, sign
 from federation.documents.tombstone import build_tombstone
 from federation.errors import (
@@ -51,7 +59,14 @@ from federation.errors import (
     SchemaInvalidError,
     SignatureInvalidError,
 )
-from federation.exchange import Gap, ViewDigest, position_gap
+from federation.exchange import (
+    Gap,
+    HeldState,
+    HeldVersion,
+    ViewDigest,
+    bucket_of,
+    position_gap,
+)
 from federation.ids import BaseUrl, NodeAddress
 from federation.keys import SigningKey
 from federation.peers import PinnedKey
@@ -191,16 +206,71 @@ def page() -> dict[str, Any]:
     )
 
 
+def _held_view() -> ViewDigest:
+    """Return what the guest holds: the one entry of `page` that it did not refuse."""
+    held = entry("capacity_offer")
+    view = ViewDigest()
+    view.add(str(held.document["id"]), Version(1, 1), held.content_hash)
+    return view
+
+
 def empty_page() -> dict[str, Any]:
-    """Return a page that says that there is nothing new."""
-    return build_page([], address=HOST.address, epoch=EPOCH, first=58, last=57, head=57)
+    """Return a page that says that there is nothing new, and what must be held."""
+    view = _held_view()
+    return build_page(
+        [],
+        address=HOST.address,
+        epoch=EPOCH,
+        first=58,
+        last=57,
+        head=57,
+        verifying=Verifying(view.count, view.hex(), NOW),
+    )
+
+
+def holdings() -> dict[str, Any]:
+    """Return what the guest says that it holds, in numbers."""
+    return build_holdings(
+        Holdings(EPOCH, 57, _held_view(), NOW),
+        address=GUEST.address,
+        partner=HOST.address.actor,
+    )
+
+
+def holdings_page(*, bucket: int | None = None) -> dict[str, Any]:
+    """Return the list of what the guest was ever told, or of one bucket of it."""
+    offer = entry("capacity_offer")
+    known = {
+        str(offer.document["id"]): HeldVersion(
+            Version(1, 1), HeldState.PRESENT, offer.content_hash
+        ),
+        HOST.entry_id("capacity_request"): HeldVersion(
+            Version(1, 2), HeldState.QUARANTINED
+        ),
+        HOST.entry_id("event"): HeldVersion(Version(1, 2), HeldState.WITHDRAWN),
+        HOST.entry_id("technology_offer"): HeldVersion(
+            Version(1, 2), HeldState.DELETED
+        ),
+    }
+    listed = [
+        HeldEntry(entry_id, held)
+        for entry_id, held in sorted(known.items())
+        if bucket in {None, bucket_of(entry_id)}
+    ]
+    at_once = listed if bucket is not None else listed[:3]
+    return build_holdings_page(
+        at_once,
+        scope=HoldingsScope(bucket),
+        more=len(at_once) < len(listed),
+        address=GUEST.address,
+        partner=HOST.address.actor,
+        published=NOW,
+    )
 
 
 def receipt() -> SignedDocument:
     """Return the receipt for `page`: one entry held, one kept out."""
-    held = entry("capacity_offer")
-    view = ViewDigest()
-    view.add(str(held.document["id"]), Version(1, 1), held.content_hash)
+    view = _held_view()
     refused = Refusal(
         HOST.entry_id("capacity_request"),
         Version(1, 2),
@@ -351,6 +421,12 @@ def examples() -> dict[str, tuple[str, dict[str, Any]]]:
         "page": ("wire/page", page()),
         "page-empty": ("wire/page", empty_page()),
         "receipt": ("wire/receipt", receipt().document),
+        "holdings": ("wire/holdings", holdings()),
+        "holdings_page": ("wire/holdings_page", holdings_page()),
+        "holdings_page-bucket": (
+            "wire/holdings_page",
+            holdings_page(bucket=bucket_of(HOST.entry_id("capacity_offer"))),
+        ),
         "message": ("wire/message", message().document),
         "message-answer": ("wire/message", message(answers=True).document),
         "webfinger": (

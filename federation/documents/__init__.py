@@ -42,6 +42,7 @@ from federation.documents.page import (
     PageItem,
     Removal,
     Upsert,
+    Verifying,
     build_page,
     parse_page,
 )
@@ -95,6 +96,7 @@ __all__ = [
     "SignedDocument",
     "Signer",
     "Upsert",
+    "Verifying",
     "Withdrawal",
     "WithdrawalMode",
     "build_actor",

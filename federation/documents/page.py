@@ -28,11 +28,13 @@ from federation.errors import (
 from federation.ids import NodeAddress
 from federation.limits import PAGE_ITEMS_MAX
 from federation.ownership import OwnedType, require_ownership, require_signer
+from federation.timestamps import format_timestamp
 from federation.validation import check_wire
 from federation.version import Version
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
 
     from federation.json_types import JsonObject, JsonValue
     from federation.peers import RemotePeer
@@ -91,6 +93,23 @@ class PageItem:
         return not isinstance(self.content, ReceivedEntry) or self.content.known_kind
 
 
+@dataclass(frozen=True, slots=True)
+class Verifying:
+    """What a receiver holds once it has applied the page, as its origin sees it.
+
+    Args:
+        held: Number of entries.
+        digest: Digest over them, 64 hex digits (`exchange.ViewDigest`).
+        published: When the page was made, aware UTC, whole seconds.
+
+    Source: SPEC.md FED-150.
+    """
+
+    held: int
+    digest: str
+    published: datetime
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
     """What changed for one partner between two positions.
@@ -106,6 +125,7 @@ class Page:
         last: Last position that it covers; `first - 1` for an empty page.
         head: The origin's newest position for this partner.
         items: The changes, in order.
+        verifying: What must be held afterwards, if the origin says so.
     """
 
     id: str
@@ -115,6 +135,7 @@ class Page:
     last: int
     head: int
     items: tuple[PageItem, ...]
+    verifying: Verifying | None = None
 
     @property
     def only_withdraws(self) -> bool:
@@ -151,6 +172,7 @@ def build_page(
     first: int,
     last: int,
     head: int,
+    verifying: Verifying | None = None,
 ) -> JsonObject:
     """Write a page.
 
@@ -161,6 +183,7 @@ def build_page(
         first: Position after the one that the partner acknowledged.
         last: Position reached with the last item; `first - 1` if there is none.
         head: The newest position for this partner.
+        verifying: What the partner must hold afterwards; only if `last` is `head`.
 
     Raises:
         LocalError: More than `PAGE_ITEMS_MAX` items, or positions in disorder.
@@ -169,6 +192,8 @@ def build_page(
         raise LocalError(f"{len(items)} items, {PAGE_ITEMS_MAX} are permitted")
     if not 0 <= first - 1 <= last <= head:
         raise LocalError(f"positions {first} to {last} of {head} are in disorder")
+    if verifying is not None and last != head:
+        raise LocalError(f"a page up to {last} of {head} cannot tell what is held")
     wrapped: list[JsonValue] = [
         {
             "type": _CREATE if item.is_first else _UPDATE,
@@ -179,6 +204,13 @@ def build_page(
         else item.document
         for item in items
     ]
+    told: JsonObject = {}
+    if verifying is not None:
+        told = {
+            "held": verifying.held,
+            "digest": verifying.digest,
+            "published": format_timestamp(verifying.published),
+        }
     return {
         "@context": jsonld.context_copy(),
         "id": address.page(first - 1),
@@ -189,6 +221,7 @@ def build_page(
         "from": first,
         "through": last,
         "head": head,
+        **told,
         "orderedItems": wrapped,
     }
 
@@ -225,6 +258,9 @@ def parse_page(document: JsonObject, *, peer: RemotePeer) -> Page:
         raise SchemaInvalidError("/id: This does not fit the first position.")
     if not first - 1 <= last <= head:
         raise SchemaInvalidError("/through: The positions are in disorder.")
+    verifying = _verifying(document)
+    if verifying is not None and last != head:
+        raise SchemaInvalidError("/held: Only a page up to the head tells this.")
     parsed = tuple(
         PageItem(_parse_item(item, peer=peer))
         for item in reading.objects(document, "orderedItems")
@@ -239,6 +275,17 @@ def parse_page(document: JsonObject, *, peer: RemotePeer) -> Page:
         last=last,
         head=head,
         items=parsed,
+        verifying=verifying,
+    )
+
+
+def _verifying(document: JsonObject) -> Verifying | None:
+    if "digest" not in document:
+        return None
+    return Verifying(
+        reading.integer(document, "held"),
+        reading.text(document, "digest"),
+        reading.timestamp(document, "published"),
     )
 
 

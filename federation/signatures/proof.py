@@ -182,10 +182,9 @@ def _proof_value(text: str) -> bytes:
     if not text.startswith("z") or len(text) > _PROOF_VALUE_CHARACTERS_MAX:
         raise ProofInvalidError("The proof value is not base58btc.")
     try:
-        signature = base58.b58decode(text[1:])
+        signature = base58btc.decode(text[1:])
     except ValueError as error:
         raise ProofInvalidError("The proof value is not base58btc.") from error
-    canonical = base58.b58encode(signature).decode("ascii") == text[1:]
-    if len(signature) != _SIGNATURE_BYTES or not canonical:
+    if len(signature) != _SIGNATURE_BYTES:
         raise ProofInvalidError("The proof value does not have 64 bytes.")
     return signature

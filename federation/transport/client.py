@@ -1,32 +1,27 @@
 """Our own requests to other nodes.
 
-One session, one guard: https and public addresses only, no redirect, no proxy or
-cookie from the surroundings, a total time and a byte limit for every answer. Every
-answer is checked before it is returned; every failure is a `FetchError`.
+Signed here, carried by a `Wire`: https and public addresses only, no redirect, no
+proxy or cookie from the surroundings, a total time and a byte limit for every answer.
+Every answer is checked before it is returned; every failure is a `FetchError`.
 
 Source: SPEC.md FED-095 to FED-097, PRT-013.
 """
 
 from __future__ import annotations
 
-import io
 import json
 from dataclasses import dataclass
 from datetime import UTC, timedelta
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Final, Self, TypeVar
 
-import aiohttp
-from yarl import URL
-
 from federation import strict_json
 from federation.documents.actor import ActorDocument, parse_actor
+from federation.documents.holdings import parse_holdings, parse_holdings_page
 from federation.documents.page import Page, parse_page
 from federation.documents.partner_request import new_nonce
 from federation.documents.receipt import Receipt, SentRange, parse_receipt
 from federation.errors import (
-    FederationError,
-    FetchError,
     ForeignKeyError,
     LocalError,
     PeerError,
@@ -38,8 +33,6 @@ from federation.ids import NodeAddress
 from federation.inbox import ACTIVITY_JSON, LD_JSON, is_activity_media_type
 from federation.limits import (
     ACTIVITY_BYTES_MAX,
-    ANSWER_TIMEOUT,
-    CONNECT_TIMEOUT,
     KIB,
     PAGE_BYTES_MAX,
     PAGE_NODES_MAX,
@@ -51,33 +44,30 @@ from federation.signatures.http import (
     sign_request,
     verify_claim,
 )
-from federation.transport.address_guard import (
-    BlockedAddressError,
-    guarded_socket_factory,
-)
 from federation.transport.problems import PROBLEM_TYPE_PREFIX
 from federation.transport.threads import StepThreads
+from federation.transport.wire import GuardedSession, WireRequest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from concurrent.futures import Executor
     from types import TracebackType
 
+    from federation.documents.holdings import Holdings, HoldingsPage, HoldingsScope
     from federation.documents.signed import SignedDocument
     from federation.ids import BaseUrl
     from federation.json_types import JsonObject
     from federation.keys import Signer
     from federation.peers import RemotePeer
     from federation.ports import Clock, RandomSource
+    from federation.transport.wire import Wire
 
 T = TypeVar("T")
 
 _ACCEPT: Final = f"{ACTIVITY_JSON}, {LD_JSON}"
 _OK: Final = 200
 _ACCEPTED: Final = 202
-_SUCCESS: Final = range(200, 300)
-_CHUNK_BYTES: Final = 64 * 1024
 _TEMPORARY: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
-_CONNECTIONS_PER_PEER: Final = 2
 _READ_AT_ONCE_MAX: Final = 2
 # Nobody waits for so short an answer to be read.
 _INLINE_BYTES_MAX: Final = 8 * KIB
@@ -105,6 +95,8 @@ class FederationClient:
         allow_loopback_http: True on nodes of the demo and of tests only; opens
             exactly 127.0.0.1.
         user_agent: What others see in their logs.
+        wire: Carries the bytes; left out, real connections.
+        threads: Where long answers are read; left out, threads of its own.
     """
 
     def __init__(
@@ -114,36 +106,28 @@ class FederationClient:
         random: RandomSource,
         allow_loopback_http: bool = False,
         user_agent: str = "spalier",
+        wire: Wire | None = None,
+        threads: Executor | None = None,
     ) -> None:
         self._clock = clock
         self._random = random
-        self._allow_loopback = allow_loopback_http
-        self._user_agent = user_agent
-        self._session: aiohttp.ClientSession | None = None
-        self._threads: StepThreads | None = None
-
-    async def __aenter__(self) -> Self:
-        """Open the session."""
-        self._threads = StepThreads(_READ_AT_ONCE_MAX, name="answers")
-        connector = aiohttp.TCPConnector(
-            socket_factory=guarded_socket_factory(allow_loopback=self._allow_loopback),
-            limit_per_host=_CONNECTIONS_PER_PEER,
-        )
-        self._session = aiohttp.ClientSession(
-            connector=connector,
-            trust_env=False,
-            auto_decompress=False,
-            cookie_jar=aiohttp.DummyCookieJar(),
-            timeout=aiohttp.ClientTimeout(
-                total=ANSWER_TIMEOUT.total_seconds(),
-                sock_connect=CONNECT_TIMEOUT.total_seconds(),
-            ),
+        self._wire: Wire = wire or GuardedSession(
+            allow_loopback=allow_loopback_http,
             headers={
-                "User-Agent": self._user_agent,
+                "User-Agent": user_agent,
                 "Accept": _ACCEPT,
                 "Accept-Encoding": "identity",
             },
         )
+        self._executor = threads
+        self._threads: StepThreads | None = None
+
+    async def __aenter__(self) -> Self:
+        """Open the session."""
+        self._threads = StepThreads(
+            _READ_AT_ONCE_MAX, name="answers", executor=self._executor
+        )
+        await self._wire.__aenter__()
         return self
 
     async def __aexit__(
@@ -153,9 +137,7 @@ class FederationClient:
         traceback: TracebackType | None,
     ) -> None:
         """Close the session."""
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
+        await self._wire.__aexit__(kind, error, traceback)
         if self._threads is not None:
             self._threads.close()
             self._threads = None
@@ -256,6 +238,43 @@ class FederationClient:
             )
         return page
 
+    async def fetch_holdings(self, peer: RemotePeer, *, signer: Signer) -> Holdings:
+        """Ask a partner what it holds of us, in numbers.
+
+        Raises:
+            FetchError: No answer, or one that is not the partner's; status 404 or
+                405 from a node that tells nobody.
+        """
+        target = NodeAddress(peer.base_url).holdings
+        return await self._read_signed(
+            target,
+            peer,
+            lambda document: parse_holdings(
+                document, peer=peer, address=signer.address
+            ),
+            signer=signer,
+        )
+
+    async def fetch_holdings_page(
+        self, peer: RemotePeer, scope: HoldingsScope, *, signer: Signer
+    ) -> HoldingsPage:
+        """Ask a partner which entries of ours it holds.
+
+        Raises:
+            FetchError: No answer, or one that is not the partner's.
+        """
+        target = NodeAddress(peer.base_url).holdings_page(
+            bucket=scope.bucket, after=scope.after
+        )
+        return await self._read_signed(
+            target,
+            peer,
+            lambda document: parse_holdings_page(
+                document, scope=scope, peer=peer, address=signer.address
+            ),
+            signer=signer,
+        )
+
     async def post_activity(
         self, peer: RemotePeer, activity: SignedDocument, *, signer: Signer
     ) -> None:
@@ -268,6 +287,27 @@ class FederationClient:
             "POST", NodeAddress(peer.base_url).inbox, signer=signer, body=activity.raw
         )
         _require_status(answer, _ACCEPTED)
+
+    async def _read_signed(
+        self,
+        target: str,
+        peer: RemotePeer,
+        parse: Callable[[JsonObject], T],
+        *,
+        signer: Signer,
+    ) -> T:
+        """Get a document whose answer the partner signs for this very request."""
+        answer = await self._send("GET", target, signer=signer)
+        _require_status(answer, _OK)
+
+        def read() -> T:
+            self._verify_answer(answer, peer=peer)
+            return parse(_activity_document(answer))
+
+        try:
+            return await self._read_beside(answer, read)
+        except PeerError as error:
+            raise _broken(answer, error) from error
 
     async def _read_beside(self, answer: _Answer, read: Callable[[], T]) -> T:
         """Read an answer beside the event loop, unless it is short."""
@@ -302,7 +342,7 @@ class FederationClient:
         bytes_max: int = ACTIVITY_BYTES_MAX,
     ) -> _Answer:
         """Send one request and read the answer to its end."""
-        if self._session is None:
+        if self._threads is None:
             raise LocalError("the client is not open")
         headers = {} if body is None else {"Content-Type": ACTIVITY_JSON}
         if signer is not None:
@@ -314,62 +354,12 @@ class FederationClient:
                 created=self._clock.now(),
                 nonce=new_nonce(self._random),
             )
-        request = HttpMessage(method, target, tuple(headers.items()))
-        try:
-            async with self._session.request(
-                method,
-                URL(target, encoded=True),
-                # From a stream: aiohttp warns about large bodies given as bytes.
-                data=None if body is None else io.BytesIO(body),
-                headers=headers,
-                allow_redirects=False,
-            ) as response:
-                limit = bytes_max if response.status in _SUCCESS else PROBLEM_BYTES_MAX
-                content = await _read(response, bytes_max=limit)
-                fields = tuple(
-                    (name.decode("latin-1"), value.decode("latin-1"))
-                    for name, value in response.raw_headers
-                )
-                return _Answer(response.status, fields, content, request)
-        except FederationError:
-            raise
-        # A TimeoutError is an OSError too, so it comes first.
-        except TimeoutError as error:
-            raise TemporaryFetchError(f"{target}: no answer in time") from error
-        except (aiohttp.ClientError, OSError, ValueError) as error:
-            raise _connection_error(target, error) from error
-
-
-async def _read(response: aiohttp.ClientResponse, *, bytes_max: int) -> bytes:
-    if response.headers.get("Content-Encoding", "identity") != "identity":
-        raise PermanentFetchError(
-            f"{response.url}: the answer has a content coding",
-            status=response.status,
-            problem_code="content-coding",
+        fields = tuple(headers.items())
+        answer = await self._wire.exchange(
+            WireRequest(method, target, fields, body, bytes_max)
         )
-    parts = bytearray()
-    async for chunk in response.content.iter_chunked(_CHUNK_BYTES):
-        parts += chunk
-        if len(parts) > bytes_max:
-            raise PermanentFetchError(
-                f"{response.url}: the answer is longer than {bytes_max} bytes",
-                status=response.status,
-                problem_code="too-large",
-            )
-    return bytes(parts)
-
-
-def _connection_error(target: str, error: Exception) -> FetchError:
-    cause: BaseException | None = error
-    if isinstance(error, aiohttp.ClientConnectorError):
-        cause = error.os_error
-    if isinstance(cause, BlockedAddressError):
-        return PermanentFetchError(
-            f"{target}: {cause}", problem_code="address-not-public"
-        )
-    return TemporaryFetchError(
-        f"{target}: {type(error).__name__}: {error}", problem_code="connection"
-    )
+        request = HttpMessage(method, target, fields)
+        return _Answer(answer.status, answer.headers, answer.body, request)
 
 
 def _require_status(answer: _Answer, expected: int) -> None:

@@ -18,6 +18,7 @@ from federation.rates import too_many
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from concurrent.futures import Executor
 
 T = TypeVar("T")
 
@@ -30,10 +31,13 @@ class StepThreads:
     Args:
         count: How many.
         name: Theirs, for whoever looks at the process.
+        executor: Runs the steps instead of threads of its own (simulator).
     """
 
-    def __init__(self, count: int, *, name: str) -> None:
-        self._executor = ThreadPoolExecutor(count, thread_name_prefix=name)
+    def __init__(
+        self, count: int, *, name: str, executor: Executor | None = None
+    ) -> None:
+        self._executor = executor or ThreadPoolExecutor(count, thread_name_prefix=name)
         self._busy: set[str] = set()
 
     async def run(self, step: Callable[[], T], *, sender: str | None = None) -> T:

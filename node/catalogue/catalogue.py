@@ -1,13 +1,12 @@
 """Publish, change, close and delete entries: entry and ledger in one transaction."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date, datetime, timedelta
-from typing import Any
 
 from federation.ids import random_id
-from federation.trust import ESTABLISHED
 from federation.version import Version
+from node.catalogue.audience_preview import AudiencePreview, readers_of
 from node.catalogue.audiences import named_audience
 from node.catalogue.model import Audience, Entry, EntryState
 from node.catalogue.owners import Owner, resolve_owner
@@ -18,7 +17,8 @@ from node.catalogue.publication import (
     read_publication,
 )
 from node.catalogue.signing import sign_entry
-from node.catalogue.states import not_closable
+from node.catalogue.states import erased, not_closable
+from node.conversations.titles import DELETED_TITLE
 from node.errors import (
     ConflictError,
     NotAuthorisedError,
@@ -30,10 +30,11 @@ from node.members.model import Person
 from node.ports import NodeContext
 from node.sentence import Sentence
 from node.storage import entries as rows
+from node.storage.conversations import forget_titles
 from node.storage.database import Transaction
 from node.storage.members import load_person
 from node.storage.node_state import require_node_state
-from node.storage.partners import list_partners
+from node.storage.partners import list_partners, load_partner
 from node.storage.tables import entries
 from node.visibility import (
     PartnerViewer,
@@ -46,6 +47,7 @@ from node.visibility import (
 from schemas import KINDS
 
 REMINDER_DAYS = 7  # before the last day
+RENEWED_AT_ONCE = 50  # entries signed anew in one transaction
 _CLOSABLE_FROM: Mapping[EntryState, frozenset[EntryState]] = {
     EntryState.WITHDRAWN: frozenset(
         {
@@ -57,22 +59,6 @@ _CLOSABLE_FROM: Mapping[EntryState, frozenset[EntryState]] = {
     ),
     EntryState.FULFILLED: frozenset({EntryState.PUBLISHED}),
 }
-_ERASED: Mapping[str, Any] = {"title": {}, "summary": {}}
-
-
-@dataclass(frozen=True, slots=True)
-class AudiencePreview:
-    """What one reader would see of an entry, before it is published.
-
-    Attributes:
-        name: The cluster's name, or None for the public.
-        members: Members of that cluster as it states them, if it does.
-    """
-
-    name: str | None
-    own: bool
-    verdict: Verdict
-    members: int | None
 
 
 class Catalogue:
@@ -155,32 +141,13 @@ class Catalogue:
             card = (await require_node_state(tx)).card
         entry = self._new_entry(publication, audience, owner, now)
         entry = replace(entry, state=EntryState.PUBLISHED)
-        colleague = replace(
-            actor, id="", organisation_id="", role=type(actor.role).PERSON, left_at=None
+        return readers_of(
+            entry,
+            actor,
+            partners,
+            cluster=(self._context.config.name, card),
+            today=self._today(),
         )
-        shown = [
-            AudiencePreview(
-                name=self._context.config.name,
-                own=True,
-                verdict=decide_entry(entry, colleague, self._today()),
-                members=_members(card),
-            )
-        ]
-        shown.extend(
-            AudiencePreview(
-                name=partner.name,
-                own=False,
-                verdict=decide_entry(
-                    entry, PartnerViewer(partner.id, partner.state), self._today()
-                ),
-                members=_members(partner.card),
-            )
-            for partner in partners
-            if partner.state in ESTABLISHED
-        )
-        public = decide_entry(entry, PublicViewer(), self._today())
-        shown.append(AudiencePreview(None, own=False, verdict=public, members=None))
-        return shown
 
     # Changing
 
@@ -263,27 +230,20 @@ class Catalogue:
 
         async def work(tx: Transaction) -> Entry:
             entry = await self._load_own(tx, actor, reference)
-            now = self._context.clock.now()
-            gone = replace(
-                entry,
-                state=EntryState.DELETED,
-                version=await self._next_version(tx, entry),
-                content={"kind": entry.kind, **_ERASED},
-                closed_at=now,
-                updated_at=now,
-                external_id=None,
-                document=None,
-                content_hash=None,
-                key_number=None,
-            )
-            values = rows.values_of(gone)
-            del values["id"]
-            await rows.update_entry(tx, gone.id, **values)
-            await self._mail.cancel_for_entry(tx, gone.id)
-            await self._tell(tx, gone)
-            return gone
+            return await self.erase_in(tx, entry, await self._next_version(tx, entry))
 
         return await self._context.database.write(work)
+
+    async def erase_in(self, tx: Transaction, entry: Entry, version: Version) -> Entry:
+        """Delete an entry inside the caller's transaction; the caller may do so."""
+        gone = erased(entry, version, at=self._context.clock.now())
+        values = rows.values_of(gone)
+        del values["id"]
+        await rows.update_entry(tx, gone.id, **values)
+        await self._mail.cancel_for_entry(tx, gone.id)
+        await forget_titles(tx, [gone.uri], instead=DELETED_TITLE)
+        await self._tell(tx, gone)
+        return gone
 
     async def confirm(self, actor: Person | None, reference: str) -> Entry:
         """Say "yes, it still holds": the last day moves on by the kind's lifetime.
@@ -352,6 +312,35 @@ class Catalogue:
                 entry = await self._load(tx, each.id, lock=True)
                 if entry.state is EntryState.PUBLISHED:
                     await self._new_version(tx, entry, confirmed=False)
+            return len(found)
+
+        return await self._context.database.write(work)
+
+    async def renew_taken_back(self, partner_id: str) -> int:
+        """Make new versions of what was taken back from a partner that may see it.
+
+        After an end that was called off: what was withdrawn comes back only with a
+        higher version (SPEC FED-063). Each call renews some of them.
+
+        Returns:
+            Number of new versions.
+        """
+
+        async def work(tx: Transaction) -> int:
+            partner = await load_partner(tx, partner_id)
+            if partner is None:
+                return 0
+            viewer = PartnerViewer(partner.id, partner.state)
+            found = await rows.list_entries(
+                tx,
+                self._context.address,
+                where=visible_entries(viewer, self._today())
+                & rows.taken_back_from(partner.id),
+                limit=RENEWED_AT_ONCE,
+            )
+            for each in found:
+                entry = await self._load(tx, each.id, lock=True)
+                await self._new_version(tx, entry, confirmed=False)
             return len(found)
 
         return await self._context.database.write(work)
@@ -463,6 +452,7 @@ class Catalogue:
         return renewed
 
     async def _tell(self, tx: Transaction, entry: Entry) -> None:
+        await self._mail.entry_changed(tx, entry)
         for partner_id in await self._ledger.record_change(tx, entry):
             tx.after_commit(_poke(self._wakeup, partner_id))
 
@@ -593,8 +583,3 @@ def _not_found(reference: str) -> NotFoundError:
         code="entry-not-found",
         hint="Check the address, or look it up in the list of entries.",
     )
-
-
-def _members(card: Mapping[str, Any]) -> int | None:
-    members = card.get("members")
-    return members if isinstance(members, int) else None

@@ -110,6 +110,7 @@ class ReceivedEntry:
         id: Our own random id for the page; the origin's id is `uri`.
         owner: `{organisation: {name, …}, person: {name, …} | absent}` or None.
         known_kind: False if a newer partner sent a kind that we do not know.
+        is_personal: Whether it names a person.
     """
 
     id: str
@@ -123,6 +124,7 @@ class ReceivedEntry:
     content: Mapping[str, Any]
     owner: Mapping[str, Any] | None
     is_public: bool
+    is_personal: bool
     valid_until: date | None
     published_at: datetime
     updated_at: datetime

@@ -15,5 +15,8 @@ class EntryMail(Protocol):
     async def entry_expired(self, tx: Transaction, entry: Entry) -> None:
         """Tell the owner that the entry is no longer shown."""
 
+    async def entry_changed(self, tx: Transaction, entry: Entry) -> None:
+        """Name the entry no more to whoever must not see it as it is now."""
+
     async def cancel_for_entry(self, tx: Transaction, entry_id: str) -> None:
         """Cancel mails about the entry that have not left yet."""

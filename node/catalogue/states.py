@@ -1,9 +1,12 @@
-"""The states of an entry, as sentences name them."""
+"""The states of an entry: how sentences name them, and what the last one leaves."""
 
 from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
 from typing import Final
 
-from node.catalogue.model import EntryState
+from federation.version import Version
+from node.catalogue.model import Entry, EntryState
 from node.sentence import Sentence
 
 _STATE_SENTENCES: Final[Mapping[EntryState, str]] = {
@@ -30,3 +33,19 @@ _CLOSING_SENTENCES: Final[Mapping[EntryState, str]] = {
 def not_closable(state: EntryState, *, wanted: EntryState) -> Sentence:
     """Say that an entry in `state` cannot be closed in the way that is wanted."""
     return Sentence(_CLOSING_SENTENCES[wanted], state=named_state(state))
+
+
+def erased(entry: Entry, version: Version, *, at: datetime) -> Entry:
+    """Return what is left of a deleted entry: its id, its version and whose it was."""
+    return replace(
+        entry,
+        state=EntryState.DELETED,
+        version=version,
+        content={"kind": entry.kind, "title": {}, "summary": {}},
+        closed_at=at,
+        updated_at=at,
+        external_id=None,
+        document=None,
+        content_hash=None,
+        key_number=None,
+    )

@@ -15,6 +15,7 @@ from node.errors import InvalidInputError, UnavailableError
 
 if TYPE_CHECKING:
     from node.app import Node
+    from node.config import NodeConfig
 
 DEMO_PORT = 8101
 DEMO_FOLDER = Path(".demo")
@@ -122,25 +123,29 @@ def _host_and_port(text: str) -> tuple[str, int]:
 @click.command(
     "serve", help=lazy_gettext("Run the node until it is stopped (Ctrl-C, SIGTERM).")
 )
+@click.option(
+    "--without-worker",
+    is_flag=True,
+    help=lazy_gettext(
+        "Pages and doors only; “spalier worker” delivers (PostgreSQL only)."
+    ),
+)
 @click.option("--with-parent", is_flag=True, hidden=True)
 @on_a_node
-def serve(*, with_parent: bool) -> None:
+def serve(*, without_worker: bool, with_parent: bool) -> None:
     """Run the node.
 
     Args:
+        without_worker: Pages and doors only.
         with_parent: Stop when standard input closes, which is a pipe of the
             process that started us.
     """
     from node.app import serve as serve_node
     from node.cli import node_views
-    from node.clock import SystemClock
-    from node.config import load_config
-    from node.logs import configure_logs
 
     call = invocation()
     folder = call.node_folder()
-    config = load_config(folder)
-    configure_logs(config.log, clock=SystemClock())
+    config = _configured(folder)
 
     if with_parent:
         _stop_with_parent()
@@ -155,11 +160,49 @@ def serve(*, with_parent: bool) -> None:
         )
 
     try:
-        asyncio.run(serve_node(folder, ready=ready))
+        asyncio.run(serve_node(folder, ready=ready, with_worker=not without_worker))
     except UnavailableError as error:
         if error.code != "port-in-use":
             raise
         raise port_in_use(config.listen.port, hint=error.hint) from error
+
+
+def _configured(folder: Path) -> "NodeConfig":
+    """Read a node's settings, and log as they say."""
+    from node.clock import SystemClock
+    from node.config import load_config
+    from node.logs import configure_logs
+
+    config = load_config(folder)
+    configure_logs(config.log, clock=SystemClock())
+    return config
+
+
+@click.command(
+    "worker",
+    help=lazy_gettext(
+        "Deliver and do what time brings, beside “spalier serve” (PostgreSQL only)."
+    ),
+)
+@on_a_node
+def worker() -> None:
+    """Run a worker of the node."""
+    from node.app import work
+    from node.cli import node_views
+
+    call = invocation()
+    folder = call.node_folder()
+    _configured(folder)
+
+    def ready(node: "Node") -> None:
+        import os
+
+        document = {"base_url": node.config.base_url, "process": os.getpid()}
+        call.show(
+            document, lambda _shown: node_views.show_working(name=node.config.name)
+        )
+
+    asyncio.run(work(folder, ready=ready))
 
 
 def _stop_with_parent() -> None:
@@ -268,4 +311,4 @@ def version() -> None:
     call.show(document, lambda shown: click.echo(f"spalier {shown['version']}"))
 
 
-COMMANDS: tuple[click.Command, ...] = (init, serve, demo, doctor, version)
+COMMANDS: tuple[click.Command, ...] = (init, serve, worker, demo, doctor, version)

@@ -42,6 +42,11 @@ def show_serving(document: Mapping[str, Any], *, name: str) -> None:
     )
 
 
+def show_working(*, name: str) -> None:
+    """Say that a worker works."""
+    say(_("A worker of %(name)s runs (Ctrl-C ends it).", name=name))
+
+
 def show_doctor(findings: Sequence[Finding]) -> None:
     """Show every finding, then how many need something."""
     words = {

@@ -221,6 +221,32 @@ async def _old_entries_stay(visit: Visit) -> Finding:
     return await delivered(visit, [], sent="an empty page, signed by key-2")
 
 
+async def _missing(visit: Visit) -> Finding:
+    """Announce a key, and leave out the one that counts; the other node has to stop."""
+    guest = _able(visit)
+    next_number = guest.signer.key_number + 1
+    keys = (_pinned(replace(guest.second_key(), key_number=next_number)),)
+    updated = max(guest.now(), guest.updated)
+    update = _update(visit, guest, keys, updated=updated, signer=guest.signer)
+    sent = "Update in which the key that counts is missing"
+    answer = await post_activity(visit, guest, update, sent=sent)
+    return refused_as(
+        f"POST {INBOX}: {sent}", answer, status=409, codes=("keys-suspended",)
+    )
+
+
+async def _nothing_while_suspended(visit: Visit) -> Finding:
+    guest = _able(visit)
+    page = written_page(guest, [guest.entry().document])
+    answer = await send_page(visit, guest, page)
+    return refused_as(
+        f"POST {INBOX}: an entry, after such an Update",
+        answer,
+        status=403,
+        codes=("partnership-suspended",),
+    )
+
+
 def _check(
     name: str,
     clause: str,
@@ -290,5 +316,24 @@ CHECKS: Final = (
         "FED-101",
         Sentence("Entries that the old key has proven stay."),
         _old_entries_stay,
+    ),
+    # The last ones: after them only withdrawals and a Leave are taken.
+    _check(
+        "key-missing",
+        "FED-104",
+        Sentence("An Update without a key that counts is refused and stops the flow."),
+        _missing,
+    ),
+    _check(
+        "key-missing-again",
+        "FED-104, FED-108",
+        Sentence("If it comes again it is answered the same."),
+        _missing,
+    ),
+    _check(
+        "suspended-page",
+        "FED-072, FED-108",
+        Sentence("While the key is in question no entry is taken."),
+        _nothing_while_suspended,
     ),
 )

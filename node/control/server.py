@@ -1,4 +1,8 @@
-"""The control socket of the serving process."""
+"""The control socket of the serving process.
+
+Of several processes that share a folder one at a time listens; when it ends, the next
+one does. Until then a command opens the database itself (SPEC NOD-057).
+"""
 
 import asyncio
 import contextlib
@@ -7,6 +11,7 @@ import socket
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from node import instance_lock
 from node.control.failures import INTERNAL_CODE, error_document
 from node.control.registry import run_command
 from node.control.request import (
@@ -17,7 +22,8 @@ from node.control.request import (
     encode_answer,
 )
 from node.control.socket_path import reachable_socket_path
-from node.errors import InvalidInputError
+from node.errors import ConflictError, InvalidInputError, NodeError
+from node.instance_lock import InstanceLock
 from node.limits import CONTROL_CONNECTIONS_MAX
 
 if TYPE_CHECKING:
@@ -25,6 +31,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+LOCK_NAME = "control.lock"
+TURN_SECONDS = 2.0  # how often a process looks whether nobody listens any more
 STOP_SECONDS = 10.0  # for commands that are running when the node stops
 _SOCKET_MODE = 0o600
 
@@ -38,6 +46,8 @@ class ControlServer:
 
     def __init__(self, node: "Node") -> None:
         self._node = node
+        self._lock: InstanceLock | None = None
+        self._turn: asyncio.Task[None] | None = None
         self._folder = node.folder
         self._server: asyncio.Server | None = None
         self._connections: set[asyncio.Task[None]] = set()
@@ -56,7 +66,36 @@ class ControlServer:
         await self.stop()
 
     async def start(self) -> None:
-        """Listen. The caller holds the folder's lock, so an old socket is dead."""
+        """Listen; where others share the folder, as soon as none of them does."""
+        if not self._node.processes.are_several:
+            # The caller holds the folder's lock, so an old socket is dead.
+            await self._listen()
+        elif not await self._listen_if_free():
+            self._turn = asyncio.create_task(self._wait_for_turn(), name="control")
+
+    async def _wait_for_turn(self) -> None:
+        while True:
+            await asyncio.sleep(TURN_SECONDS)
+            try:
+                if await self._listen_if_free():
+                    return
+            except (NodeError, OSError) as error:
+                logger.warning("the control socket cannot be opened: %s", error)
+
+    async def _listen_if_free(self) -> bool:
+        try:
+            lock = instance_lock.acquire(self._folder, name=LOCK_NAME)
+        except ConflictError:
+            return False
+        try:
+            await self._listen()
+        except BaseException:
+            lock.release()
+            raise
+        self._lock = lock
+        return True
+
+    async def _listen(self) -> None:
         own = self._folder / SOCKET_NAME
         own.unlink(missing_ok=True)
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -77,6 +116,9 @@ class ControlServer:
 
     async def stop(self) -> None:
         """Take no more requests, finish the running ones, remove the socket."""
+        if self._turn is not None:
+            self._turn.cancel()
+            await asyncio.gather(self._turn, return_exceptions=True)
         if self._server is None:
             return
         self._server.close()
@@ -87,6 +129,8 @@ class ControlServer:
             task.cancel()
         await asyncio.gather(*self._connections, return_exceptions=True)
         self._server = None
+        if self._lock is not None:
+            self._lock.release()
 
     async def _accept(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter

@@ -421,6 +421,7 @@ class Conversations:
                 kind="new-answer" if is_first else "new-message",
                 language=reader.language,
                 entry_id=None if own is None else own.id,
+                entry_uri=conversation.entry_uri,
                 title=await title_for_mail(
                     tx,
                     self._context.address,

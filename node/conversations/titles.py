@@ -71,28 +71,57 @@ async def title_for_mail(
         reader: Who gets the mail.
         today: For what has expired.
     """
-    titles = conversation.entry_title
+    words = await words_instead(
+        tx, address, conversation.entry_uri, own=own, reader=reader, today=today
+    )
+    return named_for(words or conversation.entry_title, reader.language)
+
+
+def named_for(titles: Mapping[str, str], language: str) -> str:
+    """Return a title in somebody's language, or in one that there is."""
+    return titles.get(language) or titles[min(titles)]
+
+
+async def words_instead(
+    tx: Transaction,
+    address: NodeAddress,
+    entry_uri: str,
+    *,
+    own: Entry | None,
+    reader: Person,
+    today: date,
+) -> Mapping[str, str] | None:
+    """Return what is said to a member instead of an entry's title.
+
+    Args:
+        tx: The caller's transaction.
+        address: Our own address.
+        entry_uri: The entry, ours or a partner's.
+        own: It as it is now, None if it is a partner's.
+        reader: Who reads.
+        today: For what has expired.
+
+    Returns:
+        None if the member may see the entry now.
+    """
     if own is not None:
         if own.state is EntryState.DELETED:
-            titles = DELETED_TITLE
-        elif not decide_entry(own, reader, today).visible:
-            titles = UNSEEN_TITLE
-    elif await list_deleted(tx, address, [conversation.entry_uri]):
-        titles = DELETED_TITLE
-    elif not await _may_see_received(tx, conversation, reader=reader, today=today):
-        titles = UNSEEN_TITLE
-    return titles.get(reader.language) or titles[min(titles)]
+            return DELETED_TITLE
+        return None if decide_entry(own, reader, today).visible else UNSEEN_TITLE
+    if await list_deleted(tx, address, [entry_uri]):
+        return DELETED_TITLE
+    seen = await _may_see_received(tx, entry_uri, reader=reader, today=today)
+    return None if seen else UNSEEN_TITLE
 
 
 async def _may_see_received(
-    tx: Transaction, conversation: Conversation, *, reader: Person, today: date
+    tx: Transaction, entry_uri: str, *, reader: Person, today: date
 ) -> bool:
-    if conversation.partner_id is None:
+    received = await find_received(tx, entry_uri)
+    if received is None:
         return False
-    partner = await load_partner(tx, conversation.partner_id)
-    received = await find_received(tx, conversation.entry_uri)
+    partner = await load_partner(tx, received.partner_id)
     return (
         partner is not None
-        and received is not None
         and decide_received(received, partner.state, reader, today).visible
     )

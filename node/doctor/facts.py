@@ -88,6 +88,7 @@ class ReadOnlyDatabase:
     """A SQLite file that cannot be changed through this object."""
 
     engine_name = "sqlite"
+    recorder = None
 
     def __init__(self, path: Path) -> None:
         url = f"sqlite:///file:{quote(str(path))}?mode=ro&uri=true"

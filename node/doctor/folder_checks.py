@@ -119,7 +119,11 @@ class ReachabilityCheck:
 
 
 def _problem_of(base_url: str) -> str | None:
-    """Return why `/readyz` below the address does not answer, None if it does."""
+    """Return why `/actor` below the address does not answer, None if it does.
+
+    Not `/readyz`, which a reverse proxy keeps to this machine, and which any node
+    answers: the door of the actor refuses another Host.
+    """
     parts = urlsplit(base_url)
     kind = (
         http.client.HTTPSConnection
@@ -128,7 +132,7 @@ def _problem_of(base_url: str) -> str | None:
     )
     connection = kind(parts.hostname or "", parts.port, timeout=REACH_SECONDS)
     try:
-        connection.request("GET", "/readyz")
+        connection.request("GET", "/actor")
         status = connection.getresponse().status
     except (OSError, http.client.HTTPException) as error:
         return str(error) or type(error).__name__

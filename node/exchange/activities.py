@@ -76,7 +76,7 @@ class Activities:
         Its id is always the same, but for an update of our actor: that has a new one
         whenever it says something else.
         """
-        if activity.kind is ActivityKind.ACTOR:
+        if activity.kind in {ActivityKind.ACTOR, ActivityKind.REVOCATION}:
             return await self._actor_update(tx, partner, activity)
         signer = self._context.keys.signer_for(partner)
         if activity.kind is ActivityKind.MESSAGE:
@@ -145,6 +145,20 @@ class Activities:
         logger.warning("%s does not know our newest key", partner.id)
         await tell_anew(tx, self._context, partner, held=older.number)
         return True
+
+    async def keys_in_question(self, tx: Transaction, partner: Partner) -> None:
+        """Tell a partner anew of an announced key once its office has compared.
+
+        From then on it holds the key that signs, and no other that may sign
+        (SPEC FED-109).
+
+        Args:
+            tx: The transaction that notes its answer, with the partner's row locked.
+            partner: As it stands in that transaction.
+        """
+        active = self._context.keys.active.number
+        if partner.told_key_number > active:
+            await tell_anew(tx, self._context, partner, held=active)
 
     async def foreign_key_seen(self, partner: Partner) -> None:
         """Look at the keys of a partner whose answer had an unknown one."""

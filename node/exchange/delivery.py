@@ -31,10 +31,14 @@ from federation.retry import next_attempt
 from federation.trust import Allow, TrustAction, TrustState, decide_trust
 from node.exchange.activities import BuiltActivity
 from node.exchange.page_standing import page_standing
+from node.exchange.problems import problem_of
 from node.exchange.receiving import Receiving
 from node.exchange.sending import OutgoingPage, Sending
+from node.exchange.shared_work import OwnWork, SharedWork
 from node.exchange.wakeup import WakeUp
+from node.keys.model import NodeKey
 from node.limits import PARTNERS_AT_ONCE_MAX, PULLED_PAGES_MAX
+from node.partners.copies import lost_its_place
 from node.partners.directory import known_peer
 from node.partners.model import Partner
 from node.ports import NodeContext
@@ -48,8 +52,11 @@ logger = logging.getLogger(__name__)
 POLL_SECONDS = 2.0  # how often due retries are looked for
 PROBLEM_GAP = "position-gap"
 PROBLEM_UNKNOWN_KEY = "unknown-key"
+_UNREADABLE = 422
 # What a partner answers that takes withdrawals only.
 PROBLEMS_HELD = frozenset({"partnership-paused", "partnership-suspended"})
+# What a partner answers whose office has to compare our key.
+PROBLEMS_SUSPENDED = frozenset({"partnership-suspended", "keys-suspended"})
 # What a partner answers when it knows no partnership with us (any more). The
 # answer is not signed, so it ends nothing; but once our own office has ended the
 # partnership there is nobody left to tell.
@@ -106,6 +113,10 @@ class ActivityDesk(Protocol):
         """Go back to an older key of ours with a partner that lacks a newer one."""
         ...
 
+    async def keys_in_question(self, tx: Transaction, partner: Partner) -> None:
+        """Note that a partner's office has to compare our key."""
+        ...
+
     async def foreign_key_seen(self, partner: Partner) -> None:
         """Look at the keys of a partner whose answer had an unknown one."""
         ...
@@ -115,11 +126,13 @@ class ActivityDesk(Protocol):
 class _Rest:
     """A partner takes no activity of a kind until then, though it may take pages.
 
-    Another kind is still tried: no quota holds up the end of a key. Kept in memory:
-    after a restart the partner is asked once more, and says it again.
+    Another kind is still tried, and what we say about ourselves once our keys have
+    changed: no quota holds up the end of a key. Kept in memory: after a restart the
+    partner is asked once more, and says it again.
     """
 
     kind: ActivityKind
+    keys: tuple[NodeKey, ...]
     attempts: int
     until: datetime
     error: TemporaryFetchError
@@ -137,8 +150,10 @@ class DeliveryWorker:
         activities: ActivityDesk,
         client: DeliveryClient,
         wakeup: WakeUp,
+        shared_work: SharedWork | None = None,
     ) -> None:
         self._context = context
+        self._shared_work = shared_work or OwnWork()
         self._sending = sending
         self._receiving = receiving
         self._activities = activities
@@ -167,6 +182,7 @@ class DeliveryWorker:
 
     async def deliver(self, partner_id: str) -> None:
         """Deliver everything that waits for a partner, as far as it answers."""
+        await self._fetch_purged(partner_id)
         while True:
             partner = await self._load(partner_id)
             if partner is None or not self._is_due(partner):
@@ -178,6 +194,21 @@ class DeliveryWorker:
             if not progress:
                 await self._tell_rest(partner)
                 return
+
+    async def _fetch_purged(self, partner_id: str) -> None:
+        """Fetch everything again if our office undid a purge.
+
+        If the partner is not there, it finds out with its next page that we have
+        lost our place (FED-054), and tells everything again.
+        """
+        async with self._context.database.read() as tx:
+            partner = await partner_rows.load_partner(tx, partner_id)
+            if partner is None or not await lost_its_place(tx, partner):
+                return
+        try:
+            await self.pull(partner_id)
+        except FederationError as error:
+            logger.info("nothing fetched from %s: %s", partner_id, error)
 
     async def _one_round(self, partner: Partner) -> tuple[bool, FederationError | None]:
         """Deliver one activity or one page.
@@ -204,6 +235,8 @@ class DeliveryWorker:
         rest = self._rests.get(partner.id)
         if rest is None or (kind is not None and kind is not rest.kind):
             return False
+        if rest.kind is ActivityKind.ACTOR and rest.keys != self._context.keys.keys:
+            return False
         return self._context.clock.now() < rest.until
 
     def _let_rest(
@@ -219,7 +252,8 @@ class DeliveryWorker:
             jitter=self._context.random,
             retry_after=error.retry_after,
         )
-        self._rests[partner.id] = _Rest(kind, attempts, until, error)
+        keys = self._context.keys.keys
+        self._rests[partner.id] = _Rest(kind, keys, attempts, until, error)
         logger.warning("activities for %s rest: %s", partner.id, error)
 
     async def _tell_rest(self, partner: Partner) -> None:
@@ -236,6 +270,7 @@ class DeliveryWorker:
                     tx,
                     partner.id,
                     last_error=sentence,
+                    problem_code=problem_of(rest.error),
                     last_failure_at=self._context.clock.now(),
                 )
 
@@ -291,7 +326,7 @@ class DeliveryWorker:
         async def run() -> None:
             try:
                 async with self._slots:
-                    await job(partner_id)
+                    await self._shared_work.deliver(partner_id, job)
             except Exception:
                 # One partner's trouble (or our disk) must not end the others' loop.
                 logger.exception("delivery to %s failed", partner_id)
@@ -304,7 +339,7 @@ class DeliveryWorker:
         del self._tasks[partner_id]
         if partner_id in self._again:
             self._again.discard(partner_id)
-            self._wakeup.poke(partner_id)
+            self._wakeup.hear(partner_id)
 
     async def _catch_up(self, partner_id: str) -> None:
         """After a start: fetch what the partner could not deliver meanwhile."""
@@ -364,7 +399,7 @@ class DeliveryWorker:
             self._let_rest(partner, activity.kind, error)
             return False
         except PermanentFetchError as error:
-            if not _refuses_this(activity, built, error):
+            if not _refuses_this(activity, error):
                 raise
             await self._refused(activity, error)
             return True
@@ -392,7 +427,9 @@ class DeliveryWorker:
                 partner.id,
                 attempts=0,
                 next_attempt_at=None,
+                failing_since=None,
                 last_error=None,
+                problem_code=None,
                 last_sent_at=now,
             )
             await self._activities.delivered(tx, partner, activity, built)
@@ -491,6 +528,11 @@ class DeliveryWorker:
             if gone and not older:
                 await self._activities.partner_has_left(tx, current)
                 return
+            if (
+                isinstance(error, PermanentFetchError)
+                and error.problem_code in PROBLEMS_SUSPENDED
+            ):
+                await self._activities.keys_in_question(tx, current)
             attempts = current.attempts + 1
             retry_after = (
                 error.retry_after if isinstance(error, TemporaryFetchError) else None
@@ -505,7 +547,9 @@ class DeliveryWorker:
                     jitter=self._context.random,
                     retry_after=retry_after,
                 ),
+                failing_since=current.failing_since or now,
                 last_error=_sentence(error),
+                problem_code=problem_of(error),
                 last_failure_at=now,
             )
 
@@ -520,20 +564,18 @@ def _sentence(error: FederationError) -> str:
     return text[:300]
 
 
-def _refuses_this(
-    activity: OutgoingActivity, built: BuiltActivity, error: PermanentFetchError
-) -> bool:
+def _refuses_this(activity: OutgoingActivity, error: PermanentFetchError) -> bool:
     """Whether a partner's node, and not something in between, refuses one activity.
 
     400, 404, 409, 413 and 422 name the activity; 401, 403 and 410 name us. A plain
     answer without one of our problem types may come from a proxy. Notices are
     never given up: the state of the partnership hangs on them. What a revoked key
-    says of itself is: a partner that refuses it trusts that key no more anyway.
+    says of itself is, once the partner answers that it trusts that key no more.
     """
     if error.problem_code is None:
         return False
-    if activity.kind is ActivityKind.ACTOR:
-        return built.tells_key is None
+    if activity.kind is ActivityKind.REVOCATION:
+        return error.problem_code in PROBLEMS_OVER or error.status == _UNREADABLE
     names_it = error.status in {400, 404, 409, 413, 422}
     return activity.kind is ActivityKind.MESSAGE and names_it
 

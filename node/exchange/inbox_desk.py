@@ -1,12 +1,14 @@
 """Apply what `federation.decisions` says of a proven activity, in one transaction.
 
 The nonce of the request, the effect and the note that the partner reached us are
-committed together; the answer is made from what was committed and leaves after.
+committed together; the answer is made from what was committed and leaves after. An
+activity may be refused and have an effect all the same: what it shows stays.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import timedelta
-from typing import Protocol, assert_never
+from typing import Protocol, TypeAlias, assert_never
 
 from federation.decisions import (
     AnsweredBefore,
@@ -23,12 +25,13 @@ from federation.documents.message import Message
 from federation.documents.notice import Notice
 from federation.documents.page import Page, PageFault
 from federation.documents.signed import SignedDocument
-from federation.errors import SignatureInvalidError
+from federation.errors import PeerError, SignatureInvalidError
 from federation.inbox import Activity, ProvenActivity
 from node.exchange.page_standing import page_standing
 from node.partners.directory import known_peer
 from node.partners.model import Partner
 from node.partners.nonces import PendingNonce
+from node.partners.update_answers import UpdateOutcome
 from node.ports import NodeContext
 from node.storage.database import Transaction
 from node.storage.nonces import add_processed, processed_before
@@ -67,7 +70,7 @@ class NoticeTaker(Protocol):
 
     async def receive_update(
         self, tx: Transaction, partner: Partner, update: ActorUpdate
-    ) -> object:
+    ) -> UpdateOutcome:
         """Apply what a partner says of its keys and card."""
         ...
 
@@ -80,6 +83,34 @@ class MessageTaker(Protocol):
     ) -> object:
         """Store a message."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class PageTaken:
+    """A page took effect; this is the answer."""
+
+    receipt: SignedDocument
+
+
+@dataclass(frozen=True, slots=True)
+class ActivityTaken:
+    """A single activity took effect, now or before."""
+
+
+@dataclass(frozen=True, slots=True)
+class ActivityRefused:
+    """A single activity was not taken, but what it shows is to be committed.
+
+    It is not remembered: if it comes again it is decided anew.
+
+    Args:
+        error: The answer after the commit.
+    """
+
+    error: PeerError
+
+
+Outcome: TypeAlias = PageTaken | ActivityTaken | ActivityRefused
 
 
 class InboxDesk:
@@ -100,12 +131,11 @@ class InboxDesk:
 
     async def take(
         self, tx: Transaction, nonce: PendingNonce, proven: ProvenActivity
-    ) -> SignedDocument | None:
+    ) -> Outcome:
         """Decide and apply inside the caller's transaction.
 
         Returns:
-            The receipt of a page, to be sent after the commit; None for a single
-            activity.
+            What is answered after the commit.
 
         Raises:
             PeerError: As `decide`; 401 if the request came twice at once, 404 or
@@ -119,7 +149,12 @@ class InboxDesk:
             )
         standing = await self._standing(tx, partner, proven.content)
         decision = decide(proven, standing)
-        if not isinstance(decision, ApplyPage | AnsweredBefore):
+        outcome = await self._apply(tx, partner, decision)
+        if not isinstance(outcome, PageTaken):
+            await self._pages.note_contact(tx, partner)
+        if isinstance(outcome, ActivityTaken) and not isinstance(
+            decision, ApplyPage | AnsweredBefore
+        ):
             await add_processed(
                 tx,
                 _activity_id(decision),
@@ -127,30 +162,30 @@ class InboxDesk:
                 at=self._context.clock.now(),
                 kind=proven.action.value,
             )
-        receipt = await self._apply(tx, partner, decision)
-        if receipt is None:
-            await self._pages.note_contact(tx, partner)
-        return receipt
+        return outcome
 
     async def _apply(
         self, tx: Transaction, partner: Partner, decision: Decision
-    ) -> SignedDocument | None:
+    ) -> Outcome:
         match decision:
             case ApplyPage(page=page, not_remembered=not_remembered):
-                return await self._pages.receive_page(
+                receipt = await self._pages.receive_page(
                     tx, partner.id, page, not_remembered=not_remembered
                 )
+                return PageTaken(receipt)
             case KeepMessage(message=message):
                 await self._messages.receive_message(tx, partner, message)
             case ChangeTrust(notice=notice):
                 await self._notices.receive_notice(tx, partner, notice)
             case ChangeKeys(update=update):
-                await self._notices.receive_update(tx, partner, update)
+                changed = await self._notices.receive_update(tx, partner, update)
+                if changed.refusal is not None:
+                    return ActivityRefused(changed.refusal)
             case AnsweredBefore():
                 pass
             case _:
                 assert_never(decision)
-        return None
+        return ActivityTaken()
 
     async def _standing(
         self, tx: Transaction, partner: Partner, content: Activity

@@ -41,11 +41,14 @@ from federation.trust import TrustState
 from federation.version import Version
 from node.catalogue.model import ReceivedState
 from node.catalogue.publication import last_day
+from node.conversations.titles import DELETED_TITLE
 from node.exchange.wakeup import WakeUp
 from node.feed.folding import searchable_text
+from node.mail.entry_titles import take_back_titles
 from node.partners.model import Partner
 from node.ports import NodeContext
 from node.storage import received as rows
+from node.storage.conversations import forget_titles
 from node.storage.database import Transaction
 from node.storage.partners import lock_partner, update_partner
 from node.storage.views import load_view, store_view
@@ -120,6 +123,7 @@ class Receiving:
             self._apply(state, item)
         beyond = [Refusal(x.entry_id, x.version, x.reason) for x in not_remembered]
         await self._store(tx, state)
+        await self._forget_names(tx, state)
         await store_view(tx, partner.id, "in", state.view)
         reached = page.last
         if position is not None and position.epoch == page.epoch:
@@ -205,6 +209,20 @@ class Receiving:
         ]
         if values:
             await rows.put_received(tx, state.partner.id, values)
+
+    async def _forget_names(self, tx: Transaction, state: _State) -> None:
+        """Take the titles of what is gone out of our own texts, too."""
+        gone = {
+            uri: columns["state"]
+            for uri, columns in state.puts.items()
+            if columns["state"] != ReceivedState.PRESENT.value
+        }
+        if gone:
+            await take_back_titles(tx, self._context, sorted(gone))
+            deleted = [
+                uri for uri, at in gone.items() if at == ReceivedState.DELETED.value
+            ]
+            await forget_titles(tx, deleted, instead=DELETED_TITLE)
 
     async def _receipt(
         self, tx: Transaction, state: _State, page: Page, beyond: list[Refusal]

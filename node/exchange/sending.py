@@ -26,7 +26,7 @@ from federation.json_types import JsonObject
 from federation.limits import ENTRY_BYTES_MAX, PAGE_BYTES_MAX, PAGE_ITEMS_MAX
 from federation.trust import Allow, TrustAction, TrustState, decide_trust
 from federation.version import Version
-from node.catalogue.model import Entry
+from node.catalogue.model import AudienceLevel, Entry
 from node.partners.model import Partner
 from node.ports import NodeContext
 from node.storage import entries as entry_rows
@@ -37,7 +37,7 @@ from node.storage.node_state import require_node_state
 from node.storage.partners import lock_partner, update_partner
 from node.storage.tables import entries
 from node.storage.views import load_view, store_view
-from node.visibility import Form, PartnerViewer, decide_entry
+from node.visibility import RULE_PUBLIC, Form, PartnerViewer, decide_entry
 
 # Room for the wrapper of each item and the page's own fields.
 _ITEM_OVERHEAD_BYTES = 512
@@ -167,6 +167,7 @@ class Sending:
         }
         items: list[Upsert | Removal] = []
         told: list[str] = []
+        public: list[str] = []
         last, size = start, 0
         for row in waiting:
             entry = known[row.entry_id]
@@ -182,6 +183,8 @@ class Sending:
                     break
                 items.append(change)
                 told.append(row.entry_id)
+                if shown and entry.audience.level is AudienceLevel.PUBLIC:
+                    public.append(row.entry_id)
                 size += length
             last = row.seq
         # Read again: moved and rewritten rows may have raised it.
@@ -189,6 +192,7 @@ class Sending:
         if not waiting:
             last = max(start, head)
         await rows.mark_told(tx, partner.id, told, self._context.clock.now())
+        await rows.mark_told_publicly(tx, partner.id, public)
         epoch = (await require_node_state(tx)).epoch
         document = build_page(
             items,
@@ -309,7 +313,9 @@ class Sending:
             acked_seq=max(partner.acked_seq, receipt.position),
             attempts=0,
             next_attempt_at=None,
+            failing_since=None,
             last_error=None,
+            problem_code=None,
             last_sent_at=now,
             receipt_digest=receipt.digest,
             receipt_held=receipt.held,
@@ -342,6 +348,7 @@ class Sending:
             values={
                 "acknowledged_at": self._context.clock.now(),
                 "refused_reason": refusal.reason if refusal else None,
+                "told_public": row.told_public and row.reason == RULE_PUBLIC,
                 "held_incarnation": held.incarnation if held else None,
                 "held_counter": held.counter if held else None,
                 "held_hash": content_hash if held else None,

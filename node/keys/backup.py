@@ -28,7 +28,6 @@ from typing import Any, Final
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 
 from federation.canonical import canonical_bytes
 from federation.errors import FederationError
@@ -39,6 +38,7 @@ from federation.ports import RandomSource
 from federation.timestamps import format_timestamp, parse_timestamp
 from node.errors import InvalidInputError
 from node.keys.model import NodeKey
+from node.passphrases import derived_key, new_kdf, require_bearable
 from node.sentence import Sentence
 
 FORMAT: Final = "spalier-key-backup"
@@ -46,16 +46,8 @@ VERSION: Final = 1
 FILE_SUFFIX: Final = ".spalier-keys"
 CODE_BYTES: Final = 20
 """160 bits: eight groups of five letters."""
-MEMORY_KIB, ITERATIONS, LANES = 64 * 1024, 3, 1
 FILE_BYTES_MAX: Final = 64 * 1024
-_SALT_BYTES: Final = 16
 _NONCE_BYTES: Final = 12
-_KEY_BYTES: Final = 32
-# What a file may ask of us; a hostile one could ask for all memory and an hour.
-_MEMORY_KIB_MAX, _ITERATIONS_MAX, _LANES_MAX = 128 * 1024, 10, 8
-_WORK_MAX: Final = 3 * MEMORY_KIB * ITERATIONS
-"""KiB times iterations: about a second, three times what we ask for ourselves."""
-_MEMORY_KIB_MIN_PER_LANE: Final = 8  # RFC 9106, 3.1
 _TAG_BYTES: Final = 16
 _FIELDS: Final = frozenset(
     {
@@ -125,13 +117,7 @@ def seal(
         "keys": [
             {"number": key.number, "publicKeyMultibase": key.multibase} for key in keys
         ],
-        "kdf": {
-            "name": "argon2id",
-            "memory_kib": MEMORY_KIB,
-            "iterations": ITERATIONS,
-            "lanes": LANES,
-            "salt": _text(random.bytes(_SALT_BYTES)),
-        },
+        "kdf": new_kdf(random),
         "cipher": {
             "name": "AES-256-GCM",
             "nonce": _text(random.bytes(_NONCE_BYTES)),
@@ -143,7 +129,7 @@ def seal(
             for key in keys
         ]
     }
-    cipher = AESGCM(_derived(code, document["kdf"]))
+    cipher = AESGCM(derived_key(code, document["kdf"]))
     sealed = cipher.encrypt(
         _bytes(document["cipher"]["nonce"]),
         canonical_bytes(inside),
@@ -209,7 +195,7 @@ def open_backup(backup: SealedBackup, code: str) -> dict[int, SigningKey]:
     document = dict(backup.document)
     del document["checksum"]
     sealed = _bytes(document.pop("ciphertext"))
-    cipher = AESGCM(_derived(read_code(code), document["kdf"]))
+    cipher = AESGCM(derived_key(read_code(code), document["kdf"]))
     try:
         inside = cipher.decrypt(
             _bytes(document["cipher"]["nonce"]), sealed, canonical_bytes(document)
@@ -281,37 +267,14 @@ def _document(content: bytes) -> dict[str, Any]:
 
 
 def _require_bearable(document: Mapping[str, Any]) -> None:
-    kdf, cipher = document["kdf"], document["cipher"]
-    memory, iterations, lanes = (
-        kdf[name] for name in ("memory_kib", "iterations", "lanes")
-    )
-    if any(type(number) is not int for number in (memory, iterations, lanes)):
-        raise _damaged()
-    bearable = (
-        1 <= iterations <= _ITERATIONS_MAX
-        and 1 <= lanes <= _LANES_MAX
-        and _MEMORY_KIB_MIN_PER_LANE * lanes <= memory <= _MEMORY_KIB_MAX
-        and memory * iterations <= _WORK_MAX
-    )
+    cipher = document["cipher"]
+    require_bearable(document["kdf"])
     if (
-        not bearable
-        or kdf["name"] != "argon2id"
-        or cipher["name"] != "AES-256-GCM"
-        or len(_bytes(kdf["salt"])) != _SALT_BYTES
+        cipher["name"] != "AES-256-GCM"
         or len(_bytes(cipher["nonce"])) != _NONCE_BYTES
         or len(_bytes(document["ciphertext"])) < _TAG_BYTES
     ):
         raise _damaged()
-
-
-def _derived(code: bytes, kdf: Mapping[str, Any]) -> bytes:
-    return Argon2id(
-        salt=_bytes(kdf["salt"]),
-        length=_KEY_BYTES,
-        iterations=kdf["iterations"],
-        lanes=kdf["lanes"],
-        memory_cost=kdf["memory_kib"],
-    ).derive(code)
 
 
 def _checksum(document: Mapping[str, Any]) -> str:

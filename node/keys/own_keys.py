@@ -10,7 +10,8 @@ Source: SPEC.md NOD-021 to NOD-028.
 
 import asyncio
 import logging
-from collections.abc import Collection, Iterable
+from collections.abc import AsyncIterator, Callable, Collection, Iterable
+from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final, Protocol
@@ -46,6 +47,7 @@ from node.sentence import Sentence
 from node.storage import node_keys as rows
 from node.storage.database import Transaction
 from node.storage.entries import count_published
+from node.storage.node_state import hold_partnerships
 from node.storage.outgoing import ActivityKind, mark_refused, undelivered_of_kind
 
 logger = logging.getLogger(__name__)
@@ -70,6 +72,7 @@ class OwnKeys:
         folder: Where the secrets are.
         entries: The catalogue.
         waker: Starts deliveries.
+        tell_others: Tells the node's other processes of a change, if there are any.
     """
 
     def __init__(
@@ -79,12 +82,51 @@ class OwnKeys:
         folder: Path,
         entries: Entries,
         waker: Waker,
+        tell_others: Callable[[], None] | None = None,
     ) -> None:
         self._context = context
+        self._tell_others = tell_others
         self._folder = folder
         self._entries = entries
         self._waker = waker
         self._changing = asyncio.Lock()
+
+    # Other processes
+
+    async def follow(self) -> None:
+        """Take over what another process has changed, and drop what it has ended.
+
+        On another machine the file of a new key has to be brought; until it is there
+        this process signs with the older key where that is still possible.
+        """
+        async with self._alone():
+            await self._drop_secrets()
+
+    @asynccontextmanager
+    async def _alone(self) -> AsyncIterator[None]:
+        """Keep others of this process out, with the keys as they are now."""
+        async with self._changing:
+            if self._tell_others is not None:
+                await self._read_again()
+            yield
+
+    async def _read_again(self) -> None:
+        ring = self._context.keys
+        async with self._context.database.read() as tx:
+            keys = await rows.list_keys(tx)
+        if tuple(keys) == ring.keys and ring.fault is None:
+            return
+        found, _ = await asyncio.to_thread(read_secrets, self._folder, keys)
+        live = {key.number for key in keys if key.is_live}
+        kept = {number: each for number, each in ring.secrets.items() if number in live}
+        secrets = {**kept, **found}
+        fault = missing_secrets(keys, secrets)
+        if tuple(keys) != ring.keys or (fault is None) != (ring.fault is None):
+            stages = ", ".join(f"{key.number} {key.state}" for key in keys)
+            logger.info("another process has changed the keys: %s", stages)
+            if fault is not None:
+                logger.warning("%s Bring its file to this machine.", fault)
+        ring.replace(keys, secrets, fault=fault)
 
     # Rotation
 
@@ -96,7 +138,7 @@ class OwnKeys:
             NotAuthorisedError: The person does not administer the node.
         """
         require_admin(actor)
-        async with self._changing:
+        async with self._alone():
             ring = self._context.keys
             if ring.announced is not None or ring.replaced:
                 raise ConflictError(
@@ -110,6 +152,7 @@ class OwnKeys:
             )
 
             async def work(tx: Transaction) -> None:
+                await self._require_unchanged(tx)
                 await rows.insert_key(
                     tx,
                     NodeKey(
@@ -134,7 +177,7 @@ class OwnKeys:
             ConflictError: No key is announced.
         """
         require_admin(actor)
-        async with self._changing:
+        async with self._alone():
             announced = self._context.keys.announced
             if announced is None:
                 raise ConflictError(
@@ -156,7 +199,7 @@ class OwnKeys:
                 the key that signs is not there.
         """
         require_admin(actor)
-        async with self._changing:
+        async with self._alone():
             replaced = self._context.keys.replaced
             if not replaced:
                 raise ConflictError(
@@ -172,7 +215,7 @@ class OwnKeys:
 
     async def advance(self) -> int:
         """Move on whatever is due; return the number of steps."""
-        async with self._changing:
+        async with self._alone():
             if self._context.keys.fault is not None:
                 return 0
             steps = await self._tell_what_is_new()
@@ -192,8 +235,9 @@ class OwnKeys:
         Args:
             actor: Who orders it; None for somebody on the server itself.
             reason: Why; stays in our own history.
-            number: A key that does not sign entries: announced or retired. No new
-                key is needed for it, and partners believe it by themselves.
+            number: A key that does not sign entries: announced, replaced or retired.
+                No new key is needed for it. Partners that hold another one believe
+                it by themselves; the office of the others has to compare.
 
         Returns:
             The key that signs now.
@@ -205,7 +249,7 @@ class OwnKeys:
         """
         require_admin(actor)
         reason = checked_reason(reason)
-        async with self._changing:
+        async with self._alone():
             ring = self._context.keys
             if number is None or number == ring.active.number:
                 if ring.fault is not None:
@@ -232,7 +276,7 @@ class OwnKeys:
         """
         require_admin(actor)
         reason = checked_reason(reason)
-        async with self._changing:
+        async with self._alone():
             if self._context.keys.fault is None:
                 raise ConflictError(
                     "No secret key is missing.",
@@ -246,7 +290,7 @@ class OwnKeys:
 
     async def restored(self) -> None:
         """Read the secrets again after files were put back."""
-        async with self._changing:
+        async with self._alone():
             ring = self._context.keys
             secrets, _ = await asyncio.to_thread(read_secrets, self._folder, ring.keys)
             ring.replace(ring.keys, secrets, fault=missing_secrets(ring.keys, secrets))
@@ -262,7 +306,7 @@ class OwnKeys:
             await self._follow(tx)
 
         # Alone: what it reads must not be older than what a rotation writes.
-        async with self._changing:
+        async with self._alone():
             await self._context.database.write(work)
 
     # Steps of a rotation
@@ -354,7 +398,7 @@ class OwnKeys:
         """Remove the files of keys that have nothing to sign any more."""
         ring = self._context.keys
         async with self._context.database.read() as tx:
-            queued = await undelivered_of_kind(tx, ActivityKind.ACTOR)
+            queued = await undelivered_of_kind(tx, ActivityKind.REVOCATION)
         speaking = {ring.number_of(activity.subject) for activity in queued}
         dropped = 0
         present = await asyncio.to_thread(stored_numbers, self._folder)
@@ -383,7 +427,7 @@ class OwnKeys:
         subject = self._context.address.key(key.number)
 
         async def work(tx: Transaction) -> None:
-            for activity in await undelivered_of_kind(tx, ActivityKind.ACTOR):
+            for activity in await undelivered_of_kind(tx, ActivityKind.REVOCATION):
                 if activity.subject == subject:
                     await mark_refused(
                         tx, activity.activity_id, reason="The revoked key is gone."
@@ -403,6 +447,7 @@ class OwnKeys:
         speaking = [key for key in ended if key.number in ring.secrets]
 
         async def work(tx: Transaction) -> None:
+            await self._require_unchanged(tx)
             now = self._now()
             for key in ended:
                 await _change(
@@ -446,7 +491,10 @@ class OwnKeys:
                 Sentence("Key {number} is revoked already.", number=number),
                 code="key-revoked",
             )
-        require_secret(self._context.keys.secrets, self._context.keys.active)
+        ring = self._context.keys
+        require_secret(ring.secrets, ring.active)
+        kept = [each for each in ring.keys if each.is_live and each is not key]
+        speaking = [key] if number in ring.secrets else []
 
         async def work(tx: Transaction) -> None:
             await _change(
@@ -459,6 +507,10 @@ class OwnKeys:
                 ended_by=_id(actor),
             )
             await self._follow(tx)
+            # Who knows no other key of ours would not believe the active one.
+            await let_keys_revoke_themselves(
+                tx, self._context, speaking, self._waker, kept=kept
+            )
             await tell_everybody(tx, self._context, self._waker)
 
         await self._context.database.write(work)
@@ -479,6 +531,17 @@ class OwnKeys:
 
     # Inside
 
+    async def _require_unchanged(self, tx: Transaction) -> None:
+        """Keep other processes from changing the keys until the commit.
+
+        Raises:
+            ConflictError: One of them was faster.
+        """
+        await hold_partnerships(tx, alone=True)
+        stages = [(key.number, key.state) for key in await rows.list_keys(tx)]
+        if stages != [(key.number, key.state) for key in self._context.keys.keys]:
+            raise _changed_meanwhile()
+
     async def _follow(
         self,
         tx: Transaction,
@@ -492,6 +555,8 @@ class OwnKeys:
             secrets = {**ring.secrets, **(new or {})}
             fault = ring.fault and missing_secrets(keys, secrets)
             ring.replace(keys, secrets, fault=fault)
+            if self._tell_others is not None:
+                self._tell_others()
 
         tx.after_commit(replace)
 
@@ -523,11 +588,15 @@ async def _change(
     if not await rows.change_key(
         tx, number, from_states=from_states, state=state, **values
     ):
-        raise ConflictError(
-            "The keys have changed meanwhile; nothing was done.",
-            code="keys-changed",
-            hint="Look at them again: spalier keys list",
-        )
+        raise _changed_meanwhile()
+
+
+def _changed_meanwhile() -> ConflictError:
+    return ConflictError(
+        "The keys have changed meanwhile; nothing was done.",
+        code="keys-changed",
+        hint="Look at them again: spalier keys list",
+    )
 
 
 def _id(actor: Person | None) -> str | None:

@@ -168,7 +168,9 @@ class KeyRing:
         """Return who signs what is for one partner: the newest key that it holds.
 
         A partner that holds none of them (all were revoked, or retired before it
-        came back) gets the active one, which its office has to compare first.
+        came back) gets the active one, which its office has to compare first. Where
+        several machines share the node, the file of a new key may not have reached
+        this one yet: then it goes on with the older one.
 
         Raises:
             NodeError: The secret is not there.
@@ -178,7 +180,8 @@ class KeyRing:
             for key in self._keys
             if key.is_live and key.number <= partner.told_key_number
         ]
-        return self._required(max(held, default=self.active.number))
+        here = [number for number in held if number in self._secrets]
+        return self._required(max(here or held, default=self.active.number))
 
     def signer_of(self, number: int) -> Signer | None:
         """Return a key with its secret; also of a revoked one that says so."""

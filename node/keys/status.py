@@ -57,7 +57,7 @@ async def key_status(context: NodeContext) -> KeyStatus:
     async with context.database.read() as tx:
         progress = await progress_of(tx, ring.newest)
         names = {each.id: each.name for each in await list_partners(tx)}
-        queued = await undelivered_of_kind(tx, ActivityKind.ACTOR)
+        queued = await undelivered_of_kind(tx, ActivityKind.REVOCATION)
         revoked = [key.number for key in ring.keys if ring.is_revoked(key.number)]
         unsigned = await count_published(tx, signed_by=revoked)
     return KeyStatus(
@@ -67,11 +67,7 @@ async def key_status(context: NodeContext) -> KeyStatus:
         replaced=ring.replaced,
         progress=progress,
         due_at=None if announced is None else due_at(announced),
-        revoking=tuple(
-            names[each.partner_id]
-            for each in queued
-            if ring.number_of(each.subject) is not None
-        ),
+        revoking=tuple(names[each.partner_id] for each in queued),
         unsigned=unsigned,
     )
 

@@ -76,7 +76,7 @@ async def tell_everybody(tx: Transaction, context: NodeContext, waker: Waker) ->
     """Queue our actor, as it will be when it is sent, for every partner."""
     partners = [each for each in await list_partners(tx, TOLD_STATES) if _hears(each)]
     for partner in _in_locking_order(partners):
-        await _queue(tx, context, partner, waker, subject=context.address.actor)
+        await _queue(tx, context, partner, waker)
     return len(partners)
 
 
@@ -90,14 +90,13 @@ async def tell_the_rest(
     queued = {
         activity.partner_id
         for activity in await undelivered_of_kind(tx, ActivityKind.ACTOR)
-        if activity.subject == context.address.actor
     }
     progress = await progress_of(tx, newest)
     lacking = [
         each for each in progress.waiting if each.id not in queued and _hears(each)
     ]
     for partner in _in_locking_order(lacking):
-        await _queue(tx, context, partner, waker, subject=context.address.actor)
+        await _queue(tx, context, partner, waker)
     return len(lacking)
 
 
@@ -116,11 +115,11 @@ async def tell_anew(
     """
     await take_told_back(tx, partner.id, number=held)
     queued = any(
-        activity.partner_id == partner.id and activity.subject == context.address.actor
+        activity.partner_id == partner.id
         for activity in await undelivered_of_kind(tx, ActivityKind.ACTOR)
     )
     if not queued and _hears(partner) and partner.state in TOLD_STATES:
-        await _queue(tx, context, partner, None, subject=context.address.actor)
+        await _queue(tx, context, partner, None)
 
 
 async def let_keys_revoke_themselves(
@@ -128,6 +127,8 @@ async def let_keys_revoke_themselves(
     context: NodeContext,
     revoked: Iterable[NodeKey],
     waker: Waker,
+    *,
+    kept: Iterable[NodeKey] = (),
 ) -> int:
     """Queue, for each partner, that the newest key it holds says it is revoked.
 
@@ -136,14 +137,23 @@ async def let_keys_revoke_themselves(
         context: The node.
         revoked: Keys that were revoked now, and whose secrets are still there.
         waker: Starts the delivery after the commit.
+        kept: Keys that still sign: whoever holds one of them is told by that.
     """
     numbers = {key.number for key in revoked}
+    others = [key.number for key in kept]
     told = 0
     for partner in _in_locking_order(await list_partners(tx, TOLD_STATES)):
         held = [number for number in numbers if number <= partner.told_key_number]
-        if held and _hears(partner):
-            subject = context.address.key(max(held))
-            await _queue(tx, context, partner, waker, subject=subject)
+        is_told = any(number <= partner.told_key_number for number in others)
+        if held and not is_told and _hears(partner):
+            await _queue(
+                tx,
+                context,
+                partner,
+                waker,
+                kind=ActivityKind.REVOCATION,
+                subject=context.address.key(max(held)),
+            )
             told += 1
     return told
 
@@ -167,13 +177,14 @@ async def _queue(
     partner: Partner,
     waker: Waker | None,
     *,
-    subject: str,
+    kind: ActivityKind = ActivityKind.ACTOR,
+    subject: str | None = None,
 ) -> None:
     await queue_activity(
         tx,
         partner.id,
-        kind=ActivityKind.ACTOR,
-        subject=subject,
+        kind=kind,
+        subject=subject or context.address.actor,
         activity_id=context.address.activity(random_id(context.random)),
         at=context.clock.now(),
     )

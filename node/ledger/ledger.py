@@ -11,14 +11,22 @@ from datetime import date, datetime
 
 from federation.trust import ESTABLISHED, TrustState
 from node.catalogue.model import Entry, EntryState
+from node.erasure.decisions import of_entry
 from node.partners.model import Partner
 from node.ports import NodeContext
 from node.storage import entries as entry_rows
 from node.storage import ledger as rows
 from node.storage.database import Transaction
-from node.storage.ledger import DELETE, UPSERT, WITHDRAW, Disclosure, LedgerCounts
+from node.storage.ledger import (
+    DELETE,
+    UPSERT,
+    WITHDRAW,
+    Disclosure,
+    LedgerCounts,
+    Removals,
+)
 from node.storage.node_state import hold_partnerships
-from node.storage.partners import list_partners, lock_partners
+from node.storage.partners import close_position, list_partners, lock_partners
 from node.storage.received import forget_partner
 from node.storage.tables import entries
 from node.storage.views import drop_views
@@ -60,19 +68,28 @@ class Ledger:
     async def record_change(self, tx: Transaction, entry: Entry) -> list[str]:
         """Write what every partner has to be told after a change of `entry`.
 
+        Asked are the partners of now, and everybody who was ever told it: what is
+        taken back from a partner of before stands in the ledger, too, and is told
+        as soon as it may be (SPEC EXC-016).
+
         Returns:
             Ids of the partners that have something new to be sent.
         """
+        tx.decide(of_entry(entry))
         # Locked before anything is read that another transaction (a page being
         # built, a receipt, the end of a partnership) may be changing.
         await hold_partnerships(tx, alone=False)
-        partners = await lock_partners(tx, _TELLABLE)
+        partners = await lock_partners(tx, _TELLABLE, or_told=entry.id)
         known = await rows.rows_of_entry(tx, entry.id)
         changed: list[str] = []
         for partner in partners:
             viewer = PartnerViewer(partner.id, partner.state)
             verdict = decide_entry(entry, viewer, self._today())
             if await self._record(tx, entry, partner.id, verdict, known):
+                if partner.state is TrustState.ENDED:
+                    # Nothing may be told now. The row stays unconfirmed; our
+                    # `Leave` must not wait for it.
+                    await close_position(tx, partner.id)
                 changed.append(partner.id)
         return changed
 
@@ -101,6 +118,10 @@ class Ledger:
             by_partner = {partner.id: row} if row is not None else {}
             if await self._record(tx, entry, partner.id, verdict, by_partner):
                 written += 1
+        for row in known.values():
+            # Nobody has confirmed these in the partnership before.
+            if row.op != UPSERT and row.told_at and row.acknowledged_at is None:
+                await rows.move_unconfirmed(tx, row)
         return written
 
     async def withdraw_all(self, tx: Transaction, partner: Partner) -> int:
@@ -129,6 +150,10 @@ class Ledger:
             )
             written += 1
         return written
+
+    async def removals(self, tx: Transaction, partner_id: str) -> Removals:
+        """Count what a partner was asked to remove, and how much it confirmed."""
+        return await rows.removals(tx, partner_id)
 
     async def counts(self, tx: Transaction, partner_id: str) -> LedgerCounts:
         """Count sent, held, refused and waiting entries of a partner."""

@@ -2,6 +2,7 @@
 
 from node.catalogue.model import Entry
 from node.catalogue.publication import may_be_confirmed
+from node.mail.entry_titles import take_back_titles
 from node.mail.model import MailKind
 from node.mail.outbox import MailOutbox
 from node.members.model import Person, Role
@@ -34,6 +35,10 @@ class EntryMailer:
         await drop_links_for(
             tx, purpose=LinkPurpose.CONFIRM_ENTRY.value, subject=entry_id
         )
+
+    async def entry_changed(self, tx: Transaction, entry: Entry) -> None:
+        """Take its title out of mails to whoever must not see it any more."""
+        await take_back_titles(tx, self._context, [entry.uri])
 
     async def _tell(self, tx: Transaction, entry: Entry, kind: MailKind) -> None:
         for person in await responsible_persons(tx, entry):

@@ -37,6 +37,8 @@ class Mail:
         recipient: The address it goes to.
         person_id: The member it goes to, if it is one.
         entry_id: The entry that it is about, so that it can be cancelled with it.
+        entry_uri: The entry, ours or a partner's, whose title the text holds.
+        entry_title: That title as it stands there; None once it was taken out.
         next_attempt_at: None once it is sent, cancelled or given up.
     """
 
@@ -54,6 +56,8 @@ class Mail:
     attempts: int = 0
     next_attempt_at: datetime | None = None
     last_error: str | None = None
+    entry_uri: str | None = None
+    entry_title: str | None = None
 
     @property
     def state(self) -> MailState:

@@ -17,10 +17,11 @@ from federation.ids import random_id
 from node.config_sections import MailConfig
 from node.errors import ConflictError, NotAuthorisedError
 from node.limits import MAIL_RETRY_FIRST, MAIL_RETRY_MAX, MAILS_AT_ONCE
+from node.mail.entry_titles import take_back_titles
 from node.mail.model import Mail, MailKind, MailState
 from node.mail.pages import page_for
 from node.mail.smtp import MailRefusedError, MailServerError, SmtpSession, smtp_session
-from node.mail.texts import language_for, write_text
+from node.mail.texts import language_for, shown_title, write_text
 from node.members.model import Person
 from node.ports import NodeContext
 from node.signin.links import without_secrets
@@ -62,6 +63,7 @@ class MailOutbox:
         kind: str,
         language: str = "",
         entry_id: str | None = None,
+        entry_uri: str | None = None,
         **params: Any,
     ) -> Mail:
         """Write a mail in the transaction of its cause.
@@ -72,6 +74,7 @@ class MailOutbox:
             kind: Value of `MailKind`.
             language: Wanted language; empty for the member's or the node's.
             entry_id: The entry of ours that it is about.
+            entry_uri: The entry whose title the text names, if it is a partner's.
             **params: Values of the kind's text: `title`, `who` and
                 `conversation_id` for new-answer and new-message; `title`,
                 `last_day` and `confirm_link` for the entry kinds; `partner`,
@@ -96,6 +99,9 @@ class MailOutbox:
         }
         page = page_for(mail_kind, self._context.address, values)
         text = write_text(mail_kind, chosen, {"link": page, **values})
+        if entry_id is not None:
+            entry_uri = self._context.address.entry(entry_id)
+        title = params.get("title") if entry_uri is not None else None
         now = self._context.clock.now()
         mail = Mail(
             id=random_id(self._context.random),
@@ -106,6 +112,8 @@ class MailOutbox:
             subject=text.subject,
             body=text.body,
             entry_id=entry_id,
+            entry_uri=entry_uri,
+            entry_title=None if title is None else shown_title(title),
             created_at=now,
             next_attempt_at=now,
         )
@@ -175,27 +183,33 @@ class MailOutbox:
         try:
             async with self._session() as session:
                 for mail in due:
-                    if await self._is_still_due(mail):
-                        sent += await self._send(session, mail)
+                    current = await self._still_due(mail)
+                    if current is not None:
+                        sent += await self._send(session, current)
         except MailServerError as error:
             logger.warning("mail server: %s", error)
             await self._postpone(due, str(error))
         return sent
 
-    async def _is_still_due(self, mail: Mail) -> bool:
+    async def _still_due(self, mail: Mail) -> Mail | None:
         """Look again just before a mail's turn; the batch may have taken long.
 
-        It may have been cancelled since, and a member who has left gets none.
+        It may have been cancelled since, a member who has left gets none, and the
+        title of an entry that its reader must not see any more does not leave.
         """
 
-        async def work(tx: Transaction) -> bool:
+        async def work(tx: Transaction) -> Mail | None:
             if mail.person_id is not None:
                 person = await load_person(tx, mail.person_id)
                 if person is None or person.left_at is not None:
                     now = self._context.clock.now()
                     await rows.cancel_mails_for_person(tx, mail.person_id, now=now)
+            if mail.entry_uri is not None:
+                await take_back_titles(tx, self._context, [mail.entry_uri])
             current = await rows.load_mail(tx, mail.id)
-            return current is not None and current.state is MailState.PENDING
+            if current is None or current.state is not MailState.PENDING:
+                return None
+            return current
 
         return await self._context.database.write(work)
 

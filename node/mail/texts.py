@@ -49,6 +49,7 @@ def _environment() -> Environment:
     environment = Environment(
         loader=PackageLoader("node.mail", "templates"),
         undefined=StrictUndefined,
+        auto_reload=False,
         # Plain text: nothing to escape. No template here ends in .html.
         autoescape=select_autoescape(default=False),
         trim_blocks=True,
@@ -89,6 +90,30 @@ def write_text(kind: MailKind, language: str, values: dict[str, Any]) -> MailTex
     subject = _shortened(_one_line(lines[0].removeprefix("Subject:")))
     body = "\n".join(line.rstrip() for line in lines[1:]).strip() + "\n"
     return MailText(subject, body)
+
+
+def without_title(text: MailText, title: str, words: str) -> MailText:
+    """Say `words` where a text names an entry by its title.
+
+    A title stands in the subject between quotation marks, and in the body in a line
+    of its own; nothing else is touched, however common its words are.
+
+    Args:
+        text: What `write_text` made.
+        title: The title as `shown_title` gives it.
+        words: What stands there instead.
+    """
+    subject = text.subject
+    for before, after in (("„", "“"), ('"', '"')):
+        quoted = f"{before}{title}{after}"
+        subject = subject.replace(quoted, f"{before}{words}{after}")
+    lines = [words if line == title else line for line in text.body.split("\n")]
+    return MailText(subject, "\n".join(lines))
+
+
+def shown_title(title: object) -> str:
+    """Return a title as the texts write it."""
+    return _one_line(title)
 
 
 def _shortened(subject: str) -> str:

@@ -24,21 +24,12 @@ def fingerprint(partner: Partner) -> str:
 
 
 class PinnedPeers:
-    """Looks up pinned keys; an unknown key id never causes a request.
+    """Looks up pinned keys; an unknown key id never causes a request."""
 
-    Args:
-        database: Where they are.
-        found: A peer that was looked up for the same request; it is not asked for
-            again. What has changed meanwhile shows in the transaction of the effect.
-    """
-
-    def __init__(self, database: Database, *, found: KnownPeer | None = None) -> None:
+    def __init__(self, database: Database) -> None:
         self._database = database
-        self._found = found
 
     async def find_by_key(self, key_id: str, /) -> KnownPeer | None:
         """Return the peer that owns a key id, None if nobody pinned it."""
-        if self._found is not None and self._found.request_key(key_id) is not None:
-            return self._found
         async with self._database.look_up() as tx:
             return await find_peer(tx, key_id)

@@ -4,10 +4,11 @@ The permitted changes are `federation.trust`'s; each one is written together wit
 the step in the partnership's history and the person who took it.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from datetime import datetime
+from typing import Any, Final
 
-from federation.exchange import ViewDigest
 from federation.ids import random_id
 from federation.trust import (
     TrustEvent,
@@ -16,17 +17,24 @@ from federation.trust import (
     next_state,
 )
 from node.errors import ConflictError, InvalidInputError
+from node.limits import END_UNDONE_WITHIN
 from node.members.model import Person
-from node.partners.model import Partner
+from node.partners.model import Partner, PartnerEvent
 from node.plain_text import clean_line
 from node.ports import NodeContext
 from node.sentence import Sentence
 from node.storage import partners as rows
 from node.storage.database import Transaction
-from node.storage.received import forget_partner
-from node.storage.views import store_view
 
 NOTE_MAX = 300
+COPIES_REMOVED = "copies_removed"
+_KEY_SETTLED: Final = frozenset(
+    {
+        TrustEvent.KEY_CONFIRMED.value,
+        TrustEvent.WE_CONFIRMED.value,
+        TrustEvent.THEY_CONFIRMED.value,
+    }
+)
 
 _STATE_SENTENCES = {
     TrustState.REQUESTED: (
@@ -150,7 +158,26 @@ async def add_step(
     )
 
 
-async def forget_received(tx: Transaction, partner_id: str) -> None:
-    """Remove what a partner told us, and start its view's digest anew."""
-    await forget_partner(tx, partner_id)
-    await store_view(tx, partner_id, "in", ViewDigest())
+def end_can_be_undone_until(
+    partner: Partner, events: Sequence[PartnerEvent], *, now: datetime
+) -> datetime | None:
+    """Return until when an end can be taken back; None if it cannot.
+
+    It can as long as the partner has not confirmed every withdrawal, because only
+    then our notice leaves; at most `END_UNDONE_WITHIN`. A key in question has to be
+    compared first, which takes a partnership.
+    """
+    if partner.state is not TrustState.ENDING or partner.acked_seq >= partner.head_seq:
+        return None
+    ended = None
+    key_in_question = False
+    for event in events:
+        if event.event == TrustEvent.WE_ENDED.value:
+            ended = event.at
+        elif event.event == TrustEvent.KEY_CHANGED.value:
+            key_in_question = True
+        elif event.event in _KEY_SETTLED:
+            key_in_question = False
+    if ended is None or key_in_question or now > ended + END_UNDONE_WITHIN:
+        return None
+    return ended + END_UNDONE_WITHIN

@@ -36,6 +36,7 @@ from node.storage import partners as rows
 from node.storage.database import Transaction
 
 _UNCONFIRMED = "The request has not been confirmed by the other node."
+REQUEST_UNCONFIRMED = "request-unconfirmed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +153,9 @@ class Joining:
             ) from error
 
         async def work(tx: Transaction) -> Partner:
-            await rows.update_partner(tx, waiting.id, last_error=None)
+            await rows.update_partner(
+                tx, waiting.id, last_error=None, problem_code=None
+            )
             return await rows.load_partner(tx, waiting.id) or waiting
 
         return await self._context.database.write(work)
@@ -220,6 +223,7 @@ class Joining:
             check_number=_check_number(invitation, host, signer),
             told_key_number=signer.key_number,
             last_error=_UNCONFIRMED,
+            problem_code=REQUEST_UNCONFIRMED,
         )
 
         async def work(tx: Transaction) -> _WrittenDown:

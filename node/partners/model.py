@@ -111,6 +111,8 @@ class Partner:
         attempts: Failed attempts since the last success.
         digest_equal: Whether the partner's last receipt agreed with our ledger.
         failing_since: The first of the failed attempts in a row.
+        problem_code: What went wrong last, for pages in any language; `last_error`
+            is the log's sentence beside it.
         compared_epoch: The epoch of ours in which we asked what the partner holds.
         next_check_at: When both sides are compared again though nothing changes.
         renewed_at: The newest page of ours that may have renewed its copies.
@@ -149,6 +151,7 @@ class Partner:
     next_attempt_at: datetime | None = None
     failing_since: datetime | None = None
     last_error: str | None = None
+    problem_code: str | None = None
     last_failure_at: datetime | None = None
     last_sent_at: datetime | None = None
     receipt_digest: str | None = None

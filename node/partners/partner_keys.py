@@ -16,16 +16,14 @@ from federation.documents.actor import ActorDocument
 from federation.documents.actor_update import ActorUpdate
 from federation.documents.signed import require_proof_now
 from federation.errors import ConflictError as PeerConflictError
-from federation.errors import FetchError, NotPermittedError, PermanentFetchError
+from federation.errors import FetchError, PermanentFetchError
 from federation.ids import BaseUrl
 from federation.key_changes import (
     KeyChangeIgnored,
     KeyChangeRefused,
-    KeyDecision,
     KeysAccepted,
     KeysUnchanged,
     KeySuspended,
-    RefusalReason,
     SuspensionReason,
     confirmed_keys,
     decide_key_change,
@@ -50,6 +48,12 @@ from node.partners.own_actor import card_values
 from node.partners.pinning import rows_of_keys
 from node.partners.ports import MailQueue, PeerClient, Waker
 from node.partners.taken_names import is_taken
+from node.partners.update_answers import (
+    UpdateOutcome,
+    broken_rule,
+    keys_suspended,
+    require_heard,
+)
 from node.ports import NodeContext
 from node.sentence import Sentence
 from node.storage import partners as rows
@@ -89,7 +93,7 @@ class PartnerKeys:
 
     async def receive_update(
         self, tx: Transaction, partner: Partner, update: ActorUpdate
-    ) -> Partner:
+    ) -> UpdateOutcome:
         """Apply what a partner says about itself, signed by a pinned key.
 
         Args:
@@ -100,8 +104,9 @@ class PartnerKeys:
         Raises:
             PeerError: 401 if its key counts no more, 403 if our office has to
                 compare its key first, 409 `key-conflict` if it breaks a rule,
-                `update-older` if it is older than the last one, 429 if keys come
-                too fast; nothing is taken.
+                `update-older` if it is older than the last one, `keys-suspended`
+                if it suspends a partner that is suspended already, 429 if keys
+                come too fast; nothing is taken.
         """
         if update.signed is None:
             msg = "an update without its document"
@@ -117,20 +122,21 @@ class PartnerKeys:
             last_updated=partner.actor_updated,
             now=self._now(),
         )
-        _require_heard(partner, decision)
+        require_heard(partner, decision)
         match decision:
             case KeyChangeIgnored():
                 raise PeerConflictError(
                     "A newer update has been accepted before.", code="update-older"
                 )
             case KeyChangeRefused(reason=reason):
-                raise PeerConflictError(
-                    reason.value, code="key-conflict", members={"rule": reason.name}
-                )
-            case KeySuspended():
-                return await self._suspend(tx, partner, decision)
+                raise broken_rule(reason)
+            case KeySuspended(reason=because):
+                suspended = await self._suspend(tx, partner, decision)
+                if because is SuspensionReason.REVOKED_ITSELF:
+                    return UpdateOutcome(suspended)  # that was believed
+                return UpdateOutcome(suspended, refusal=keys_suspended())
             case KeysUnchanged():
-                return await self._told(tx, partner, actor)
+                return UpdateOutcome(await self._told(tx, partner, actor))
             case KeysAccepted():
                 await self._require_rare(tx, partner, decision)
                 changed = await self._store(
@@ -138,7 +144,7 @@ class PartnerKeys:
                 )
                 await self._write_steps(tx, partner.id, decision)
                 await self._tell_added(tx, changed, decision)
-                return await self._told(tx, changed, actor)
+                return UpdateOutcome(await self._told(tx, changed, actor))
             case _:
                 assert_never(decision)
 
@@ -368,12 +374,12 @@ class PartnerKeys:
         self, tx: Transaction, partner: Partner, name: str
     ) -> bool:
         """Whether a name is our own or another partner's: nobody may take it on."""
+        if name == partner.name:
+            return False
         others = [
             each.name for each in await rows.list_partners(tx) if each.id != partner.id
         ]
-        return name != partner.name and is_taken(
-            name, (self._context.config.name, *others)
-        )
+        return is_taken(name, (self._context.config.name, *others))
 
     async def _store(
         self,
@@ -455,6 +461,7 @@ class PartnerKeys:
             attempts=0,
             next_attempt_at=None,
             last_error=None,
+            problem_code=None,
         )
         if before is TrustState.PAUSED:
             return await change_state(
@@ -561,28 +568,6 @@ class PartnerKeys:
 
 def _pinned(partner: Partner) -> tuple[PinnedKey, ...]:
     return tuple(key.pinned for key in partner.keys)
-
-
-def _require_heard(partner: Partner, decision: KeyDecision) -> None:
-    """Require that an update may have an effect in the partner's present state.
-
-    Raises:
-        PeerError: 403 if the partner is suspended, unless a key revokes itself; 409
-            if a current key is missing and nothing flows that could be stopped.
-    """
-    because = decision.reason if isinstance(decision, KeySuspended) else None
-    if because is SuspensionReason.REVOKED_ITSELF:
-        return
-    if partner.state is TrustState.SUSPENDED:
-        raise NotPermittedError(
-            "The office here has to compare this partner's key first.",
-            code="partnership-suspended",
-        )
-    if because is not None and partner.state not in ESTABLISHED:
-        missing = RefusalReason.MISSING
-        raise PeerConflictError(
-            missing.value, code="key-conflict", members={"rule": missing.name}
-        )
 
 
 def _look_due(partner: Partner) -> datetime:

@@ -16,20 +16,28 @@ from node.errors import (
     NotFoundError,
 )
 from node.members.model import Person
+from node.partners.copies import Copies
 from node.partners.directory import fingerprint
+from node.partners.ending import Ending
 from node.partners.finding import find_partner
 from node.partners.history import (
     add_step,
     change_state,
     checked_reason,
-    forget_received,
     require_next,
 )
 from node.partners.inviting import InvitationCreated, Inviting
 from node.partners.joining import Joining, PartnerPreview
 from node.partners.model import Invitation, Partner, PartnerEvent
 from node.partners.partner_keys import PartnerKeys
-from node.partners.ports import Disclosures, MailQueue, PeerClient, Waker
+from node.partners.ports import (
+    Disclosures,
+    MailQueue,
+    OwnEntries,
+    PeerClient,
+    Waker,
+)
+from node.partners.update_answers import UpdateOutcome
 from node.ports import NodeContext
 from node.sentence import Sentence
 from node.storage import outgoing
@@ -44,6 +52,15 @@ _REASON_STEPS = {
     ActivityKind.LEAVE: TrustEvent.WE_ENDED.value,
 }
 
+# What a partnership that begins does not take over from an earlier one.
+_FRESH = {
+    "attempts": 0,
+    "next_attempt_at": None,
+    "failing_since": None,
+    "hidden_at": None,
+    "hidden_by": None,
+}
+
 
 class Partners:
     """What offices do with partnerships, and what partners tell us about them."""
@@ -56,6 +73,7 @@ class Partners:
         ledger: Disclosures,
         mail: MailQueue,
         waker: Waker,
+        entries: OwnEntries,
     ) -> None:
         self._context = context
         self._client = client
@@ -64,7 +82,10 @@ class Partners:
         self._waker = waker
         self._inviting = Inviting(context, mail=mail)
         self._joining = Joining(context, client=client)
+        self._entries = entries
         self.keys = PartnerKeys(context, client=client, mail=mail, waker=waker)
+        self._copies = Copies(context, waker=waker)
+        self._ending = Ending(context, ledger=ledger, copies=self._copies, waker=waker)
 
     # -- becoming partners ------------------------------------------------------
 
@@ -161,8 +182,7 @@ class Partners:
                 active_since=now,
                 compared_at=now if compared else None,
                 ended_at=None,
-                next_attempt_at=None,
-                attempts=0,
+                **_FRESH,
             )
             await self._queue(
                 tx, active, kind=ActivityKind.ACCEPT, subject=active.request_id
@@ -237,86 +257,55 @@ class Partners:
         return await self._simple(actor, ref, TrustEvent.WE_PAUSED)
 
     async def resume(self, actor: Person | None, ref: str) -> Partner:
-        """Let entries and messages flow again; both sides catch up."""
-        return await self._simple(actor, ref, TrustEvent.WE_RESUMED)
+        """Let entries and messages flow again; both sides catch up.
+
+        What was taken back for an end that was called off becomes a new version
+        before: a withdrawal yields to nothing less (SPEC FED-053).
+        """
+        _require_office(actor)
+        partner = await self.find(ref)
+        require_next(partner, TrustEvent.WE_RESUMED)
+        while await self._entries.renew_taken_back(partner.id):
+            pass
+        return await self._simple(actor, partner.id, TrustEvent.WE_RESUMED)
 
     async def end(
         self, actor: Person | None, ref: str, *, reason: str | None = None
     ) -> Partner:
-        """End a partnership, or take our own request back.
-
-        Everything the partner was told is withdrawn; when it has confirmed that,
-        it gets our notice and the partnership has ended. What it told us
-        disappears from our pages at once.
-
-        Raises:
-            ConflictError: There is nothing to end.
-            InvalidInputError: The reason is too long.
-        """
+        """End a partnership, or take our own request back; see `Ending.end`."""
         _require_office(actor)
         told = checked_reason(reason)
-        partner = await self.find(ref)
+        return await self._ending.end(actor, await self.find(ref), reason=told)
 
-        async def work(tx: Transaction) -> Partner:
-            current = await self._locked(tx, partner.id)
-            state = require_next(current, TrustEvent.WE_ENDED)
-            over = {"ended_at": self._now()} if state is TrustState.ENDED else {}
-            leaving = await change_state(
-                tx,
-                self._context,
-                current,
-                event=TrustEvent.WE_ENDED,
-                person=actor,
-                note=told,
-                next_attempt_at=None,
-                **over,
-            )
-            await self._ledger.withdraw_all(tx, leaving)
-            if state is TrustState.ENDED:
-                await rows.close_position(tx, leaving.id)
-            await forget_received(tx, leaving.id)
-            await outgoing.give_up(
-                tx,
-                leaving.id,
-                kind=ActivityKind.MESSAGE,
-                reason="The partnership has been ended.",
-            )
-            await self._queue(
-                tx, leaving, kind=ActivityKind.LEAVE, subject=leaving.actor_id
-            )
-            return leaving
-
-        return await self._context.database.write(work)
+    async def stay(self, actor: Person | None, ref: str) -> Partner:
+        """Take an end back, before the partner was told; see `Ending.stay`."""
+        _require_office(actor)
+        return await self._ending.stay(actor, await self.find(ref))
 
     async def close_unconfirmed(self, actor: Person | None, ref: str) -> Partner:
-        """Wait no longer for a partner that does not confirm the withdrawals.
-
-        For one that cannot be reached any more, or was set up anew. What it has
-        not confirmed stays listed as unconfirmed. Our notice stays queued: if the
-        partner comes back, it learns that the partnership has ended.
-
-        Raises:
-            ConflictError: The partnership is not being ended.
-        """
+        """Wait no longer for confirmations; see `Ending.close_unconfirmed`."""
         _require_office(actor)
-        partner = await self.find(ref)
+        return await self._ending.close_unconfirmed(actor, await self.find(ref))
 
-        async def work(tx: Transaction) -> Partner:
-            current = await self._locked(tx, partner.id)
-            closed = await change_state(
-                tx,
-                self._context,
-                current,
-                event=TrustEvent.WE_CLOSED,
-                person=actor,
-                ended_at=self._now(),
-                next_attempt_at=None,
-            )
-            await rows.close_position(tx, closed.id)
-            self._poke_after_commit(tx, closed.id)
-            return closed
+    async def hide(self, actor: Person | None, ref: str) -> Partner:
+        """Keep a partner's entries from our members; see `Copies.hide`."""
+        _require_office(actor)
+        return await self._copies.hide(actor, (await self.find(ref)).id)
 
-        return await self._context.database.write(work)
+    async def show_again(self, actor: Person | None, ref: str) -> Partner:
+        """Show a hidden partner's entries again; see `Copies.show_again`."""
+        _require_office(actor)
+        return await self._copies.show_again(actor, (await self.find(ref)).id)
+
+    async def purge(self, actor: Person | None, ref: str) -> int:
+        """Remove a stopped partner's copies; see `Copies.purge`."""
+        _require_office(actor)
+        return await self._copies.purge(actor, (await self.find(ref)).id)
+
+    async def fetch_again(self, actor: Person | None, ref: str) -> int:
+        """Fetch everything anew after a purge; see `Copies.fetch_again`."""
+        _require_office(actor)
+        return await self._copies.fetch_again(actor, (await self.find(ref)).id)
 
     # -- what the partner tells us ----------------------------------------------
 
@@ -336,29 +325,19 @@ class Partners:
 
     async def receive_update(
         self, tx: Transaction, partner: Partner, update: ActorUpdate
-    ) -> Partner:
+    ) -> UpdateOutcome:
         """Apply what a partner says about itself; see `PartnerKeys`."""
         return await self.keys.receive_update(tx, partner, update)
 
     async def partner_has_left(
         self, tx: Transaction, partner: Partner, *, note: str | None = None
     ) -> Partner:
-        """Close the partnership after the partner's notice, or an answer that says so.
+        """Close after the partner's notice; see `Ending.partner_has_left`."""
+        return await self._ending.partner_has_left(tx, partner, note=note)
 
-        What it told us leaves every page in this transaction. What we told it is
-        written down as withdrawn and stays listed as unconfirmed: it takes
-        nothing from us any more.
-        """
-        if partner.state in {TrustState.ENDED, TrustState.REFUSED}:
-            # Nothing more can be told, and nobody waits for it.
-            await outgoing.drop_undelivered(tx, partner.id)
-            return partner
-        left = await change_state(
-            tx, self._context, partner, event=TrustEvent.THEY_LEFT, note=note
-        )
-        if left.state is TrustState.ENDING:
-            await self._ledger.withdraw_all(tx, left)
-        return await self._close(tx, left)
+    async def leave_delivered(self, tx: Transaction, partner: Partner) -> Partner:
+        """Close once the partner has our notice; see `Ending.leave_delivered`."""
+        return await self._ending.leave_delivered(tx, partner)
 
     async def notice_reason(
         self, tx: Transaction, activity: OutgoingActivity
@@ -368,14 +347,6 @@ class Partners:
         events = await rows.list_events(tx, activity.partner_id)
         notes = [event.note for event in events if event.event == step]
         return notes[-1] if notes else None
-
-    async def leave_delivered(self, tx: Transaction, partner: Partner) -> Partner:
-        """Close the partnership that we ended, once the partner has our notice."""
-        current = await self._locked(tx, partner.id)
-        if current.state not in {TrustState.ENDING, TrustState.ENDED}:
-            # A new handshake has begun while the notice was under way.
-            return current
-        return await self._close(tx, current)
 
     # -- looking ----------------------------------------------------------------
 
@@ -452,8 +423,8 @@ class Partners:
             active_since=self._now(),
             ended_at=None,
             last_error=None,
-            next_attempt_at=None,
-            attempts=0,
+            problem_code=None,
+            **_FRESH,
         )
         await self._ledger.disclose_all(tx, active)
         for person in await office_persons(tx):
@@ -476,26 +447,6 @@ class Partners:
         return await change_state(
             tx, self._context, partner, event=TrustEvent.THEY_REFUSED, note=reason
         )
-
-    async def _close(self, tx: Transaction, partner: Partner) -> Partner:
-        now = self._now()
-        closed = partner
-        if partner.state is TrustState.ENDING:
-            closed = await change_state(
-                tx,
-                self._context,
-                partner,
-                event=TrustEvent.WITHDRAWALS_DONE,
-                ended_at=now,
-                next_attempt_at=None,
-            )
-        elif partner.state is TrustState.ENDED and partner.ended_at is None:
-            await rows.update_partner(tx, partner.id, ended_at=now)
-            closed = replace(partner, ended_at=now)
-        await rows.close_position(tx, partner.id)
-        await forget_received(tx, partner.id)
-        await outgoing.drop_undelivered(tx, partner.id)
-        return closed
 
     async def _queue(
         self,

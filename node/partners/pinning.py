@@ -34,6 +34,7 @@ _COLUMNS = (
     "check_number",
     "compared_at",
     "last_error",
+    "problem_code",
     "acked_seq",
     "told_key_number",
 )
@@ -50,6 +51,7 @@ class Handshake:
         told_key_number: The key of ours that the other node saw as the one that
             signs; it is told of a newer one afterwards.
         last_error: Why the request may not have arrived; None if it has.
+        problem_code: The same for pages in any language.
     """
 
     other: ActorDocument
@@ -58,6 +60,7 @@ class Handshake:
     check_number: str
     told_key_number: int
     last_error: str | None = None
+    problem_code: str | None = None
 
 
 async def pin(
@@ -92,6 +95,7 @@ async def pin(
         check_number=handshake.check_number,
         created_at=now if known is None else known.created_at,
         last_error=handshake.last_error,
+        problem_code=handshake.problem_code,
         acked_seq=0 if known is None else known.head_seq,
         told_key_number=handshake.told_key_number,
     )

@@ -9,6 +9,7 @@ from federation.keys import Signer
 from node.members.model import Person
 from node.partners.model import Partner
 from node.storage.database import Transaction
+from node.storage.ledger import Removals
 
 
 class PeerClient(Protocol):
@@ -34,6 +35,18 @@ class Disclosures(Protocol):
 
     async def withdraw_all(self, tx: Transaction, partner: Partner) -> int:
         """Take back everything that the partner was told."""
+        ...
+
+    async def removals(self, tx: Transaction, partner_id: str) -> Removals:
+        """Count what was taken back, and how much of it is confirmed."""
+        ...
+
+
+class OwnEntries(Protocol):
+    """Our own entries (node.catalogue)."""
+
+    async def renew_taken_back(self, partner_id: str) -> int:
+        """Make new versions of what was taken back and may be seen again."""
         ...
 
 

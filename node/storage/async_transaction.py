@@ -2,7 +2,7 @@
 
 import contextlib
 import sqlite3
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from typing_extensions import override
 
 from node.storage.failures import for_caller
+from node.storage.prepared import Parameters, Prepared, Record
 from node.storage.transaction import Transaction, to_the_end
 
 T = TypeVar("T")
@@ -32,6 +33,17 @@ class AsyncTransaction(Transaction):
     @override
     def dialect_name(self) -> str:
         return self._connection.dialect.name
+
+    @override
+    async def records(
+        self, statement: Prepared, parameters: Parameters
+    ) -> Sequence[Record]:
+        return await self.all(statement.statement, parameters)
+
+    @override
+    async def change(self, statement: Prepared, parameters: Parameters) -> int:
+        result = await self.execute(statement.statement, parameters)
+        return result.rowcount
 
     @override
     async def fetch(

@@ -7,7 +7,6 @@ from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
-    Row,
     Select,
     and_,
     bindparam,
@@ -24,6 +23,7 @@ from node.catalogue.model import EntryState, ReceivedState
 from node.conversations.model import Conversation, Message, UnansweredThread
 from node.members.model import Person
 from node.storage.database import Transaction
+from node.storage.prepared import Prepared, Record
 from node.storage.tables import (
     conversations,
     entries,
@@ -76,7 +76,7 @@ def _selection() -> Select[Any]:
     )
 
 
-def _conversation(row: Row[Any]) -> Conversation:
+def _conversation(row: Record) -> Conversation:
     return Conversation(
         id=row.id,
         thread_uri=row.thread_uri,
@@ -96,13 +96,17 @@ def _conversation(row: Row[Any]) -> Conversation:
     )
 
 
-_BY_ID = _selection().where(conversations.c.id == bindparam("conversation_id"))
-_BY_THREAD = _selection().where(conversations.c.thread_uri == bindparam("thread"))
-_CHANGE = update_rows(conversations).where(
-    conversations.c.id == bindparam("changed_id")
+_BY_ID = Prepared(
+    _selection().where(conversations.c.id == bindparam("conversation_id"))
 )
-_INSERT_MESSAGE = insert(messages)
-_LAST_ACTIVITY = (
+_BY_THREAD = Prepared(
+    _selection().where(conversations.c.thread_uri == bindparam("thread"))
+)
+_CHANGE = Prepared(
+    update_rows(conversations).where(conversations.c.id == bindparam("changed_id"))
+)
+_INSERT_MESSAGE = Prepared(insert(messages))
+_LAST_ACTIVITY = Prepared(
     select(messages.c.activity_id)
     .where(messages.c.conversation_id == bindparam("of_conversation"))
     .order_by(messages.c.sent_at.desc(), messages.c.id.desc())
@@ -122,13 +126,13 @@ async def load_conversation(
     tx: Transaction, conversation_id: str
 ) -> Conversation | None:
     """Load one conversation without its messages."""
-    row = await tx.one_or_none(_BY_ID, {"conversation_id": conversation_id})
+    row = await tx.record(_BY_ID, {"conversation_id": conversation_id})
     return None if row is None else _conversation(row)
 
 
 async def find_thread(tx: Transaction, thread_uri: str) -> Conversation | None:
     """Load the conversation that a thread on the wire belongs to."""
-    row = await tx.one_or_none(_BY_THREAD, {"thread": thread_uri})
+    row = await tx.record(_BY_THREAD, {"thread": thread_uri})
     return None if row is None else _conversation(row)
 
 
@@ -214,12 +218,12 @@ async def update_conversation(
     **values: Any,
 ) -> None:
     """Change columns of one conversation."""
-    await tx.execute(_CHANGE, {"changed_id": conversation_id, **values})
+    await tx.change(_CHANGE, {"changed_id": conversation_id, **values})
 
 
 async def insert_message(tx: Transaction, message: NewMessage) -> None:
     """Insert a new message."""
-    await tx.execute(
+    await tx.change(
         _INSERT_MESSAGE,
         {
             "id": message.id,
@@ -271,10 +275,8 @@ async def list_messages(
 
 async def last_activity_id(tx: Transaction, conversation_id: str) -> str | None:
     """Return the id of the latest message's activity."""
-    found: str | None = await tx.scalar(
-        _LAST_ACTIVITY, {"of_conversation": conversation_id}
-    )
-    return found
+    found = await tx.record(_LAST_ACTIVITY, {"of_conversation": conversation_id})
+    return None if found is None else str(found.activity_id)
 
 
 async def mark_read(
@@ -366,6 +368,19 @@ async def list_unanswered(tx: Transaction) -> list[UnansweredThread]:
         )
         for row in rows
     ]
+
+
+async def forget_titles(
+    tx: Transaction, entry_uris: Collection[str], *, instead: Mapping[str, str]
+) -> None:
+    """Erase the titles of deleted entries from the conversations about them."""
+    if not entry_uris:
+        return
+    await tx.execute(
+        update_rows(conversations)
+        .where(conversations.c.entry_uri.in_(sorted(entry_uris)))
+        .values(entry_title=dict(instead))
+    )
 
 
 async def list_deleted(

@@ -15,6 +15,7 @@ import asyncio
 import contextlib
 import contextvars
 import logging
+import math
 import sqlite3
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -25,17 +26,25 @@ from typing import Any, Protocol, TypeVar
 from sqlalchemy import URL
 from sqlalchemy.exc import DBAPIError
 
+from node.erasure.decisions import Decision
 from node.errors import UnavailableError
 from node.sentence import Sentence
 from node.storage.async_transaction import AsyncTransaction, connected
 from node.storage.failures import NESTED, for_caller, outage, stopping
 from node.storage.sqlite_connection import (
+    LOOP_SHARE_S,
     SqliteConnection,
     SqliteTransaction,
     sqlite_engine,
     sqlite_page_engine,
 )
-from node.storage.transaction import AfterCommit, Transaction, Work, run_hooks
+from node.storage.transaction import (
+    AfterCommit,
+    Recorder,
+    Transaction,
+    Work,
+    run_hooks,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -49,6 +58,9 @@ T = TypeVar("T")
 
 class Database(Protocol):
     """A node's database, whatever the engine."""
+
+    recorder: Recorder | None
+    """Where decisions of transactions go after the commit; None in tests."""
 
     @property
     def engine_name(self) -> str:
@@ -82,7 +94,7 @@ class Database(Protocol):
 class _Job:
     """A piece of work on its way, and afterwards what came of it."""
 
-    __slots__ = ("error", "future", "hooks", "result", "work")
+    __slots__ = ("decisions", "error", "future", "hooks", "result", "work")
 
     def __init__(self, work: Work[Any], future: asyncio.Future[Any]) -> None:
         self.work = work
@@ -90,6 +102,7 @@ class _Job:
         self.result: Any = None
         self.error: BaseException | None = None
         self.hooks: list[AfterCommit] = []
+        self.decisions: list[Decision] = []
 
     def settle(self) -> None:
         """Tell the caller, unless it has gone."""
@@ -121,7 +134,15 @@ class SqliteDatabase:
 
     engine_name = "sqlite"
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, on_loop: bool = False) -> None:
+        """Prepare; nothing is opened yet.
+
+        Args:
+            path: The file.
+            on_loop: Read on the event loop too, however long it takes, for a loop
+                that has no threads and must do the same again (simulator).
+        """
+        self.recorder: Recorder | None = None
         # Not a text to be parsed: a folder may be called "50%?".
         url = URL.create("sqlite", database=str(path))
         self._write_engine = sqlite_engine(url, writes=True)
@@ -132,7 +153,11 @@ class SqliteDatabase:
         # One for each connection: nobody waits for another's statement.
         self._threads = ThreadPoolExecutor(SQLITE_LOOK_UPS + 1, "sqlite")
         self._idle: list[SqliteConnection] = []  # for look-ups
-        self._seats = asyncio.Semaphore(SQLITE_LOOK_UPS)
+        self._on_loop = on_loop
+        self._share_s = math.inf if on_loop else LOOP_SHARE_S
+        self._seats = asyncio.Semaphore(
+            SQLITE_LOOK_UPS + SQLITE_READERS if on_loop else SQLITE_LOOK_UPS
+        )
         self._queue: asyncio.Queue[_Job | None] = asyncio.Queue()
         self._writer: asyncio.Task[None] | None = None
         # The writer and `run_sync` share the only write connection.
@@ -161,6 +186,10 @@ class SqliteDatabase:
     @asynccontextmanager
     async def read(self) -> AsyncIterator[Transaction]:
         """Open a read-only snapshot on a thread; it ends with the block."""
+        if self._on_loop:
+            async with self.look_up() as tx:
+                yield tx
+            return
         self._refuse_inside_work()
         async with connected(self._page_engine) as reader:
             try:
@@ -224,6 +253,9 @@ class SqliteDatabase:
         self._threads.shutdown(wait=False)
 
     async def _take_seat(self) -> None:
+        if not self._seats.locked():
+            await self._seats.acquire()  # at once: no clock has to run for it
+            return
         try:
             async with asyncio.timeout(READ_WAIT_S):
                 await self._seats.acquire()
@@ -235,7 +267,9 @@ class SqliteDatabase:
             reader = (
                 self._idle.pop()
                 if self._idle
-                else SqliteConnection(self._look_up_engine, self._threads)
+                else SqliteConnection(
+                    self._look_up_engine, self._threads, share_s=self._share_s
+                )
             )
             reader.begin_reading()
         except (DBAPIError, sqlite3.Error) as error:
@@ -245,7 +279,9 @@ class SqliteDatabase:
     def _open_writer(self) -> SqliteConnection:
         writer = self._write_connection
         if writer is None or not writer.is_usable:
-            writer = SqliteConnection(self._write_engine, self._threads)
+            writer = SqliteConnection(
+                self._write_engine, self._threads, share_s=self._share_s
+            )
             self._write_connection = writer
         return writer
 
@@ -299,10 +335,18 @@ class SqliteDatabase:
                 for job in remaining:
                     job.fail(for_caller(error))
                 return
+            await self._write_down(remaining)
             for job in remaining:
                 run_hooks(job.hooks)
                 job.settle()
             return
+
+    async def _write_down(self, group: list[_Job]) -> None:
+        """Put the decisions of a whole group into the journal, with one flush."""
+        recorder = self.recorder
+        decisions = [each for job in group for each in job.decisions]
+        if recorder is not None and decisions:
+            await self._open_writer().on_thread(lambda: recorder.append(decisions))
 
     async def _run_group(self, group: list[_Job]) -> None:
         writer = self._open_writer()
@@ -318,7 +362,7 @@ class SqliteDatabase:
 async def _run_job(connection: SqliteConnection, job: _Job) -> None:
     """Run one piece of work in a savepoint; keep what came of it in the job."""
     transaction = SqliteTransaction(connection)
-    job.result, job.error, job.hooks = None, None, []
+    job.result, job.error, job.hooks, job.decisions = None, None, [], []
     connection.set_savepoint()
     try:
         job.result = await job.work(transaction)
@@ -330,7 +374,7 @@ async def _run_job(connection: SqliteConnection, job: _Job) -> None:
     except Exception as error:  # noqa: BLE001 - handed to the caller
         job.error = for_caller(error)
     else:
-        job.hooks = transaction.hooks
+        job.hooks, job.decisions = transaction.hooks, transaction.decisions
     # On a full disk SQLite ends the whole transaction. The next savepoint would
     # silently open another one, and the earlier callers would be told that their
     # work is stored.
@@ -343,8 +387,13 @@ async def _run_job(connection: SqliteConnection, job: _Job) -> None:
         raise _TransactionLostError(job) from error
 
 
-def open_database(url: str, *, folder: Path) -> Database:
+def open_database(url: str, *, folder: Path, on_loop: bool = False) -> Database:
     """Open the engine that the settings name; empty means SQLite in the folder.
+
+    Args:
+        url: From the settings.
+        folder: The node's folder.
+        on_loop: Of SQLite; see `SqliteDatabase`.
 
     Raises:
         UnavailableError: The file is missing, or the driver for PostgreSQL.
@@ -359,7 +408,7 @@ def open_database(url: str, *, folder: Path) -> Database:
                 path=str(path),
                 hint="Put the file back from your backup.",
             )
-        return SqliteDatabase(path)
+        return SqliteDatabase(path, on_loop=on_loop)
     try:
         # Its driver is an extra, and takes memory that SQLite does without.
         from node.storage.postgres_database import (  # noqa: PLC0415

@@ -6,10 +6,10 @@ from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
-    Row,
     Select,
     bindparam,
     delete,
+    exists,
     func,
     insert,
     select,
@@ -21,7 +21,10 @@ from federation.version import Version
 from node.catalogue.model import Audience, AudienceLevel, Entry, EntryState
 from node.feed.folding import searchable_text
 from node.storage.database import Transaction
+from node.storage.ledger import WITHDRAW
+from node.storage.prepared import Prepared, Record
 from node.storage.tables import (
+    disclosures,
     entries,
     entry_audience_partners,
     organisations,
@@ -45,7 +48,7 @@ def _selection() -> Select[Any]:
 
 
 async def _named_partners(
-    tx: Transaction, rows: Sequence[Row[Any]]
+    tx: Transaction, rows: Sequence[Record]
 ) -> dict[str, frozenset[str]]:
     ids = [row.id for row in rows if row.audience_level == AudienceLevel.PARTNERS.value]
     found: dict[str, set[str]] = {}
@@ -58,7 +61,7 @@ async def _named_partners(
     return {entry_id: frozenset(ids) for entry_id, ids in found.items()}
 
 
-def _entry(row: Row[Any], named: frozenset[str], address: NodeAddress) -> Entry:
+def _entry(row: Record, named: frozenset[str], address: NodeAddress) -> Entry:
     return Entry(
         id=row.id,
         uri=address.entry(row.id),
@@ -106,13 +109,13 @@ async def list_entries(
 
 
 async def _read(
-    tx: Transaction, address: NodeAddress, rows: Sequence[Row[Any]]
+    tx: Transaction, address: NodeAddress, rows: Sequence[Record]
 ) -> list[Entry]:
     named = await _named_partners(tx, rows)
     return [_entry(row, named.get(row.id, frozenset()), address) for row in rows]
 
 
-_BY_ID = _selection().where(entries.c.id == bindparam("entry_id"))
+_BY_ID = Prepared(_selection().where(entries.c.id == bindparam("entry_id")))
 
 
 async def load_entry(
@@ -129,7 +132,7 @@ async def load_entry(
         await tx.execute(
             select(entries.c.id).where(entries.c.id == entry_id).with_for_update()
         )
-    found = await _read(tx, address, await tx.all(_BY_ID, {"entry_id": entry_id}))
+    found = await _read(tx, address, await tx.records(_BY_ID, {"entry_id": entry_id}))
     return found[0] if found else None
 
 
@@ -202,6 +205,21 @@ def ends_by(day: date) -> ColumnElement[bool]:
         (entries.c.state == EntryState.PUBLISHED)
         & (entries.c.valid_until <= day)
         & entries.c.reminded_at.is_(None)
+    )
+
+
+def taken_back_from(partner_id: str) -> ColumnElement[bool]:
+    """Entries whose present version a partner was asked to remove."""
+    return exists(
+        select(disclosures.c.entry_id)
+        .where(
+            disclosures.c.entry_id == entries.c.id,
+            disclosures.c.partner_id == partner_id,
+            disclosures.c.op == WITHDRAW,
+            disclosures.c.incarnation == entries.c.incarnation,
+            disclosures.c.counter == entries.c.counter,
+        )
+        .correlate(entries)
     )
 
 

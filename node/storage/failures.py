@@ -9,6 +9,9 @@ from node.errors import UnavailableError
 
 # Connection lost, out of resources, shut down, system error (PostgreSQL app. A).
 _POSTGRES_OUTAGE_CLASSES = frozenset({"08", "53", "57", "58"})
+# The server has become a standby (failover), has ended a transaction that stood
+# still, or a lock was not to be had in time.
+_POSTGRES_OUTAGE_STATES = frozenset({"25006", "25P03", "55P03"})
 _SQLITE_PRIMARY_CODE = 0xFF
 _SQLITE_OUTAGES = frozenset(
     {
@@ -64,7 +67,9 @@ def _is_outage(error: BaseException) -> bool:
         return (code & _SQLITE_PRIMARY_CODE) in _SQLITE_OUTAGES
     if not isinstance(error, DBAPIError):
         return False
+    state = getattr(error.orig, "sqlstate", None)
+    if state in _POSTGRES_OUTAGE_STATES:
+        return True
     if isinstance(error, OperationalError):
-        state = getattr(error.orig, "sqlstate", None)
         return state is None or state[:2] in _POSTGRES_OUTAGE_CLASSES
     return error.connection_invalidated

@@ -5,19 +5,34 @@ raised by an UPDATE … RETURNING on the partner's own row, which PostgreSQL loc
 until the commit (a global sequence would let a reader skip rows).
 """
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, delete, func, insert, select, update
+from sqlalchemy import Row, bindparam, delete, func, insert, select, update
+from sqlalchemy.dialects.postgresql import insert as postgres_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from federation.version import Version
 from node.storage.database import Transaction
-from node.storage.tables import disclosures, partners, receipts
+from node.storage.tables import disclosure_history, disclosures, partners, receipts
 
 UPSERT = "upsert"
 WITHDRAW = "withdraw"
 DELETE = "delete"
+
+
+_OF_ROW = (disclosures.c.partner_id == bindparam("of_partner")) & (
+    disclosures.c.entry_id == bindparam("of_entry")
+)
+_QUEUE_AGAIN = update(disclosures).where(_OF_ROW)
+_NOTE_FOUND = update(disclosures).where(_OF_ROW)
+_CONFIRM = update(disclosures).where(_OF_ROW, disclosures.c.seq == bindparam("at_seq"))
+_ADD_TO_HISTORY = {
+    "postgresql": postgres_insert(disclosure_history).on_conflict_do_nothing(),
+    "sqlite": sqlite_insert(disclosure_history).on_conflict_do_nothing(),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +45,8 @@ class Disclosure:
             partner has never heard of the entry.
         acknowledged_at: When the partner's receipt covered this row's position.
         refused_reason: Why the partner holds no copy, in its own words.
+        told_public: Whether the partner may hold a public version, whose copy never
+            lapses by itself (SPEC FED-153).
         held: The version that the partner's receipts prove it to hold.
         held_hash: Content hash of that version.
     """
@@ -45,6 +62,7 @@ class Disclosure:
     told_at: datetime | None
     acknowledged_at: datetime | None
     refused_reason: str | None
+    told_public: bool
     held: Version | None
     held_hash: str | None
     receipt_id: str | None
@@ -63,6 +81,7 @@ def _disclosure(row: Row[Any]) -> Disclosure:
         told_at=row.told_at,
         acknowledged_at=row.acknowledged_at,
         refused_reason=row.refused_reason,
+        told_public=row.told_public,
         held=None
         if row.held_counter is None
         else Version(row.held_incarnation, row.held_counter),
@@ -82,6 +101,17 @@ async def next_seq(tx: Transaction, partner_id: str) -> int:
     return seq
 
 
+async def row_of(tx: Transaction, partner_id: str, entry_id: str) -> Disclosure | None:
+    """Load what one partner was told of an entry; whoever else was costs nothing."""
+    row = await tx.one_or_none(
+        select(disclosures).where(
+            disclosures.c.partner_id == partner_id,
+            disclosures.c.entry_id == entry_id,
+        )
+    )
+    return None if row is None else _disclosure(row)
+
+
 async def rows_of_entry(tx: Transaction, entry_id: str) -> dict[str, Disclosure]:
     """Current rows of one entry, by partner."""
     rows = await tx.all(select(disclosures).where(disclosures.c.entry_id == entry_id))
@@ -99,16 +129,142 @@ async def rows_of_partner(tx: Transaction, partner_id: str) -> list[Disclosure]:
 
 
 async def rows_after(
-    tx: Transaction, partner_id: str, *, after: int, limit: int
+    tx: Transaction,
+    partner_id: str,
+    *,
+    after: int,
+    limit: int,
+    unconfirmed: bool = False,
 ) -> list[Disclosure]:
-    """The next rows of one partner beyond a position, in order."""
-    rows = await tx.all(
+    """The next rows of one partner beyond a position, in order.
+
+    With `unconfirmed`, without those that it has confirmed: after a comparison in a
+    new epoch they need not be told again, though their positions begin anew.
+    """
+    statement = (
         select(disclosures)
         .where(disclosures.c.partner_id == partner_id, disclosures.c.seq > after)
         .order_by(disclosures.c.seq)
         .limit(limit)
     )
-    return [_disclosure(row) for row in rows]
+    if unconfirmed:
+        statement = statement.where(disclosures.c.acknowledged_at.is_(None))
+    return [_disclosure(row) for row in await tx.all(statement)]
+
+
+async def rows_named(
+    tx: Transaction, partner_id: str, entry_ids: Collection[str]
+) -> dict[str, Disclosure]:
+    """Current rows of one partner, of some entries, by entry."""
+    rows = await tx.all(
+        select(disclosures).where(
+            disclosures.c.partner_id == partner_id,
+            disclosures.c.entry_id.in_(entry_ids),
+        )
+    )
+    return {row.entry_id: _disclosure(row) for row in rows}
+
+
+async def entries_of_partner(tx: Transaction, partner_id: str) -> list[str]:
+    """Ids of all entries in one partner's ledger."""
+    rows = await tx.all(
+        select(disclosures.c.entry_id).where(disclosures.c.partner_id == partner_id)
+    )
+    return [row.entry_id for row in rows]
+
+
+async def unconfirm(tx: Transaction, partner_id: str, *, after: int) -> None:
+    """Count what lies behind a position as not confirmed: the partner lost it."""
+    await tx.execute(
+        update(disclosures)
+        .where(
+            disclosures.c.partner_id == partner_id,
+            disclosures.c.seq > after,
+            disclosures.c.acknowledged_at.is_not(None),
+        )
+        .values(acknowledged_at=None)
+    )
+
+
+async def next_seqs(tx: Transaction, partner_id: str, count: int) -> range:
+    """Raise the partner's head by some positions and return them."""
+    head: int = await tx.scalar(
+        update(partners)
+        .where(partners.c.id == partner_id)
+        .values(head_seq=partners.c.head_seq + count)
+        .returning(partners.c.head_seq)
+    )
+    return range(head - count + 1, head + 1)
+
+
+async def queue_again(
+    tx: Transaction,
+    partner_id: str,
+    named: Sequence[tuple[str, Version]],
+    *,
+    at: datetime,
+) -> None:
+    """Move rows to the head, to be told once more; the partner holds none of them.
+
+    Args:
+        tx: The caller's transaction, with the partner's row locked.
+        partner_id: The partner.
+        named: Entry, and the version that its row names from now on.
+        at: The time.
+    """
+    if not named:
+        return
+    seqs = await next_seqs(tx, partner_id, len(named))
+    await tx.execute(
+        _QUEUE_AGAIN,
+        [
+            {
+                "of_partner": partner_id,
+                "of_entry": entry_id,
+                "seq": seq,
+                "incarnation": version.incarnation,
+                "counter": version.counter,
+                "recorded_at": at,
+                "acknowledged_at": None,
+                "refused_reason": None,
+                "receipt_id": None,
+                "held_incarnation": None,
+                "held_counter": None,
+                "held_hash": None,
+            }
+            for (entry_id, version), seq in zip(named, seqs, strict=True)
+        ],
+    )
+
+
+async def note_found(
+    tx: Transaction,
+    partner_id: str,
+    found: Sequence[tuple[str, Version | None, str | None, str | None]],
+) -> None:
+    """Note what a comparison found the partner to hold of some entries.
+
+    Args:
+        tx: The caller's transaction.
+        partner_id: The partner.
+        found: Entry, version and hash that are held, or None twice and the reason
+            why it is kept out.
+    """
+    if found:
+        await tx.execute(
+            _NOTE_FOUND,
+            [
+                {
+                    "of_partner": partner_id,
+                    "of_entry": entry_id,
+                    "held_incarnation": version.incarnation if version else None,
+                    "held_counter": version.counter if version else None,
+                    "held_hash": content_hash,
+                    "refused_reason": reason,
+                }
+                for entry_id, version, content_hash, reason in found
+            ],
+        )
 
 
 async def rows_between(
@@ -139,6 +295,20 @@ async def move_to_head(tx: Transaction, row: Disclosure) -> int:
         .values(seq=seq)
     )
     return seq
+
+
+async def move_unconfirmed(tx: Transaction, row: Disclosure) -> None:
+    """Tell an unconfirmed withdrawal once more, if it still is one."""
+    still = await tx.scalar(
+        select(disclosures.c.seq).where(
+            disclosures.c.partner_id == row.partner_id,
+            disclosures.c.entry_id == row.entry_id,
+            disclosures.c.op != UPSERT,
+            disclosures.c.acknowledged_at.is_(None),
+        )
+    )
+    if still is not None:
+        await move_to_head(tx, row)
 
 
 async def upserts_before_withdrawals(
@@ -189,7 +359,10 @@ async def write_row(  # noqa: PLR0913 - the row
     if known is None:
         await tx.execute(
             insert(disclosures).values(
-                partner_id=partner_id, entry_id=entry_id, **values
+                partner_id=partner_id,
+                entry_id=entry_id,
+                told_public=False,
+                **values,
             )
         )
     else:
@@ -233,18 +406,88 @@ async def mark_told(
     )
 
 
-async def acknowledge(
-    tx: Transaction, row: Disclosure, *, values: dict[str, Any]
+async def mark_told_publicly(
+    tx: Transaction, partner_id: str, entry_ids: list[str]
 ) -> None:
-    """Record what the partner answered for one position, if it still stands."""
-    await tx.execute(
-        update(disclosures)
-        .where(
-            disclosures.c.partner_id == row.partner_id,
-            disclosures.c.entry_id == row.entry_id,
-            disclosures.c.seq == row.seq,
+    """Note that the partner may hold public versions of these entries from now on."""
+    if entry_ids:
+        await tx.execute(
+            update(disclosures)
+            .where(
+                disclosures.c.partner_id == partner_id,
+                disclosures.c.entry_id.in_(entry_ids),
+                disclosures.c.told_public.is_(False),
+            )
+            .values(told_public=True)
         )
-        .values(**values)
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmed:
+    """What a partner answered for one row.
+
+    Attributes:
+        row: The row as it was told.
+        held: The version that the partner holds now, with its hash; None for none.
+        refused_reason: Why it holds none, in its own words.
+        told_public: Whether it may still hold a public version.
+    """
+
+    row: Disclosure
+    held: Version | None
+    held_hash: str | None
+    refused_reason: str | None
+    told_public: bool
+
+
+async def confirm(
+    tx: Transaction, confirmed: Sequence[Confirmed], *, receipt_id: str, at: datetime
+) -> None:
+    """Record what a receipt says, row by row, and add it to the history.
+
+    A row that has moved on meanwhile is left alone; a position that the history
+    knows already stays as it is there (SPEC EXC-015).
+    """
+    if not confirmed:
+        return
+    await tx.execute(
+        _CONFIRM,
+        [
+            {
+                "of_partner": each.row.partner_id,
+                "of_entry": each.row.entry_id,
+                "at_seq": each.row.seq,
+                "acknowledged_at": at,
+                "refused_reason": each.refused_reason,
+                "told_public": each.told_public,
+                "held_incarnation": each.held.incarnation if each.held else None,
+                "held_counter": each.held.counter if each.held else None,
+                "held_hash": each.held_hash,
+                "receipt_id": receipt_id,
+            }
+            for each in confirmed
+        ],
+    )
+    await tx.execute(
+        _ADD_TO_HISTORY[tx.dialect_name],
+        [
+            {
+                "partner_id": each.row.partner_id,
+                "seq": each.row.seq,
+                "entry_id": each.row.entry_id,
+                "op": each.row.op,
+                "incarnation": each.row.version.incarnation,
+                "counter": each.row.version.counter,
+                "form": each.row.form,
+                "reason": each.row.reason,
+                "recorded_at": each.row.recorded_at,
+                "told_at": each.row.told_at,
+                "acknowledged_at": at,
+                "refused_reason": each.refused_reason,
+                "receipt_id": receipt_id,
+            }
+            for each in confirmed
+        ],
     )
 
 
@@ -282,6 +525,39 @@ async def counts(tx: Transaction, partner_id: str) -> LedgerCounts:
     refused = await number(upserts, disclosures.c.refused_reason.is_not(None))
     waiting = await number(disclosures.c.acknowledged_at.is_(None))
     return LedgerCounts(sent, sent - refused, refused, waiting)
+
+
+@dataclass(frozen=True, slots=True)
+class Removals:
+    """What a partner was asked to remove; as text `confirmed/asked`."""
+
+    asked: int
+    confirmed: int
+
+    def __str__(self) -> str:
+        """Write it for a step of the history."""
+        return f"{self.confirmed}/{self.asked}"
+
+    @classmethod
+    def read(cls, text: str) -> "Removals | None":
+        """Read what a step of the history says; None if it says nothing."""
+        confirmed, slash, asked = text.partition("/")
+        if not (slash and confirmed.isdecimal() and asked.isdecimal()):
+            return None
+        return cls(int(asked), int(confirmed))
+
+
+async def removals(tx: Transaction, partner_id: str) -> Removals:
+    """Count the withdrawals and deletions of a partner's ledger."""
+    row = await tx.one_or_none(
+        select(
+            func.count().label("asked"),
+            func.count(disclosures.c.acknowledged_at).label("confirmed"),
+        )
+        .select_from(disclosures)
+        .where(disclosures.c.partner_id == partner_id, disclosures.c.op != UPSERT)
+    )
+    return Removals(0, 0) if row is None else Removals(row.asked, row.confirmed)
 
 
 async def store_receipt(

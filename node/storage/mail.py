@@ -9,7 +9,8 @@ from sqlalchemy import ColumnElement, Row, func, insert, select, update
 
 from node.mail.model import Mail
 from node.storage.database import Transaction
-from node.storage.tables import mail_outbox
+from node.storage.prepared import Prepared
+from node.storage.tables import mail_outbox, received_entries
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +38,12 @@ def _mail(row: Row[Any]) -> Mail:
         attempts=row.attempts,
         next_attempt_at=row.next_attempt_at,
         last_error=row.last_error,
+        entry_uri=row.entry_uri,
+        entry_title=row.entry_title,
     )
 
 
-_INSERT = insert(mail_outbox)
+_INSERT = Prepared(insert(mail_outbox))
 
 
 def _open() -> ColumnElement[bool]:
@@ -50,7 +53,7 @@ def _open() -> ColumnElement[bool]:
 async def insert_mail(tx: Transaction, mail: Mail) -> None:
     """Insert a new mail."""
     values = {column.name: getattr(mail, column.name) for column in mail_outbox.c}
-    await tx.execute(_INSERT, values)
+    await tx.change(_INSERT, values)
 
 
 async def load_mail(tx: Transaction, mail_id: str) -> Mail | None:
@@ -99,6 +102,43 @@ async def due_mails(tx: Transaction, *, now: datetime, limit: int) -> list[Mail]
         .limit(limit)
     )
     return [_mail(row) for row in rows]
+
+
+async def mails_that_name(tx: Transaction, entry_uris: Sequence[str]) -> list[Mail]:
+    """Load the mails, sent ones too, whose text holds the title of these entries."""
+    named = mail_outbox.c
+    rows = await tx.all(
+        select(mail_outbox).where(
+            named.entry_uri.in_(entry_uris), named.entry_title.is_not(None)
+        )
+    )
+    return [_mail(row) for row in rows]
+
+
+async def named_entries_of(tx: Transaction, partner_id: str) -> list[str]:
+    """List the received entries of a partner whose titles stand in mails."""
+    rows = await tx.all(
+        select(mail_outbox.c.entry_uri)
+        .join(
+            received_entries,
+            received_entries.c.entry_uri == mail_outbox.c.entry_uri,
+        )
+        .where(
+            received_entries.c.partner_id == partner_id,
+            mail_outbox.c.entry_title.is_not(None),
+        )
+        .distinct()
+    )
+    return [row.entry_uri for row in rows]
+
+
+async def put_text(tx: Transaction, mail_id: str, *, subject: str, body: str) -> None:
+    """Replace the text of a mail by one that names no entry any more."""
+    await tx.execute(
+        update(mail_outbox)
+        .where(mail_outbox.c.id == mail_id)
+        .values(subject=subject, body=body, entry_title=None)
+    )
 
 
 async def mark_sent(tx: Transaction, mail_id: str, *, body: str, now: datetime) -> None:

@@ -16,8 +16,10 @@ from sqlalchemy import (
     update,
 )
 
+from node.erasure.decisions import of_person
 from node.members.model import OFFICE_ROLES, Organisation, Person, Role
 from node.storage.database import Transaction
+from node.storage.prepared import Prepared, Record
 from node.storage.tables import organisations, persons
 
 _OFFICE = [role.value for role in OFFICE_ROLES]
@@ -45,7 +47,7 @@ def _selection() -> Select[Any]:
     )
 
 
-def _person(row: Row[Any]) -> Person:
+def _person(row: Record) -> Person:
     return Person(
         id=row.id,
         organisation_id=row.organisation_id,
@@ -181,14 +183,15 @@ async def update_person(
         .where(persons.c.id == person_id)
         .values(**values, updated_at=now)
     )
+    tx.decide(of_person(person_id, values, at=now))
 
 
-_BY_ID = _selection().where(persons.c.id == bindparam("person_id"))
+_BY_ID = Prepared(_selection().where(persons.c.id == bindparam("person_id")))
 
 
 async def load_person(tx: Transaction, person_id: str) -> Person | None:
     """Load a person by id, also one who has left."""
-    row = await tx.one_or_none(_BY_ID, {"person_id": person_id})
+    row = await tx.record(_BY_ID, {"person_id": person_id})
     return None if row is None else _person(row)
 
 

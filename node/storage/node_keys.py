@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import Row, insert, select, update
 
+from node.erasure.decisions import of_key, of_stage
 from node.keys.model import KeyState, NodeKey
 from node.storage.database import Transaction
 from node.storage.tables import node_keys, partners, persons
@@ -60,6 +61,7 @@ async def insert_key(
     await tx.execute(
         insert(node_keys).values(state=key.state.value, created_by=created_by, **values)
     )
+    tx.decide(of_key(key))
 
 
 async def change_key(
@@ -90,7 +92,10 @@ async def change_key(
         )
         .values(state=state.value, **values)
     )
-    return int(result.rowcount) == 1
+    changed = int(result.rowcount) == 1
+    if changed:
+        tx.decide(of_stage(number, state, values))
+    return changed
 
 
 async def note_backup(

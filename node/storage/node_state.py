@@ -97,6 +97,15 @@ async def hold_partnerships(tx: Transaction, *, alone: bool) -> None:
         await tx.execute(select(node_state.c.id).with_for_update(read=not alone))
 
 
+async def raise_incarnation(tx: Transaction, incarnation: int) -> None:
+    """Raise the first part of every version made from now on; it never falls."""
+    await tx.execute(
+        update(node_state)
+        .where(node_state.c.incarnation < incarnation)
+        .values(incarnation=incarnation)
+    )
+
+
 async def note_actor(tx: Transaction, *, digest: str, updated: datetime | None) -> None:
     """Note what partners are told that our actor says, and since when."""
     await tx.execute(

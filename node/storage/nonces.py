@@ -12,27 +12,32 @@ from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from federation.trust import TrustAction
 from node.storage.database import Transaction
+from node.storage.prepared import Prepared
 from node.storage.tables import messages, processed_activities, seen_nonces
 
-_NONCE = select(seen_nonces.c.nonce).where(
-    seen_nonces.c.key_id == bindparam("by_key"),
-    seen_nonces.c.nonce == bindparam("this_nonce"),
-)
-_PROCESSED = select(
-    or_(
-        exists().where(
-            processed_activities.c.activity_id == bindparam("this_activity")
-        ),
-        exists().where(messages.c.activity_id == bindparam("this_activity")),
-    ).label("before"),
-    select(func.count())
-    .select_from(processed_activities)
-    .where(
-        processed_activities.c.partner_id == bindparam("of_partner"),
-        processed_activities.c.at > bindparam("since"),
+_NONCE = Prepared(
+    select(seen_nonces.c.nonce).where(
+        seen_nonces.c.key_id == bindparam("by_key"),
+        seen_nonces.c.nonce == bindparam("this_nonce"),
     )
-    .scalar_subquery()
-    .label("recent"),
+)
+_PROCESSED = Prepared(
+    select(
+        or_(
+            exists().where(
+                processed_activities.c.activity_id == bindparam("this_activity")
+            ),
+            exists().where(messages.c.activity_id == bindparam("this_activity")),
+        ).label("before"),
+        select(func.count())
+        .select_from(processed_activities)
+        .where(
+            processed_activities.c.partner_id == bindparam("of_partner"),
+            processed_activities.c.at > bindparam("since"),
+        )
+        .scalar_subquery()
+        .label("recent"),
+    )
 )
 # What could change nothing if it came again; see `forget_processed`.
 _FORGETTABLE = sorted(
@@ -44,18 +49,20 @@ _FORGETTABLE = sorted(
     )
 )
 _ADD_NONCE = {
-    "postgresql": postgres_insert(seen_nonces).on_conflict_do_nothing(),
-    "sqlite": sqlite_insert(seen_nonces).on_conflict_do_nothing(),
+    "postgresql": Prepared(postgres_insert(seen_nonces).on_conflict_do_nothing()),
+    "sqlite": Prepared(sqlite_insert(seen_nonces).on_conflict_do_nothing()),
 }
 _ADD_PROCESSED = {
-    "postgresql": postgres_insert(processed_activities).on_conflict_do_nothing(),
-    "sqlite": sqlite_insert(processed_activities).on_conflict_do_nothing(),
+    "postgresql": Prepared(
+        postgres_insert(processed_activities).on_conflict_do_nothing()
+    ),
+    "sqlite": Prepared(sqlite_insert(processed_activities).on_conflict_do_nothing()),
 }
 
 
 async def has_nonce(tx: Transaction, key_id: str, nonce: str) -> bool:
     """Tell whether a pair was seen within its window."""
-    found = await tx.scalar(_NONCE, {"by_key": key_id, "this_nonce": nonce})
+    found = await tx.record(_NONCE, {"by_key": key_id, "this_nonce": nonce})
     return found is not None
 
 
@@ -67,11 +74,11 @@ async def add_nonce(
     Returns:
         False if it was there already; then nothing was written.
     """
-    result = await tx.execute(
+    written = await tx.change(
         _ADD_NONCE[tx.dialect_name],
         {"key_id": key_id, "nonce": nonce, "expires_at": expires_at},
     )
-    return int(result.rowcount) == 1
+    return written == 1
 
 
 async def forget_expired(tx: Transaction, *, now: datetime) -> int:
@@ -93,7 +100,7 @@ async def processed_before(
         partner_id: Whose it is.
         since: Whose single activities are counted from then on.
     """
-    row = await tx.one_or_none(
+    row = await tx.record(
         _PROCESSED,
         {"this_activity": activity_id, "of_partner": partner_id, "since": since},
     )
@@ -115,7 +122,7 @@ async def add_processed(
     Returns:
         False if it did so before: the caller answers as then, without effect.
     """
-    result = await tx.execute(
+    written = await tx.change(
         _ADD_PROCESSED[tx.dialect_name],
         {
             "activity_id": activity_id,
@@ -124,7 +131,7 @@ async def add_processed(
             "kind": kind,
         },
     )
-    return int(result.rowcount) == 1
+    return written == 1
 
 
 async def forget_processed(tx: Transaction, *, before: datetime) -> int:

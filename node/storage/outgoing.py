@@ -24,8 +24,13 @@ class ActivityKind(StrEnum):
     REJECT = "reject"
     LEAVE = "leave"
     ACTOR = "actor"
-    """What has changed about ourselves; its subject is our actor, or the key that
-    signs its own revocation."""
+    """What has changed about ourselves; its subject is our actor."""
+    REVOCATION = "revocation"
+    """The same, signed by a key that says of itself that it is revoked; its subject
+    is the key."""
+
+
+_FIRST = {ActivityKind.REVOCATION.value: 0, ActivityKind.ACTOR.value: 1}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +40,7 @@ class OutgoingActivity:
     Attributes:
         activity_id: Its id on the wire; the same at every attempt.
         seq: Position among the partner's single activities.
-        subject: Id of the message, or what the notice is about.
+        subject: Id of the message, or what it is about.
         refused_reason: Why the partner will never take it, in its own words.
     """
 
@@ -105,9 +110,11 @@ async def queue_activity(
 async def next_undelivered(tx: Transaction, partner_id: str) -> OutgoingActivity | None:
     """Load the activity that has to be sent now, None if there is none.
 
-    What has changed about ourselves comes first: a partner may need a new key to
-    believe the rest. A `leave` waits until the partner has confirmed every
-    withdrawal: afterwards it takes nothing from us any more.
+    A revocation comes first: whatever else is said about ourselves may have waited
+    longer, and may need a key that the partner does not know. Then comes what has
+    changed about ourselves: a partner may need a new key to believe the rest. A
+    `leave` waits until the partner has confirmed every withdrawal: afterwards it
+    takes nothing from us any more.
     """
     queued = outgoing_activities.c
     everything_confirmed = select(partners.c.id).where(
@@ -121,7 +128,7 @@ async def next_undelivered(tx: Transaction, partner_id: str) -> OutgoingActivity
             queued.refused_reason.is_(None),
             or_(queued.kind != ActivityKind.LEAVE.value, everything_confirmed.exists()),
         )
-        .order_by(case((queued.kind == ActivityKind.ACTOR.value, 0), else_=1))
+        .order_by(case(_FIRST, value=queued.kind, else_=len(_FIRST)))
         .order_by(queued.seq)
         .limit(1)
     )

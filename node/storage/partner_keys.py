@@ -8,15 +8,16 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, bindparam, insert, select, update
+from sqlalchemy import bindparam, insert, select, update
 
 from node.partners.model import KeyOrigin, PartnerKey
 from node.storage.database import Transaction
+from node.storage.prepared import Prepared, Record
 from node.storage.tables import partner_keys, persons
 
 _ROWS_OF_PARTNERS_MAX = 500  # bound variables of one statement
 
-_OF_ONE = (
+_OF_ONE = Prepared(
     select(partner_keys)
     .where(
         partner_keys.c.partner_id == bindparam("of_partner"),
@@ -26,7 +27,7 @@ _OF_ONE = (
 )
 
 
-def _key(row: Row[Any], *, person_name: str | None = None) -> PartnerKey:
+def _key(row: Record, *, person_name: str | None = None) -> PartnerKey:
     return PartnerKey(
         id=row.id,
         key_id=row.key_id,
@@ -47,8 +48,8 @@ async def keys_in_force(
     """Load the keys that count for some partners, the one that signs now first."""
     if len(partner_ids) == 1:
         (only,) = partner_ids
-        rows = await tx.all(_OF_ONE, {"of_partner": only})
-        return {only: tuple(_key(row) for row in rows)}
+        rows = await tx.records(_OF_ONE, {"of_partner": only})
+        return {only: tuple([_key(row) for row in rows])}
     found: dict[str, list[PartnerKey]] = {each: [] for each in partner_ids}
     for start in range(0, len(partner_ids), _ROWS_OF_PARTNERS_MAX):
         some = partner_ids[start : start + _ROWS_OF_PARTNERS_MAX]

@@ -5,12 +5,13 @@ from datetime import datetime, timedelta
 from enum import Enum
 from typing import Any
 
-from sqlalchemy import Row, Select, bindparam, insert, select, update
+from sqlalchemy import Row, bindparam, insert, select, update
 
 from federation.ids import BaseUrl
 from federation.key_changes import SuspensionReason
 from federation.peers import KnownPeer, PinnedKey
 from federation.trust import TrustState
+from node.erasure.decisions import of_partner
 from node.partners.model import (
     HandshakeRole,
     Invitation,
@@ -21,10 +22,13 @@ from node.partners.model import (
 )
 from node.storage.database import Transaction
 from node.storage.partner_keys import keys_in_force, store_keys
+from node.storage.prepared import Prepared, Record
 from node.storage.tables import (
+    disclosures,
     invitations,
     partner_events,
     partner_keys,
+    partner_leases,
     partners,
     persons,
 )
@@ -40,10 +44,14 @@ _PLAIN = tuple(
     if column.name not in {*_CONVERTED, "activity_seq"}
 )
 _COLUMNS = tuple(column.name for column in partners.c)
-_BY_ID = select(partners).where(partners.c.id == bindparam("partner_id"))
-_BY_ID_LOCKED = _BY_ID.with_for_update()
+_ONE = select(partners).where(partners.c.id == bindparam("partner_id"))
+_BY_ID = Prepared(_ONE)
+_BY_ID_LOCKED = Prepared(_ONE.with_for_update())
+_BY_BASE_URL = Prepared(
+    select(partners).where(partners.c.base_url == bindparam("base_url"))
+)
 _ALL_KEYS = partner_keys.alias()
-_PEER_BY_KEY_ID = (
+_PEER_BY_KEY_ID = Prepared(
     select(
         partners.c.id,
         partners.c.base_url,
@@ -63,23 +71,23 @@ _PEER_BY_KEY_ID = (
     )
     .order_by(_ALL_KEYS.c.position)
 )
-_CHANGE = update(partners).where(partners.c.id == bindparam("changed_id"))
+_CHANGE = Prepared(update(partners).where(partners.c.id == bindparam("changed_id")))
 
 
-async def _partners(tx: Transaction, found: Sequence[Row[Any]]) -> list[Partner]:
+async def _partners(tx: Transaction, found: Sequence[Record]) -> list[Partner]:
     """Read rows, each with the keys that count for it."""
     keys = await keys_in_force(tx, [row.id for row in found])
     return [_partner(row, keys[row.id]) for row in found]
 
 
 async def _one(
-    tx: Transaction, statement: Select[Any], **parameters: str
+    tx: Transaction, statement: Prepared, **parameters: str
 ) -> Partner | None:
-    row = await tx.one_or_none(statement, parameters)
+    row = await tx.record(statement, parameters)
     return None if row is None else (await _partners(tx, [row]))[0]
 
 
-def _partner(row: Row[Any], keys: tuple[PartnerKey, ...]) -> Partner:
+def _partner(row: Record, keys: tuple[PartnerKey, ...]) -> Partner:
     # By position: reading forty attributes takes longer than the query.
     columns = dict(zip(_COLUMNS, row, strict=True))
     values = {name: columns[name] for name in _PLAIN}
@@ -121,18 +129,28 @@ async def lock_partner(tx: Transaction, partner_id: str) -> Partner | None:
 
 
 async def lock_partners(
-    tx: Transaction, states: Collection[TrustState]
+    tx: Transaction,
+    states: Collection[TrustState],
+    *,
+    or_told: str | None = None,
 ) -> list[Partner]:
     """Load the partners in some states, each locked, in the order of their ids.
 
     The order is the same for everybody, so that no two transactions wait for each
     other's rows.
+
+    Args:
+        tx: The caller's transaction.
+        states: Where a partnership stands.
+        or_told: Id of an entry: also whoever is in its ledger, in whatever state.
     """
-    statement = (
-        select(partners)
-        .where(partners.c.state.in_(sorted(state.value for state in states)))
-        .order_by(partners.c.id)
-    )
+    where = partners.c.state.in_(sorted(state.value for state in states))
+    if or_told is not None:
+        in_ledger = select(disclosures.c.partner_id).where(
+            disclosures.c.entry_id == or_told
+        )
+        where |= partners.c.id.in_(in_ledger)
+    statement = select(partners).where(where).order_by(partners.c.id)
     if tx.dialect_name == "postgresql":
         statement = statement.with_for_update()
     return await _partners(tx, await tx.all(statement))
@@ -140,12 +158,12 @@ async def lock_partners(
 
 async def find_by_base_url(tx: Transaction, base_url: str) -> Partner | None:
     """Load the partner with this address, whatever its state."""
-    return await _one(tx, select(partners).where(partners.c.base_url == base_url))
+    return await _one(tx, _BY_BASE_URL, base_url=base_url)
 
 
 async def find_peer(tx: Transaction, key_id: str) -> KnownPeer | None:
     """Load what the protocol has to know of the partner that has a key."""
-    rows = await tx.all(_PEER_BY_KEY_ID, {"key_id": key_id})
+    rows = await tx.records(_PEER_BY_KEY_ID, {"key_id": key_id})
     if not rows:
         return None
     first = rows[0]
@@ -183,6 +201,7 @@ async def insert_partner(tx: Transaction, partner: Partner) -> None:
     values = {name: getattr(partner, name) for name in (*_PLAIN, *sorted(_CONVERTED))}
     await tx.execute(insert(partners).values(**_columns(values), activity_seq=0))
     await store_keys(tx, partner.id, partner.keys, at=partner.created_at)
+    tx.decide(of_partner(partner.id, values))
 
 
 async def update_partner(
@@ -191,7 +210,8 @@ async def update_partner(
     **values: Any,
 ) -> None:
     """Change columns of one partner, given as attributes of `Partner`."""
-    await tx.execute(_CHANGE, {"changed_id": partner_id, **_columns(values)})
+    await tx.change(_CHANGE, {"changed_id": partner_id, **_columns(values)})
+    tx.decide(of_partner(partner_id, values))
 
 
 async def close_position(tx: Transaction, partner_id: str) -> None:
@@ -208,6 +228,9 @@ async def close_position(tx: Transaction, partner_id: str) -> None:
 
 async def delete_partner(tx: Transaction, partner_id: str) -> None:
     """Forget a partner that never was one: its history goes with it."""
+    await tx.execute(
+        partner_leases.delete().where(partner_leases.c.partner_id == partner_id)
+    )
     await tx.execute(
         partner_keys.delete().where(partner_keys.c.partner_id == partner_id)
     )

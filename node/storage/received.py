@@ -1,6 +1,7 @@
 """Partners' entries in the database: copies, tombstones and quarantine."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
@@ -10,17 +11,22 @@ from sqlalchemy import (
     bindparam,
     delete,
     func,
+    null,
     select,
+    update,
 )
 from sqlalchemy.dialects.postgresql import insert as postgres_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
-from federation.exchange import HeldState, HeldVersion
+from federation.documents.holdings import HeldEntry
+from federation.exchange import HeldState, HeldVersion, bucket_of
 from federation.version import Version
 from node.catalogue.model import ReceivedEntry, ReceivedState
 from node.storage.database import Transaction
 from node.storage.tables import partners, received_entries
 
+# What the partner reads in our receipts: kept out by a rule of ours (FED-065).
+PURGED_REASON = "The office has removed its copies."
 # Others have their turn in between.
 _ROWS_AT_ONCE = 40
 _REPLACED = tuple(
@@ -51,6 +57,7 @@ def _received(row: Row[Any]) -> ReceivedEntry:
         content=row.content or {"title": {}, "summary": {}},
         owner=row.owner,
         is_public=row.is_public,
+        is_personal=row.is_personal,
         valid_until=row.valid_until,
         published_at=row.published_at or row.first_received_at,
         updated_at=row.updated_at or row.changed_at,
@@ -114,6 +121,48 @@ async def held_versions(
     }
 
 
+async def list_held(
+    tx: Transaction, partner_id: str, *, bucket: int | None, after: str, limit: int
+) -> list[HeldEntry]:
+    """What we were ever told of a partner's entries, in the order of their ids.
+
+    Args:
+        tx: The caller's transaction.
+        partner_id: Whose entries they are.
+        bucket: Only those of one bucket; None for all.
+        after: Id of the last one that is known; "" for none.
+        limit: At most so many.
+    """
+    statement = (
+        select(
+            received_entries.c.entry_uri,
+            received_entries.c.state,
+            received_entries.c.incarnation,
+            received_entries.c.counter,
+            received_entries.c.content_hash,
+        )
+        .where(
+            received_entries.c.partner_id == partner_id,
+            received_entries.c.entry_uri > after,
+        )
+        .order_by(received_entries.c.entry_uri)
+        .limit(limit)
+    )
+    if bucket is not None:
+        statement = statement.where(received_entries.c.bucket == bucket)
+    return [
+        HeldEntry(
+            row.entry_uri,
+            HeldVersion(
+                version=Version(row.incarnation, row.counter),
+                state=HeldState(row.state),
+                content_hash=row.content_hash,
+            ),
+        )
+        for row in await tx.all(statement)
+    ]
+
+
 async def quarantined(
     tx: Transaction, partner_id: str, entry_uris: Sequence[str]
 ) -> list[tuple[str, Version, str]]:
@@ -153,7 +202,12 @@ async def put_received(
             it first came.
     """
     rows = [
-        {"partner_id": partner_id, "first_received_at": row["changed_at"], **row}
+        {
+            "partner_id": partner_id,
+            "first_received_at": row["changed_at"],
+            "bucket": bucket_of(row["entry_uri"]),
+            **row,
+        }
         for row in values
     ]
     for start in range(0, len(rows), _ROWS_AT_ONCE):
@@ -178,6 +232,53 @@ async def forget_partner(tx: Transaction, partner_id: str) -> int:
         )
     )
     return int(held or 0)
+
+
+async def purge_partner(tx: Transaction, partner_id: str, *, at: datetime) -> int:
+    """Remove the copies of a partner's entries; id and version stay, kept out.
+
+    Returns:
+        Number of copies removed.
+    """
+    result = await tx.execute(
+        update(received_entries)
+        .where(
+            received_entries.c.partner_id == partner_id,
+            received_entries.c.state == ReceivedState.PRESENT.value,
+        )
+        .values(
+            state=ReceivedState.QUARANTINED.value,
+            kind="",
+            known_kind=False,
+            content=null(),
+            owner=null(),
+            is_public=False,
+            is_personal=False,
+            search_text="",
+            valid_until=None,
+            document=None,
+            content_hash=None,
+            reason=PURGED_REASON,
+            published_at=None,
+            updated_at=None,
+            changed_at=at,
+        )
+    )
+    return int(result.rowcount)
+
+
+async def count_purged(tx: Transaction, partner_id: str) -> int:
+    """Count the entries of a partner whose copies the office removed."""
+    number = await tx.scalar(
+        select(func.count())
+        .select_from(received_entries)
+        .where(
+            received_entries.c.partner_id == partner_id,
+            received_entries.c.state == ReceivedState.QUARANTINED.value,
+            received_entries.c.reason == PURGED_REASON,
+        )
+    )
+    return int(number or 0)
 
 
 async def count_received(tx: Transaction, partner_id: str, state: ReceivedState) -> int:

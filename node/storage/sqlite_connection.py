@@ -14,7 +14,7 @@ import asyncio
 import contextlib
 import math
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from time import perf_counter
 from typing import Any, Final, TypeVar
@@ -35,6 +35,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool, NullPool
 from typing_extensions import override
 
+from node.storage.prepared import Parameters, Prepared, PreparedText, Record
 from node.storage.transaction import Transaction, to_the_end
 
 SQLITE_BUSY_TIMEOUT_MS: Final = 10_000
@@ -130,18 +131,23 @@ class SqliteConnection:
     Args:
         engine: Opens it, at once.
         threads: Where long statements run.
+        share_s: How long a query may run on the loop; without an end where nobody
+            waits for it and the same must happen at the same place (simulator).
 
     Raises:
         sqlalchemy.exc.DBAPIError: The file cannot be opened.
     """
 
-    def __init__(self, engine: Engine, threads: Executor) -> None:
+    def __init__(
+        self, engine: Engine, threads: Executor, *, share_s: float = LOOP_SHARE_S
+    ) -> None:
         self.connection = engine.connect()
         self.connection.begin()
         driver = self.connection.connection.driver_connection
         assert isinstance(driver, sqlite3.Connection)  # noqa: S101 - for the types
         self._driver = driver
         self._threads = threads
+        self._share_s = share_s
         self._stop_at = math.inf
         self._turn_began = perf_counter()
         driver.set_progress_handler(self._is_too_long, _STEPS_BETWEEN_LOOKS)
@@ -222,13 +228,13 @@ class SqliteConnection:
 
         A caller that runs many statements gives way to others in between.
         """
-        if perf_counter() - self._turn_began > LOOP_SHARE_S:
+        if perf_counter() - self._turn_began > self._share_s:
             await asyncio.sleep(0)
             self._turn_began = perf_counter()
         if isinstance(statement, Insert | Update):
             return call()
         if isinstance(statement, SelectBase):
-            self._stop_at = perf_counter() + LOOP_SHARE_S
+            self._stop_at = perf_counter() + self._share_s
             try:
                 return call()
             except OperationalError as error:
@@ -237,6 +243,28 @@ class SqliteConnection:
             finally:
                 self._stop_at = math.inf
         return await self.on_thread(call)
+
+    async def run_prepared(
+        self,
+        statement: Prepared,
+        parameters: Parameters,
+        take: Callable[[PreparedText, sqlite3.Cursor], T],
+    ) -> T:
+        """Run a prepared statement as `run` does; return what `take` makes of it.
+
+        Raises:
+            DBAPIError: As SQLAlchemy raises it.
+        """
+        text = statement.text_for(self.connection.dialect, parameters)
+        values = text.bind(parameters)
+
+        def call() -> T:
+            try:
+                return take(text, self._driver.execute(text.sql, values))
+            except sqlite3.Error as error:
+                raise _as_sqlalchemy(error, text) from error
+
+        return await self.run(statement.statement, call)
 
     async def on_thread(self, call: Callable[[], T]) -> T:
         """Run `call` on a thread, to its end even if the caller is cancelled.
@@ -266,6 +294,16 @@ class SqliteTransaction(Transaction):
         return "sqlite"
 
     @override
+    async def records(
+        self, statement: Prepared, parameters: Parameters
+    ) -> Sequence[Record]:
+        return await self._on.run_prepared(statement, parameters, _records)
+
+    @override
+    async def change(self, statement: Prepared, parameters: Parameters) -> int:
+        return await self._on.run_prepared(statement, parameters, _count)
+
+    @override
     async def fetch(
         self,
         statement: Executable,
@@ -276,6 +314,20 @@ class SqliteTransaction(Transaction):
         return await self._on.run(
             statement, lambda: take(connection.execute(statement, parameters))
         )
+
+
+def _records(text: PreparedText, cursor: sqlite3.Cursor) -> Sequence[Record]:
+    return [text.record(row) for row in cursor.fetchall()]
+
+
+def _count(_text: PreparedText, cursor: sqlite3.Cursor) -> int:
+    return cursor.rowcount
+
+
+def _as_sqlalchemy(error: sqlite3.Error, text: PreparedText) -> BaseException:
+    return DBAPIError.instance(
+        text.sql, None, error, sqlite3.Error, hide_parameters=True
+    )
 
 
 def _code(error: BaseException | None) -> int | None:

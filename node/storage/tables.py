@@ -55,6 +55,9 @@ node_state = Table(
     # The last restore from a backup, and of when that backup was.
     Column("restored_at", UtcDateTime),
     Column("restored_from", UtcDateTime),
+    # The cluster closes down: since when, and when nobody is waited for any more.
+    Column("closing_since", UtcDateTime),
+    Column("closed_at", UtcDateTime),
     CheckConstraint("id = 1", name="single"),
 )
 
@@ -223,6 +226,7 @@ partners = Table(
     Column("next_attempt_at", UtcDateTime),
     Column("failing_since", UtcDateTime),
     Column("last_error", String(300)),
+    Column("problem_code", String(60)),
     Column("last_failure_at", UtcDateTime),
     Column("last_sent_at", UtcDateTime),
     # The epoch in which the partner was asked what it holds: after a restore it is
@@ -264,6 +268,15 @@ partner_leases = Table(
     "partner_leases",
     metadata,
     Column("partner_id", ForeignKey("partners.id"), primary_key=True),
+    Column("holder", String(64), nullable=False),
+    Column("expires_at", UtcDateTime, nullable=False),
+)
+
+# Which process does what only one may do at a time, e.g. the work of the clock.
+work_leases = Table(
+    "work_leases",
+    metadata,
+    Column("work", String(40), primary_key=True),
     Column("holder", String(64), nullable=False),
     Column("expires_at", UtcDateTime, nullable=False),
 )
@@ -320,6 +333,8 @@ disclosures = Table(
     Column("told_at", UtcDateTime),
     Column("acknowledged_at", UtcDateTime),
     Column("refused_reason", String(300)),
+    # The partner may hold a public version: such a copy never lapses by itself.
+    Column("told_public", Boolean, nullable=False),
     # The version that the partner's receipts prove it to hold, if any.
     Column("held_incarnation", BigInteger),
     Column("held_counter", BigInteger),
@@ -401,7 +416,10 @@ received_entries = Table(
     Column("updated_at", UtcDateTime),
     Column("first_received_at", UtcDateTime, nullable=False),
     Column("changed_at", UtcDateTime, nullable=False),
+    # Of its origin's view (federation.exchange.bucket_of), to find what differs.
+    Column("bucket", Integer, nullable=False),
     UniqueConstraint("partner_id", "entry_uri"),
+    Index("ix_received_entries_partner_id_bucket", "partner_id", "bucket"),
     Index("ix_received_entries_state_kind", "state", "kind"),
     Index("ix_received_entries_partner_id_state", "partner_id", "state"),
 )
@@ -498,6 +516,10 @@ mail_outbox = Table(
     Column("subject", String(300), nullable=False),
     Column("body", Text, nullable=False),
     Column("entry_id", ForeignKey("entries.id")),
+    # The entry of ours or of a partner that the text names, and how it names it, so
+    # that the name can be taken out again.
+    Column("entry_uri", URI),
+    Column("entry_title", String(300)),
     Column("created_at", UtcDateTime, nullable=False),
     Column("sent_at", UtcDateTime),
     Column("cancelled_at", UtcDateTime),
@@ -505,4 +527,5 @@ mail_outbox = Table(
     Column("next_attempt_at", UtcDateTime),
     Column("last_error", String(300)),
     Index("ix_mail_outbox_sent_at", "sent_at"),
+    Index("ix_mail_outbox_entry_uri", "entry_uri"),
 )

@@ -4,17 +4,18 @@ import asyncio
 import contextlib
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, TypeAlias, TypeVar
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Protocol, TypeAlias, TypeVar
 
 from sqlalchemy import Executable, Row
 from sqlalchemy.engine import CursorResult
 
+from node.erasure.decisions import Decision
+from node.errors import NodeError
+from node.storage.prepared import Parameters, Prepared, Record
+
 T = TypeVar("T")
 AfterCommit: TypeAlias = Callable[[], None]
-Parameters: TypeAlias = Mapping[str, Any]
-"""Values of the statement's `bindparam`s."""
-
 
 logger = logging.getLogger(__name__)
 
@@ -23,14 +24,15 @@ class Transaction(ABC):
     """Run statements, and ask for something after the commit.
 
     A statement that is made once, with `bindparam` for its values, runs in a
-    fifth of the time that one takes which is put together for each call; what
-    happens for every request is written so.
+    fifth of the time that one takes which is put together for each call, and a
+    `Prepared` one in a third of that; what happens for every request is written so.
     """
 
-    __slots__ = ("hooks",)
+    __slots__ = ("decisions", "hooks")
 
     def __init__(self) -> None:
         self.hooks: list[AfterCommit] = []
+        self.decisions: list[Decision] = []
 
     @property
     @abstractmethod
@@ -45,6 +47,26 @@ class Transaction(ABC):
         take: Callable[[CursorResult[Any]], T],
     ) -> T:
         """Run one statement and return what `take` makes of its result."""
+
+    @abstractmethod
+    async def records(
+        self, statement: Prepared, parameters: Parameters
+    ) -> Sequence[Record]:
+        """Run a prepared query and return all rows."""
+
+    @abstractmethod
+    async def change(self, statement: Prepared, parameters: Parameters) -> int:
+        """Run a prepared insert or update and return how many rows it wrote."""
+
+    async def record(
+        self, statement: Prepared, parameters: Parameters
+    ) -> Record | None:
+        """Run a prepared query and return the only row, or None."""
+        found = await self.records(statement, parameters)
+        if len(found) > 1:
+            msg = "a query for one row found more"
+            raise LookupError(msg)
+        return found[0] if found else None
 
     async def execute(
         self, statement: Executable, parameters: Any = None
@@ -74,9 +96,29 @@ class Transaction(ABC):
         """Call `hook` once the transaction is on disk; never if it is rolled back."""
         self.hooks.append(hook)
 
+    def decide(self, decision: Decision | None) -> None:
+        """Write a decision into the erasure journal once the transaction is on disk.
+
+        It is there before anybody is told of the commit, so that no restore from a
+        backup undoes it (SPEC NOD-066).
+        """
+        if decision is not None:
+            self.decisions.append(decision)
+
 
 Work: TypeAlias = Callable[[Transaction], Awaitable[T]]
 """What runs in a transaction."""
+
+
+class Recorder(Protocol):
+    """Keeps decisions outside the database; `node.erasure.journal` does."""
+
+    @property
+    def trouble(self) -> NodeError | None:
+        """Why decisions are not on disk; None while all are."""
+
+    def append(self, decisions: Sequence[Decision]) -> None:
+        """Put decisions on disk, however long that takes; does not fail."""
 
 
 def run_hooks(hooks: list[AfterCommit]) -> None:

@@ -6,6 +6,7 @@ same decision as a filter for lists. A property test holds them together
 """
 
 from node.visibility.rules import (
+    RULE_PUBLIC,
     Form,
     PartnerViewer,
     PublicViewer,
@@ -17,6 +18,7 @@ from node.visibility.rules import (
 from node.visibility.sql import visible_entries, visible_received
 
 __all__ = [
+    "RULE_PUBLIC",
     "Form",
     "PartnerViewer",
     "PublicViewer",

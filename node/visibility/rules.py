@@ -52,6 +52,9 @@ Viewer: TypeAlias = Person | PartnerViewer | PublicViewer
 # suspended nothing moves, but nothing is taken back either.
 ENTITLED_STATES = ESTABLISHED
 
+# By which a partner sees a public entry; the ledger names it.
+RULE_PUBLIC = "VIS-031"
+
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
@@ -122,7 +125,7 @@ def _decide_for_partner(entry: Entry, partner: PartnerViewer, today: date) -> Ve
         return closed
     match entry.audience.level:
         case AudienceLevel.PUBLIC:
-            return _yes("VIS-031", Sentence("The entry is public."))
+            return _yes(RULE_PUBLIC, Sentence("The entry is public."))
         case AudienceLevel.TRUSTED:
             return _yes("VIS-032", Sentence("The entry is for all partner clusters."))
         case AudienceLevel.PARTNERS:

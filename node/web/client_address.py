@@ -7,6 +7,7 @@ ours is the client, whatever stands to the left of it.
 Source: SPEC.md NOD-040.
 """
 
+import functools
 import ipaddress
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,6 +22,8 @@ _IPV6_SITE_BITS: Final = 64  # what one customer has at the least (RFC 6177)
 _HOPS_MAX: Final = 20
 _LOOPBACK: Final = ("127.0.0.1/32", "::1/128")
 _UNKNOWN: Final = "unknown"
+_CLIENTS_KEPT_MAX: Final = 1024  # that were worked out before
+_FORWARDED_CHARACTERS_KEPT_MAX: Final = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,7 @@ class TrustedProxies:
 
     def __init__(self, networks: Sequence[str]) -> None:
         self._networks = [ipaddress.ip_network(text) for text in networks]
+        self._known_client = functools.lru_cache(_CLIENTS_KEPT_MAX)(self._client)
 
     @classmethod
     def of(cls, config: NodeConfig) -> "TrustedProxies":
@@ -67,12 +71,17 @@ class TrustedProxies:
 
     def client_of(self, request: web.Request) -> ClientAddress:
         """Return the rightmost address that is no proxy of ours."""
-        hop = parse_address(request.remote or "")
+        forwarded = ",".join(request.headers.getall("X-Forwarded-For", []))
+        if len(forwarded) > _FORWARDED_CHARACTERS_KEPT_MAX:
+            return self._client(request.remote or "", forwarded)
+        return self._known_client(request.remote or "", forwarded)
+
+    def _client(self, remote: str, forwarded: str) -> ClientAddress:
+        hop = parse_address(remote)
         if hop is None:
             return ClientAddress(_UNKNOWN, _UNKNOWN, is_direct=True)
         is_direct = True
-        hops = ",".join(request.headers.getall("X-Forwarded-For", [])).split(",")
-        for written in reversed(hops[-_HOPS_MAX:]):
+        for written in reversed(forwarded.split(",")[-_HOPS_MAX:]):
             if hop not in self:
                 break
             before = parse_address(written.strip())

@@ -70,7 +70,7 @@ class DoorGuard:
         clock: The time.
         rates: How much may come.
         proxies: Our reverse proxies.
-        admit_named: Lets requests in that name a partner's key, although their
+        admit_signed: Lets requests in that a partner has signed, although their
             address has sent too many; none are without it.
     """
 
@@ -81,14 +81,14 @@ class DoorGuard:
         *,
         rates: DoorRates,
         proxies: TrustedProxies,
-        admit_named: Callable[[RequestHead], Awaitable[AdmittedHead | None]]
+        admit_signed: Callable[[RequestHead], Awaitable[AdmittedHead | None]]
         | None = None,
     ) -> None:
         self._base_url = base_url
         self._clock = clock
         self._rates = rates
         self._proxies = proxies
-        self._admit_named = admit_named
+        self._admit_signed = admit_signed
         self._is_told = False
 
     def add(
@@ -182,14 +182,14 @@ class DoorGuard:
             if not is_silenced:
                 return admit(head, rates=self._rates)
         except RateLimitError:
-            named = await self._named(head)
-            if named is None:
+            admitted = await self._signed(head)
+            if admitted is None:
                 raise
-            return named
-        return await self._named(head)
+            return admitted
+        return await self._signed(head)
 
-    async def _named(self, head: RequestHead) -> AdmittedHead | None:
-        return None if self._admit_named is None else await self._admit_named(head)
+    async def _signed(self, head: RequestHead) -> AdmittedHead | None:
+        return None if self._admit_signed is None else await self._admit_signed(head)
 
     def _tell_unnamed(self, client: ClientAddress) -> None:
         """Say once that all visitors share one rate: nobody tells them apart.

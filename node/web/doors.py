@@ -12,12 +12,11 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar, assert_never
 from weakref import WeakValueDictionary
 
 from aiohttp import web
 
-from federation.documents.signed import SignedDocument
 from federation.handshake import invitation_refused
 from federation.inbox import (
     AdmittedHead,
@@ -44,7 +43,13 @@ from federation.transport.server import (
 )
 from federation.transport.threads import StepThreads
 from federation.trust import TrustAction
-from node.exchange.inbox_desk import InboxDesk
+from node.exchange.inbox_desk import (
+    ActivityRefused,
+    ActivityTaken,
+    InboxDesk,
+    Outcome,
+    PageTaken,
+)
 from node.limits import (
     BODIES_BYTES_MAX,
     BODIES_BYTES_PER_ADDRESS_MAX,
@@ -74,6 +79,8 @@ logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
+_PRIVATE: Final = {"Cache-Control": "private, no-store"}
+
 
 def register_doors(
     app: web.Application,
@@ -101,7 +108,7 @@ def register_doors(
         context.clock,
         rates=rates,
         proxies=TrustedProxies.of(context.config),
-        admit_named=check.admit_named,
+        admit_signed=check.admit_signed,
     )
     DiscoveryDoors(context).register(app, guard)
     _PartnerDoors(node, rates=rates, check=check).register(app, guard)
@@ -132,7 +139,9 @@ class _PartnerDoors:
         self._room_of_strangers = BodyRoom(
             total=STRANGERS_BYTES_MAX, per_sender=STRANGERS_BYTES_PER_ADDRESS_MAX
         )
-        self._proving = StepThreads(PROVED_AT_ONCE_MAX, name="proofs")
+        self._proving = StepThreads(
+            PROVED_AT_ONCE_MAX, name="proofs", executor=self._context.threads
+        )
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     def register(self, app: web.Application, guard: DoorGuard) -> None:
@@ -178,27 +187,33 @@ class _PartnerDoors:
 
     async def inbox(self, request: web.Request, head: AdmittedHead) -> web.Response:
         """Take a page, answered with a receipt, or a single activity."""
-        named = await self._check.named_partner(head)
+        signed = await self._check.signed_head(head)
         received = await read_request(
             head,
             request,
             base_url=self._address.base_url,
             clock=self._context.clock,
-            before_long_body=self._check.require_known_key,
+            before_long_body=None if signed else self._check.require_signed_head,
             # Strangers who fill their room leave the partners' one free.
-            room=self._room_of_strangers if named is None else self._room,
-            peer="" if named is None else named.partner_id,
+            room=self._room_of_strangers if signed is None else self._room,
+            peer="" if signed is None else signed.peer.partner_id,
         )
         nonce = self._check.new_nonce()
         admitted = await self._check.admitted_with(
-            request, received, nonce=nonce, named=named
+            request, received, nonce=nonce, signed=signed
         )
         async with self._turn(admitted):
             proven = await self._proven(admitted)
-            receipt = await self._apply(nonce, proven)
-        if receipt is not None:
-            return document_response(receipt.raw)
-        return web.Response(status=202, headers={"Cache-Control": "private, no-store"})
+            outcome = await self._apply(nonce, proven)
+        match outcome:
+            case PageTaken(receipt=receipt):
+                return document_response(receipt.raw)
+            case ActivityTaken():
+                return web.Response(status=202, headers=_PRIVATE)
+            case ActivityRefused(error=error):
+                raise error
+            case _:
+                assert_never(outcome)
 
     async def outbox(self, request: web.Request, head: AdmittedHead) -> web.Response:
         """Answer a partner's pull with the page after its position, signed."""
@@ -249,10 +264,8 @@ class _PartnerDoors:
             request, lambda: prove(permitted, address=self._address), sender=sender
         )
 
-    async def _apply(
-        self, nonce: PendingNonce, proven: ProvenActivity
-    ) -> SignedDocument | None:
-        async def work(tx: Transaction) -> SignedDocument | None:
+    async def _apply(self, nonce: PendingNonce, proven: ProvenActivity) -> Outcome:
+        async def work(tx: Transaction) -> Outcome:
             return await self._desk.take(tx, nonce, proven)
 
         return await self._check.challenged(work, has_body=True)

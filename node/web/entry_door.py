@@ -25,7 +25,7 @@ from node.limits import PUBLIC_CACHE
 from node.partners.model import Partner
 from node.ports import NodeContext
 from node.storage.entries import load_entry
-from node.storage.ledger import UPSERT, Disclosure, rows_of_entry
+from node.storage.ledger import UPSERT, Disclosure, row_of
 from node.storage.partners import load_partner
 from node.visibility import PartnerViewer, PublicViewer, decide_entry
 from node.web.conditional import conditional_response
@@ -126,20 +126,22 @@ class EntryDoor:
     async def _find(self, local_id: str, *, peer: KnownPeer | None) -> _Found:
         if not is_local_id(local_id):
             return _Nothing()
+        partner, told = None, None
         async with self._context.database.read() as tx:
+            if peer is not None:
+                # Before the entry: a refusal must not say that there is one.
+                partner = await load_partner(tx, peer.partner_id)
+                if partner is not None:
+                    self._check.require_keys_still_count(peer, partner)
             entry = await load_entry(tx, self._context.address, local_id)
-            if entry is None:
-                return _Nothing()
-            today = self._context.clock.now().date()
-            shown = entry.document
-            if shown is not None and decide_entry(entry, PublicViewer(), today).visible:
-                return _Shown(shown, is_public=True)
-            if peer is None:
-                return _Nothing()
-            partner = await load_partner(tx, peer.partner_id)
             if partner is not None:
-                self._check.require_keys_still_count(peer, partner)
-            told = (await rows_of_entry(tx, entry.id)).get(peer.partner_id)
+                told = await row_of(tx, partner.id, local_id)
+        if entry is None:
+            return _Nothing()
+        today = self._context.clock.now().date()
+        shown = entry.document
+        if shown is not None and decide_entry(entry, PublicViewer(), today).visible:
+            return _Shown(shown, is_public=True)
         if partner is None or told is None or told.told_at is None:
             return _Nothing()
         if told.op != UPSERT:

@@ -13,15 +13,15 @@ from federation.inbox import (
     AdmittedRequest,
     ReceivedRequest,
     RequestHead,
+    SignedHead,
     admit_partner,
     authenticate_claim,
     claim,
-    require_known_key,
 )
-from federation.named_keys import admit_named, named_peer
 from federation.peers import KnownPeer
 from federation.rates import DoorRates, too_many
 from federation.signatures.http import accept_signature
+from federation.signed_heads import admit_signed, require_signed_head, signed_head
 from node.limits import PARTNER_REQUESTS_AT_ONCE_MAX, RETRY_SOON
 from node.partners.directory import PinnedPeers, known_peer
 from node.partners.model import Partner
@@ -56,17 +56,17 @@ class PartnerCheck:
         """Return what remembers the nonce of one request."""
         return PendingNonce(self._context.database)
 
-    async def require_known_key(self, head: AdmittedHead) -> None:
-        """Refuse a request whose signature cannot be a partner's (inbox)."""
-        await require_known_key(head, peers=self._peers)
+    async def require_signed_head(self, head: AdmittedHead) -> None:
+        """Refuse a request that no partner has signed, before its body is read."""
+        await require_signed_head(head, peers=self._peers)
 
-    async def named_partner(self, head: AdmittedHead) -> KnownPeer | None:
-        """Return the partner whose key a request names; nothing is proven (inbox)."""
-        return await named_peer(head, peers=self._peers)
+    async def signed_head(self, head: AdmittedHead) -> SignedHead | None:
+        """Return which partner has signed a request's head, None if none has."""
+        return await signed_head(head, peers=self._peers)
 
-    async def admit_named(self, head: RequestHead) -> AdmittedHead | None:
-        """Let a request in although its address has sent too many (inbox)."""
-        return await admit_named(head, peers=self._peers, rates=self._rates)
+    async def admit_signed(self, head: RequestHead) -> AdmittedHead | None:
+        """Let a partner's request in although its address has sent too many."""
+        return await admit_signed(head, peers=self._peers, rates=self._rates)
 
     async def admitted(
         self, request: web.Request, received: ReceivedRequest
@@ -87,7 +87,7 @@ class PartnerCheck:
         received: ReceivedRequest,
         *,
         nonce: PendingNonce,
-        named: KnownPeer | None = None,
+        signed: SignedHead | None = None,
     ) -> AdmittedRequest:
         """Find out who asks; the caller stores the nonce with the effect.
 
@@ -95,15 +95,13 @@ class PartnerCheck:
             request: At the door.
             received: The same, read to its end.
             nonce: Of the request.
-            named: From `named_partner`, so that it is not looked up twice.
+            signed: From `signed_head`, so that it is not verified twice.
 
         Raises:
             PeerError: 401 as `claim` and `authenticate_claim`, 429 too many.
         """
         known = await authenticate_claim(
-            claim(received),
-            peers=PinnedPeers(self._context.database, found=named),
-            nonces=nonce,
+            claim(received), peers=self._peers, nonces=nonce, signed=signed
         )
         visit = request[VISIT]
         visit.peer = known.peer.partner_id

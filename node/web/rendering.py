@@ -44,6 +44,7 @@ def set_up_templates(app: web.Application) -> None:
         ),
         extensions=["jinja2.ext.i18n", "jinja2.ext.do"],
         undefined=jinja2.StrictUndefined,
+        auto_reload=False,
         autoescape=True,
         trim_blocks=True,
         lstrip_blocks=True,

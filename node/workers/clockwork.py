@@ -5,6 +5,8 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
+from node.storage.leases import LeaseLostError
+
 logger = logging.getLogger(__name__)
 
 
@@ -25,13 +27,21 @@ class Job:
 
 
 class Clockwork:
-    """Runs jobs until it is cancelled; a failing job is logged and tried again."""
+    """Runs jobs until it is cancelled; a failing job is logged and tried again.
+
+    Where several processes share the node, one of them runs the jobs; it stops when
+    another one has taken over.
+    """
 
     def __init__(self, jobs: Sequence[Job]) -> None:
         self._jobs = tuple(jobs)
 
     async def run(self) -> None:
-        """Run every job in its own rhythm; ends only by cancellation."""
+        """Run every job in its own rhythm; ends only by cancellation.
+
+        Raises:
+            ExceptionGroup: With a `LeaseLostError`: another process runs the jobs.
+        """
         async with asyncio.TaskGroup() as group:
             for job in self._jobs:
                 group.create_task(_repeat(job), name=f"clockwork-{job.name}")
@@ -44,6 +54,8 @@ async def _repeat(job: Job) -> None:
             while done > 0:
                 logger.info("%s: %d done", job.name, done)
                 done = await job.step()
+        except LeaseLostError:
+            raise
         except Exception:
             # A job must survive a full disk or a locked row; the next run tries again.
             logger.exception("%s failed", job.name)

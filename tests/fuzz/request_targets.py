@@ -22,7 +22,6 @@ from federation.inbox import (
     name_invitation,
     prove_guest,
     read_pull,
-    require_known_key,
 )
 from federation.signatures.digest import content_digest, verify_content_digest
 from federation.signatures.http import (
@@ -37,6 +36,7 @@ from federation.signatures.structured import (
     parse_byte_sequences,
     parse_signature_input,
 )
+from federation.signed_heads import require_signed_head
 from tests.fuzz.document_targets import packed_request
 from tests.fuzz.partner import OURSELVES, PARTNER, SIGNED_HERE, complete
 from tests.fuzz.target import LawBrokenError, Target, law
@@ -270,7 +270,7 @@ async def _known(request: ReceivedRequest) -> None:
         request.method, request.target_uri, request.headers, "sender", NOW
     )
     with contextlib.suppress(PeerError):
-        await require_known_key(AdmittedHead(head), peers=peers)
+        await require_signed_head(AdmittedHead(head), peers=peers)
 
 
 def _to_its_end(coroutine: Coroutine[Any, Any, Any]) -> None:

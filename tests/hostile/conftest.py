@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from federation.transport import client as client_module
+from federation.transport import wire as wire_module
 from federation.transport.client import FederationClient
 from tests.hostile.evil_requests import SECONDS
 from tests.hostile.evil_server import EvilServer, evil_server
@@ -57,7 +57,7 @@ async def evil() -> AsyncIterator[EvilServer]:
 @pytest_asyncio.fixture(loop_scope="module")
 async def client(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[FederationClient]:
     """The client of a node, with less patience."""
-    monkeypatch.setattr(client_module, "ANSWER_TIMEOUT", timedelta(seconds=SECONDS))
+    monkeypatch.setattr(wire_module, "ANSWER_TIMEOUT", timedelta(seconds=SECONDS))
     async with FederationClient(
         clock=MovableClock(),
         random=SeededRandom("client"),

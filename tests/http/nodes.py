@@ -267,7 +267,15 @@ def _assembled(
     wakeup = WakeUp()
     mail = MailOutbox(context)
     ledger = Ledger(context)
-    partners = Partners(context, client=client, ledger=ledger, mail=mail, waker=wakeup)
+    catalogue = Catalogue(context, ledger, EntryMailer(context, mail), wakeup)
+    partners = Partners(
+        context,
+        client=client,
+        ledger=ledger,
+        mail=mail,
+        waker=wakeup,
+        entries=catalogue,
+    )
     sending, receiving = Sending(context), Receiving(context, wakeup)
     return RunningNode(
         name=name,
@@ -275,7 +283,7 @@ def _assembled(
         client=client,
         mail=mail,
         ledger=ledger,
-        catalogue=Catalogue(context, ledger, EntryMailer(context, mail), wakeup),
+        catalogue=catalogue,
         partners=partners,
         conversations=Conversations(context, mail=mail, waker=wakeup),
         sending=sending,

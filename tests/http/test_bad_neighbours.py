@@ -17,12 +17,14 @@ from federation.limits import (
     NAMED_KEY_RATE,
 )
 from federation.rates import DoorRates
+from federation.signatures.http import sign_request
 from node.limits import PARTNER_REQUESTS_AT_ONCE_MAX, STRANGERS_BYTES_MAX
 from node.partners.directory import known_peer
 from node.storage.tables import disclosures, partner_keys
 from node.web.partner_addresses import PartnerAddresses
 from node.web.partner_check import PartnerCheck
-from tests.http.nodes import OFFER, MovableClock, RunningNode
+from tests.http.nodes import OFFER, START, MovableClock, RunningNode
+from tests.http.partner_key_world import signer
 from tests.http.raw import port_of
 from tests.http.sender import Sender, Untouched, as_bytes, head_only
 from tests.http.test_doors_activities import message
@@ -54,17 +56,20 @@ async def test_partner_gets_through_beside_a_stranger_at_its_address(
     assert (await sender.post(sued, b"{}")).status == 429
 
 
-async def test_naming_a_partners_key_lets_few_requests_in(
+async def test_head_that_a_partner_signed_lets_few_requests_in(
     partners: Pair, ost: RunningNode, sender: Sender, page: dict[str, Any]
 ) -> None:
     nord, sued = partners
+    foreign = signer(nord, 1, seed="evil")
     for _ in range(int(ADDRESS_FAILURE_RATE.burst)):
         await sender.post(sued, b"{}")
     body, changed = as_bytes(page), as_bytes({**page, "head": 999})
     statuses = []
     async with Untouched(sued, nord):
-        # An unknown key lets nobody in, a known one as often as its rate says.
+        # An unknown key lets nobody in, nor does whoever only names a known one; and
+        # what that one has signed comes in as often as its rate says.
         unknown = await sender.post(sued, body, signer=ost.context.signer)
+        assert (await sender.post(sued, body, signer=foreign)).status == 429
         for _ in range(int(NAMED_KEY_RATE.burst) + 5):
             answer = await sender.post(
                 sued, body, sent=changed, signer=nord.context.signer
@@ -105,16 +110,28 @@ async def test_address_behind_a_proxy_is_no_address_of_a_partner(
 # -- bodies -----------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("names_a_key", [False, True])
 async def test_strangers_fill_their_own_room_only(
-    partners: Pair, sender: Sender
+    partners: Pair, sender: Sender, names_a_key: bool
 ) -> None:
     nord, sued = partners
     length, of_one = 256 * KIB, 4
-    head = (
-        f"POST /inbox HTTP/1.1\r\nHost: {sued.base_url.removeprefix('http://')}\r\n"
-        "Content-Type: application/activity+json\r\n"
-        f"Content-Length: {length}\r\n\r\n"
-    )
+    fields = {
+        "Host": sued.base_url.removeprefix("http://"),
+        "Content-Type": "application/activity+json",
+        "Content-Length": str(length),
+    }
+    if names_a_key:
+        fields |= sign_request(
+            "POST",
+            f"{sued.base_url}/inbox",
+            body=b"",
+            signer=signer(nord, 1, seed="evil"),
+            created=START,
+            nonce="n" * 22,
+        )
+    lines = [f"{name}: {value}" for name, value in fields.items()]
+    head = "\r\n".join(["POST /inbox HTTP/1.1", *lines, "", ""])
     held = []
     for number in range(STRANGERS_BYTES_MAX // length + 8):
         source = f"127.0.1.{1 + number // of_one}"
@@ -134,16 +151,22 @@ async def test_strangers_fill_their_own_room_only(
         writer.close()
 
 
+@pytest.mark.parametrize("names_a_key", [False, True])
 async def test_long_body_of_a_stranger_is_refused_before_it_is_sent(
-    partners: Pair,
+    partners: Pair, names_a_key: bool
 ) -> None:
-    _, sued = partners
-    answer = await head_only(
-        sued,
-        "POST /inbox",
-        length=300 * KIB,
-        headers={"Content-Type": "application/activity+json"},
-    )
+    nord, sued = partners
+    fields = {"Content-Type": "application/activity+json"}
+    if names_a_key:
+        fields |= sign_request(
+            "POST",
+            f"{sued.base_url}/inbox",
+            body=b"",
+            signer=signer(nord, 1, seed="evil"),
+            created=START,
+            nonce="n" * 22,
+        )
+    answer = await head_only(sued, "POST /inbox", length=300 * KIB, headers=fields)
     assert answer.split()[1] == "401"
 
 
@@ -210,6 +233,20 @@ async def test_pull_with_a_key_that_ended_meanwhile(
     with pytest.raises(PermanentFetchError) as caught:
         await sued.client.pull_page(peer, after=0, signer=sued.context.signer)
     assert (caught.value.status, caught.value.problem_code) == (401, "key-ended")
+
+
+@pytest.mark.parametrize("exists", [False, True])
+async def test_key_that_ended_meanwhile_does_not_say_whether_there_is_an_entry(
+    partners: Pair, sender: Sender, request: pytest.FixtureRequest, exists: bool
+) -> None:
+    nord, sued = partners
+    hidden = await nord.catalogue.publish(
+        nord.office, {**OFFER, "audience": {"level": "cluster"}}
+    )
+    request.getfixturevalue("revoked_meanwhile")
+    path = f"/entries/{hidden.id if exists else 'a' * 26}"
+    answer = await sender.get(nord, path, signer=sued.context.signer)
+    assert (answer.status, answer.code) == (401, "key-ended")
 
 
 @pytest.mark.parametrize("way", ["present", "withdrawn"])

@@ -1,5 +1,6 @@
 """Keys that a partner announces, retires and revokes; and what is refused."""
 
+import json
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -34,6 +35,7 @@ from tests.http.partner_key_world import (
     titles,
     update,
 )
+from tests.http.refusal_scene import written_lines
 from tests.http.sender import Sender, Untouched
 
 # -- announced --------------------------------------------------------------------
@@ -264,7 +266,7 @@ async def test_retired_key_cannot_come_back(partners: Pair, sender: Sender) -> N
 
 
 async def test_update_without_a_key_that_counts_stops_the_flow(
-    partners: Pair, sender: Sender
+    partners: Pair, sender: Sender, clock: MovableClock
 ) -> None:
     """A thief has slipped in a key of its own; the owner announces another."""
     nord, sued = partners
@@ -273,18 +275,35 @@ async def test_update_without_a_key_that_counts_stops_the_flow(
     assert (await post(sender, nord, slipped, by=one)).status == 202
     assert await nord.mails("partner-key-announced") == ["office@nord.example"]
     document = await update(sued, nord, listed(one), listed(two), by=one)
-    assert (await post(sender, nord, document, by=one)).status == 202
+    with written_lines(clock) as stream:
+        answer = await post(sender, nord, document, by=one)
+    assert (answer.status, answer.code) == (409, "keys-suspended")
+    lines = [json.loads(line) for line in stream.getvalue().splitlines()]
+    assert [line["code"] for line in lines if line["event"] == "refused"] == [
+        "keys-suspended"
+    ]
     partner = await nord.partner(sued)
     assert partner.state is TrustState.SUSPENDED
     assert partner.suspended_because is SuspensionReason.DISOWNED
     assert two.key_id not in [key.key_id for key in partner.keys]
     assert len(await nord.mails("partner-key-changed")) == 1
+    # Once more, the same and as a node that tries again says it.
+    fresh = sued.context.address.activity(random_id(sued.context.random))
+    for again in (document, resigned(document, one, id=fresh)):
+        async with Untouched(nord, sued):
+            answer = await post(sender, nord, again, by=one)
+        assert (answer.status, answer.code) == (409, "keys-suspended")
     async with Untouched(nord, sued):
         answer = await sender.get(nord, "/outbox?after=0", signer=evil)
     assert (answer.status, answer.code) == (403, "partnership-suspended")
-    # What the office compares leaves nothing of the thief.
+    # What the office compares leaves nothing of the thief, and the update that
+    # was refused is not taken for one that has come before.
     active = await confirm(nord, sued, one, (one, KeyState.ACTIVE))
     assert [key.key_id for key in active.keys] == [one.key_id]
+    answer = await post(sender, nord, document, by=one)
+    assert answer.status == 202
+    now = await nord.partner(sued)
+    assert [key.key_id for key in now.keys] == [one.key_id, two.key_id]
 
 
 async def test_update_without_a_key_that_counts_is_refused_of_a_guest(

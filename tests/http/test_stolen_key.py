@@ -128,12 +128,45 @@ async def test_owner_is_heard_after_the_thief_has_announced_something_newer(
     await nord.settle()
     suspended = await sued.partner(nord)
     assert suspended.state is TrustState.SUSPENDED
+    refused = await nord.partner(sued)
+    assert refused.problem_code == "keys-suspended"
+    assert refused.told_key_number == 1, "it was not told"
     active = await sued.node.partners.confirm_key(
         sued.office,
         nord.base_url,
         fingerprint=nord.node.context.keys.active.fingerprint,
     )
     assert [key.key_id.rpartition("-")[2] for key in active.keys] == ["1"]
+    nord.clock.advance(hours=2)
+    await nord.settle()
+    assert (await nord.partner(sued)).told_key_number == 2
+
+
+async def test_announced_key_is_told_anew_after_the_office_has_compared(
+    two: Two,
+) -> None:
+    """What the office confirms is the key that signs now, and no other."""
+    nord, sued = two
+    await nord.node.own_keys.rotate(nord.office)
+    await nord.settle()
+    assert (await nord.partner(sued)).told_key_number == 2
+    with pytest.raises(PermanentFetchError) as caught:
+        await announce(nord, sued, nord.node.context.signer, slipped_in(nord))
+    assert caught.value.problem_code == "keys-suspended"
+    await nord.publish("Danach")
+    await nord.settle()
+    assert (await nord.partner(sued)).told_key_number == 1
+    await sued.node.partners.confirm_key(
+        sued.office,
+        nord.base_url,
+        fingerprint=nord.node.context.keys.active.fingerprint,
+    )
+    for _ in range(4):
+        nord.clock.advance(hours=2)
+        await advance(nord)
+    assert states(nord) == {1: "retired", 2: "active"}
+    assert (await sued.partner(nord)).state is TrustState.ACTIVE
+    assert set(await sued.held_from(nord)) == {"Danach"}
 
 
 async def test_announcing_every_day_does_not_hide_the_address(two: Two) -> None:

@@ -9,7 +9,7 @@ from aiohttp import web
 from multidict import MultiMapping
 
 from federation.trust import ESTABLISHED
-from node.catalogue.catalogue import AudiencePreview
+from node.catalogue.audience_preview import AudiencePreview
 from node.catalogue.model import AudienceLevel, Entry, EntryState
 from node.errors import (
     ConflictError,

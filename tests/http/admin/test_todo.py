@@ -107,7 +107,7 @@ async def test_partner_that_is_silent_for_a_day(
     assert "ClientConnectorError" in (await nord.get(f"{base}/zustellung")).text
 
     assert (await nord.post(f"{base}/zustellen")).status == 303
-    assert await nord.node.wakeup.wait(0.1) == {partner.id}
+    assert await nord.node.wakeup.wait(0.1) == [partner.id]
     await nord.settle()
     assert "Everything is done." in (await nord.get("/admin")).text
 

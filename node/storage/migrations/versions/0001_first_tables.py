@@ -13,6 +13,7 @@ def upgrade() -> None:
     _create_node_state()
     _create_organisations()
     _create_seen_nonces()
+    _create_work_leases()
     _create_persons()
     _create_entries()
     _create_node_keys()
@@ -54,6 +55,8 @@ def _create_node_state() -> None:
         sa.Column("actor_updated", sa.BigInteger(), nullable=True),
         sa.Column("restored_at", sa.BigInteger(), nullable=True),
         sa.Column("restored_from", sa.BigInteger(), nullable=True),
+        sa.Column("closing_since", sa.BigInteger(), nullable=True),
+        sa.Column("closed_at", sa.BigInteger(), nullable=True),
         sa.CheckConstraint("id = 1", name=op.f("ck_node_state_single")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_node_state")),
     )
@@ -90,6 +93,16 @@ def _create_seen_nonces() -> None:
     )
     op.create_index(
         "ix_seen_nonces_expires_at", "seen_nonces", ["expires_at"], unique=False
+    )
+
+
+def _create_work_leases() -> None:
+    op.create_table(
+        "work_leases",
+        sa.Column("work", sa.String(length=40), nullable=False),
+        sa.Column("holder", sa.String(length=64), nullable=False),
+        sa.Column("expires_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("work", name=op.f("pk_work_leases")),
     )
 
 
@@ -235,6 +248,7 @@ def _create_partners() -> None:
         sa.Column("next_attempt_at", sa.BigInteger(), nullable=True),
         sa.Column("failing_since", sa.BigInteger(), nullable=True),
         sa.Column("last_error", sa.String(length=300), nullable=True),
+        sa.Column("problem_code", sa.String(length=60), nullable=True),
         sa.Column("last_failure_at", sa.BigInteger(), nullable=True),
         sa.Column("last_sent_at", sa.BigInteger(), nullable=True),
         sa.Column("compared_epoch", sa.String(length=32), nullable=True),
@@ -386,6 +400,8 @@ def _create_mail_outbox() -> None:
         sa.Column("subject", sa.String(length=300), nullable=False),
         sa.Column("body", sa.Text(), nullable=False),
         sa.Column("entry_id", sa.String(length=64), nullable=True),
+        sa.Column("entry_uri", sa.String(length=512), nullable=True),
+        sa.Column("entry_title", sa.String(length=300), nullable=True),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.Column("sent_at", sa.BigInteger(), nullable=True),
         sa.Column("cancelled_at", sa.BigInteger(), nullable=True),
@@ -399,6 +415,9 @@ def _create_mail_outbox() -> None:
             ["person_id"], ["persons.id"], name=op.f("fk_mail_outbox_person_id")
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_mail_outbox")),
+    )
+    op.create_index(
+        "ix_mail_outbox_entry_uri", "mail_outbox", ["entry_uri"], unique=False
     )
     op.create_index("ix_mail_outbox_sent_at", "mail_outbox", ["sent_at"], unique=False)
 
@@ -595,6 +614,7 @@ def _create_received_entries() -> None:
         sa.Column("updated_at", sa.BigInteger(), nullable=True),
         sa.Column("first_received_at", sa.BigInteger(), nullable=False),
         sa.Column("changed_at", sa.BigInteger(), nullable=False),
+        sa.Column("bucket", sa.Integer(), nullable=False),
         sa.ForeignKeyConstraint(
             ["partner_id"], ["partners.id"], name=op.f("fk_received_entries_partner_id")
         ),
@@ -604,6 +624,12 @@ def _create_received_entries() -> None:
             "entry_uri",
             name=op.f("uq_received_entries_partner_id_entry_uri"),
         ),
+    )
+    op.create_index(
+        "ix_received_entries_partner_id_bucket",
+        "received_entries",
+        ["partner_id", "bucket"],
+        unique=False,
     )
     op.create_index(
         "ix_received_entries_partner_id_state",
@@ -704,6 +730,7 @@ def _create_disclosures() -> None:
         sa.Column("told_at", sa.BigInteger(), nullable=True),
         sa.Column("acknowledged_at", sa.BigInteger(), nullable=True),
         sa.Column("refused_reason", sa.String(length=300), nullable=True),
+        sa.Column("told_public", sa.Boolean(), nullable=False),
         sa.Column("held_incarnation", sa.BigInteger(), nullable=True),
         sa.Column("held_counter", sa.BigInteger(), nullable=True),
         sa.Column("held_hash", sa.String(length=64), nullable=True),

@@ -34,7 +34,7 @@ from federation.inbox import (
     read_pull,
 )
 from federation.rates import DoorRates
-from federation.transport import client as client_module
+from federation.transport import wire as wire_module
 from federation.transport.client import FederationClient
 from federation.transport.server import (
     document_response,
@@ -367,7 +367,7 @@ async def test_a_dripping_answer_ends(
         return response
 
     host.answer = drip
-    monkeypatch.setattr(client_module, "ANSWER_TIMEOUT", timedelta(seconds=0.3))
+    monkeypatch.setattr(wire_module, "ANSWER_TIMEOUT", timedelta(seconds=0.3))
     client = FederationClient(
         clock=FixedClock(), random=Bytes("c"), allow_loopback_http=True
     )

@@ -35,6 +35,7 @@ BUGS = {
     "sends-rubbish": "it sends a page by a key of its own invention",
     "forgets-times": "an older Update counts like a newer one",
     "keeps-old-keys": "retired keys still sign",
+    "ignores-missing": "an Update without a key that counts stops nothing",
     "faults": "some answers are 500, some set cookies, some limits name no time",
     "mute": "some connections just end",
     "clock-off": "the clock is an hour wrong",

@@ -71,6 +71,7 @@ from federation.exchange import (
 from federation.handshake import format_code, invitation_id, invitation_refused
 from federation.ids import BaseUrl, NodeAddress, random_id
 from federation.inbox import (
+    AdmittedHead,
     ReceivedRequest,
     admit,
     admit_partner,
@@ -82,18 +83,19 @@ from federation.inbox import (
     prove_guest,
     read_activity,
     read_pull,
-    require_known_key,
 )
 from federation.key_changes import (
     KeyChangeIgnored,
     KeyChangeRefused,
     KeysAccepted,
+    KeySuspended,
     decide_key_change,
 )
 from federation.keys import SigningKey
 from federation.limits import ACTIVITY_BYTES_MAX, PAGE_BYTES_MAX
 from federation.peers import KnownPeer, PinnedKey
 from federation.rates import DoorRates
+from federation.signed_heads import require_signed_head
 from federation.transport.client import FederationClient
 from federation.transport.server import (
     document_response,
@@ -313,10 +315,13 @@ class LittleHost:
                         if request.path == "/partner-requests"
                         else PAGE_BYTES_MAX
                     ),
-                    before_long_body=lambda head: require_known_key(head, peers=self),
+                    before_long_body=self._require_signed_head,
                 )
         except TimeoutError:
             raise SlowRequestError("The body did not arrive in time.") from None
+
+    async def _require_signed_head(self, head: AdmittedHead) -> None:
+        await require_signed_head(head, peers=self)
 
     async def find_by_key(self, key_id: str, /) -> KnownPeer | None:
         peer = self.peer
@@ -474,6 +479,9 @@ class LittleHost:
             raise ConflictError(decided.reason.value, code="key-conflict")
         if isinstance(decided, KeyChangeIgnored):
             raise ConflictError("A newer one counts.", code="update-older")
+        if isinstance(decided, KeySuspended) and "ignores-missing" not in self.bugs:
+            self.peer = replace(self.peer, state=TrustState.SUSPENDED)
+            raise ConflictError("A key is missing.", code="keys-suspended")
         if isinstance(decided, KeysAccepted):
             self.peer = replace(self.peer, keys=decided.keys)
             self.updated = update.actor.updated

@@ -143,7 +143,10 @@ RUNS = (
         """,
     ),
     _run("faults clock-off", "no-server-fault retry-after no-cookies clock"),
-    _run("keeps-old-keys forgets-times", "key-retired update-older"),
+    _run(
+        "keeps-old-keys forgets-times ignores-missing",
+        "key-retired update-older key-missing key-missing-again suspended-page",
+    ),
     _run("mute", "always-an-answer"),
 )
 

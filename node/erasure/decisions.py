@@ -1,0 +1,337 @@
+"""Decisions that outlive a restore: ids, versions and times, never content.
+
+A line of the journal says how something stands after a change, or only what has
+changed about it; whoever reads all lines knows the latest of each (`Decided`).
+
+Source: SPEC.md NOD-066, NOD-067.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields, replace
+from datetime import datetime
+from enum import Enum
+from types import MappingProxyType
+from typing import Any, Final, TypeAlias, get_type_hints
+
+from federation.trust import TrustState
+from federation.version import Version
+from node.catalogue.model import AudienceLevel, Entry, EntryState
+from node.keys.model import KeyState, NodeKey
+from node.members.model import Role
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EntryDecision:
+    """How an entry of ours stands: version, state, for whom.
+
+    Attributes:
+        partners: Our ids of the named partners; empty unless `level` names them.
+        at: Of the change.
+    """
+
+    id: str
+    version: Version
+    state: EntryState
+    level: AudienceLevel
+    partners: tuple[str, ...] = ()
+    at: datetime
+
+    @property
+    def rank(self) -> tuple[Version, bool]:
+        """Order of the decisions about one entry, whichever was written first.
+
+        Whoever closes an entry leaves its version; whoever opens it again raises it.
+        """
+        return self.version, self.state is not EntryState.PUBLISHED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PersonDecision:
+    """What was taken from a person; None for what this line does not speak of.
+
+    Attributes:
+        left: Whether the person has left.
+        consented: Whether the person may be shown to partners.
+        role: The role.
+        password_at: When the password was replaced or taken away last.
+    """
+
+    id: str
+    left: bool | None = None
+    consented: bool | None = None
+    role: Role | None = None
+    password_at: datetime | None = None
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartnerDecision:
+    """Where a partnership stands; None for what this line does not speak of."""
+
+    id: str
+    state: TrustState | None = None
+    hidden: bool | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyDecision:
+    """The stage of one of our keys; None for what this line does not speak of."""
+
+    number: int
+    multibase: str | None = None
+    state: KeyState | None = None
+    created_at: datetime | None = None
+    activated_at: datetime | None = None
+    retired_at: datetime | None = None
+    revoked_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeMark:
+    """The epoch and the incarnation that the node has reached.
+
+    Lines before it are settled: the database was compared with them.
+    """
+
+    incarnation: int
+    epoch: str
+    at: datetime
+
+
+Decision: TypeAlias = (
+    EntryDecision | PersonDecision | PartnerDecision | KeyDecision | NodeMark
+)
+_KINDS: Final[Mapping[str, type[Any]]] = MappingProxyType(
+    {
+        "entry": EntryDecision,
+        "person": PersonDecision,
+        "partner": PartnerDecision,
+        "key": KeyDecision,
+        "node": NodeMark,
+    }
+)
+_NAMES: Final = MappingProxyType({kind: name for name, kind in _KINDS.items()})
+_TYPES: Final = MappingProxyType(
+    {kind: get_type_hints(kind) for kind in _KINDS.values()}
+)
+
+
+_STAGE_TIMES: Final = ("activated_at", "retired_at", "revoked_at")
+
+
+class NotADecisionError(ValueError):
+    """A line of the journal cannot be read."""
+
+
+@dataclass(slots=True)
+class Decided:
+    """The latest decision about each thing, and what came after the last mark.
+
+    Attributes:
+        entries: By id.
+        since_mark: The entries and keys that were decided about after the last mark.
+        unreadable: Lines that are none.
+    """
+
+    entries: dict[str, EntryDecision] = field(default_factory=dict)
+    persons: dict[str, PersonDecision] = field(default_factory=dict)
+    partners: dict[str, PartnerDecision] = field(default_factory=dict)
+    keys: dict[int, KeyDecision] = field(default_factory=dict)
+    mark: NodeMark | None = None
+    since_mark: dict[str, EntryDecision] = field(default_factory=dict)
+    keys_since_mark: set[int] = field(default_factory=set)
+    unreadable: int = 0
+
+    def take(self, decision: Decision) -> None:
+        """Take one line into account; lines come in the order of the file."""
+        match decision:
+            case EntryDecision():
+                _keep_higher(self.entries, decision)
+                _keep_higher(self.since_mark, decision)
+            case PersonDecision():
+                _merge(self.persons, decision.id, decision)
+            case PartnerDecision():
+                _merge(self.partners, decision.id, decision)
+            case KeyDecision():
+                _merge(self.keys, decision.number, decision)
+                self.keys_since_mark.add(decision.number)
+            case NodeMark():
+                if self.mark is None or decision.incarnation >= self.mark.incarnation:
+                    self.mark = decision
+                self.since_mark.clear()
+                self.keys_since_mark.clear()
+
+    def lines(self) -> list[Decision]:
+        """Return what is needed to know the same, the settled lines first."""
+        open_entries = self.since_mark
+        settled: list[Decision] = [
+            decision
+            for decision in self.entries.values()
+            if open_entries.get(decision.id) is not decision
+        ]
+        settled += [*self.persons.values(), *self.partners.values()]
+        settled += [
+            key
+            for number, key in self.keys.items()
+            if number not in self.keys_since_mark
+        ]
+        mark = [] if self.mark is None else [self.mark]
+        still_open = [self.keys[number] for number in sorted(self.keys_since_mark)]
+        return [*settled, *mark, *open_entries.values(), *still_open]
+
+
+def decided(lines: Iterable[bytes]) -> Decided:
+    """Read lines of a journal; what cannot be read is counted."""
+    found = Decided()
+    for line in lines:
+        try:
+            found.take(from_line(line))
+        except NotADecisionError:
+            found.unreadable += 1
+    return found
+
+
+def of_entry(entry: Entry) -> EntryDecision:
+    """Return the decision that an entry, as it stands, is the result of."""
+    return EntryDecision(
+        id=entry.id,
+        version=entry.version,
+        state=entry.state,
+        level=entry.audience.level,
+        partners=tuple(sorted(entry.audience.partner_ids)),
+        at=max(entry.updated_at, entry.closed_at or entry.updated_at),
+    )
+
+
+def of_person(
+    person_id: str, values: Mapping[str, Any], *, at: datetime
+) -> PersonDecision | None:
+    """Return what a change of a person's columns decides, None if nothing."""
+    decision = PersonDecision(
+        id=person_id,
+        left=values["left_at"] is not None if "left_at" in values else None,
+        consented=values["consent_on"] is not None if "consent_on" in values else None,
+        role=Role(values["role"]) if "role" in values else None,
+        password_at=at if "password_hash" in values else None,
+        at=at,
+    )
+    bare = PersonDecision(id=person_id, at=at)
+    return None if decision == bare else decision
+
+
+def of_partner(partner_id: str, values: Mapping[str, Any]) -> PartnerDecision | None:
+    """Return what a change of a partner's columns decides, None if nothing."""
+    if not values.keys() & {"state", "hidden_at"}:
+        return None
+    return PartnerDecision(
+        id=partner_id,
+        state=TrustState(values["state"]) if "state" in values else None,
+        hidden=values["hidden_at"] is not None if "hidden_at" in values else None,
+    )
+
+
+def of_key(key: NodeKey) -> KeyDecision:
+    """Return how one of our keys stands."""
+    return KeyDecision(
+        number=key.number,
+        multibase=key.multibase,
+        state=key.state,
+        created_at=key.created_at,
+        activated_at=key.activated_at,
+        retired_at=key.retired_at,
+        revoked_at=key.revoked_at,
+    )
+
+
+def of_stage(number: int, state: KeyState, values: Mapping[str, Any]) -> KeyDecision:
+    """Return what a change of a key's stage decides."""
+    times = {name: values.get(name) for name in _STAGE_TIMES}
+    return KeyDecision(number=number, state=state, **times)
+
+
+def to_line(decision: Decision) -> bytes:
+    """Return a decision as one line of ASCII JSON."""
+    document: dict[str, Any] = {"is": _NAMES[type(decision)]}
+    for each in fields(decision):
+        value = getattr(decision, each.name)
+        if value is None or value == ():
+            continue
+        document[each.name] = _plain(value)
+    return json.dumps(document, separators=(",", ":")).encode("ascii") + b"\n"
+
+
+def from_line(line: bytes) -> Decision:
+    """Read what `to_line` wrote.
+
+    Raises:
+        NotADecisionError: It is something else.
+    """
+    try:
+        document = json.loads(line)
+        kind = _KINDS[document.pop("is")]
+        types = _TYPES[kind]
+        decision: Decision = kind(
+            **{name: _typed(types[name], value) for name, value in document.items()}
+        )
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise NotADecisionError(str(error)) from error
+    return decision
+
+
+def _plain(value: object) -> object:
+    match value:
+        case Enum():
+            return value.value
+        case datetime():
+            # To the microsecond: what is compared with the database must be equal.
+            return value.isoformat()
+        case Version():
+            return [value.incarnation, value.counter]
+        case _:
+            return value
+
+
+def _typed(wanted: Any, value: Any) -> Any:
+    for one in getattr(wanted, "__args__", None) or (wanted,):
+        if one is Version:
+            incarnation, counter = value
+            return Version(int(incarnation), int(counter))
+        if one is datetime:
+            moment = datetime.fromisoformat(value)
+            if moment.tzinfo is None:
+                msg = "a time without its zone"
+                raise NotADecisionError(msg)
+            return moment
+        if isinstance(one, type) and issubclass(one, Enum):
+            return one(value)
+        if one in {bool, int, str} and type(value) is one and not _is_tuple(wanted):
+            return value
+    if _is_tuple(wanted) and isinstance(value, list):
+        return tuple(str(each) for each in value)
+    msg = f"{value!r} is not what was expected"
+    raise NotADecisionError(msg)
+
+
+def _is_tuple(wanted: Any) -> bool:
+    return getattr(wanted, "__origin__", None) is tuple
+
+
+def _keep_higher(into: dict[str, EntryDecision], decision: EntryDecision) -> None:
+    before = into.get(decision.id)
+    if before is None or decision.rank >= before.rank:
+        into[decision.id] = decision
+
+
+def _merge(into: dict[Any, Any], key: object, decision: Any) -> None:
+    """Put what a line says over what earlier ones said."""
+    before = into.get(key)
+    if before is None:
+        into[key] = decision
+        return
+    said = {
+        each.name: value
+        for each in fields(decision)
+        if (value := getattr(decision, each.name)) is not None
+    }
+    into[key] = replace(before, **said)

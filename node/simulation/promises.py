@@ -1,0 +1,336 @@
+"""What must hold after every step, and what must never leave a node.
+
+The rules of visibility are written down here a second time, in a dozen lines, so
+that the product's own are not asked whether they are right.
+
+Source: SPEC.md chapter 1, VIS-010 to VIS-055, FED-050 to FED-057.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any, Final
+
+from federation.canonical import canonical_bytes
+from federation.ids import BaseUrl, NodeAddress
+from federation.transport.wire import WireAnswer
+from node.simulation.looking import (
+    MARK,
+    Copy,
+    Eye,
+    OwnEntry,
+    PartnerRow,
+    Sight,
+    Version,
+)
+from node.simulation.machine import Machine
+from node.simulation.network import Letter
+from node.simulation.violation import BrokenPromiseError
+
+_ESTABLISHED: Final = frozenset({"active", "paused", "suspended"})
+# A page is built and sent at the same moment of virtual time. A change that is
+# committed between the two is noticed here, by this many seconds at most.
+_SAME_MOMENT_S: Final = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Owner:
+    """Whose word a mark is."""
+
+    origin: str
+    entry_id: str
+    version: Version
+
+
+@dataclass
+class Promises:
+    """Watches all nodes.
+
+    Attributes:
+        liars: Nodes that lie; what they hold or say of their own is not judged.
+        unsure: Pairs (node, partner) whose past is not comparable, because a
+            backup was put back and both have not compared since.
+    """
+
+    machines: Mapping[str, Machine]
+    liars: frozenset[str] = frozenset()
+    steps: int = 0
+    _eyes: dict[str, Eye] = field(default_factory=dict)
+    _sights: dict[str, Sight] = field(default_factory=dict)
+    _marks: dict[str, _Owner] = field(default_factory=dict)
+    _granted_until: dict[tuple[str, str, str, Version], float] = field(
+        default_factory=dict
+    )
+    _carried: set[tuple[str, str]] = field(default_factory=set)
+    _told: set[tuple[str, str]] = field(default_factory=set)
+    _sent: set[tuple[str, str, Version, str]] = field(default_factory=set)
+
+    # -- what is committed ----------------------------------------------------------
+
+    def sight(self, name: str) -> Sight:
+        """Return what stands in a node's database now, judged."""
+        machine = self.machines[name]
+        eye = self._eyes.setdefault(name, Eye())
+        now, has_changed = eye.look(machine.folder / "node.sqlite")
+        if has_changed or name not in self._sights:
+            before = self._sights.get(name)
+            self._sights[name] = now
+            self._learn(machine, now)
+            self._judge(machine, before, now)
+        return now
+
+    def look_everywhere(self) -> None:
+        """Judge every node; what two nodes say of each other, too."""
+        for name in self.machines:
+            self.sight(name)
+        for name in self.machines:
+            self._compare(name)
+
+    def rows(self, name: str, sql: str, *values: Any) -> list[Any]:
+        """Return the rows of a query on a node's database."""
+        eye = self._eyes.setdefault(name, Eye())
+        return eye.rows(self.machines[name].folder / "node.sqlite", sql, *values)
+
+    def close(self) -> None:
+        """Close what was opened."""
+        for eye in self._eyes.values():
+            eye.close()
+
+    def _learn(self, machine: Machine, now: Sight) -> None:
+        moment, today = machine.loop.time(), machine.clock.now().date()
+        for entry in now.entries.values():
+            if entry.mark:
+                owner = _Owner(machine.name, entry.id, entry.version)
+                self._marks.setdefault(entry.mark, owner)
+            for partner in now.partners.values():
+                if is_granted(entry, partner, today):
+                    key = (machine.name, entry.id, partner.base_url, entry.version)
+                    self._granted_until[key] = moment
+
+    def _judge(self, machine: Machine, before: Sight | None, now: Sight) -> None:
+        if machine.name in self.liars:
+            return
+        for partner in now.partners.values():
+            origin = _name(partner.base_url)
+            earlier = before.partners.get(partner.base_url) if before else None
+            for copy in partner.copies.values():
+                self._judge_copy(machine.name, origin, copy)
+            if earlier is not None:
+                self._judge_progress(machine.name, earlier, partner)
+        if before is not None:
+            for entry_id, entry in before.entries.items():
+                after = now.entries.get(entry_id)
+                if after is None or after.version < entry.version:
+                    raise BrokenPromiseError(
+                        "INV-5",
+                        f"{machine.name}'s entry {entry_id} went back from version "
+                        f"{entry.version} to {after and after.version}",
+                    )
+
+    def _judge_copy(self, holder: str, origin: str, copy: Copy) -> None:
+        if not copy.uri.startswith(f"https://{origin}.example/entries/"):
+            raise BrokenPromiseError(
+                "INV-5", f"{holder} holds {copy.uri} as an entry of {origin}"
+            )
+        if copy.state != "present":
+            if copy.mark or copy.content_hash is not None:
+                raise BrokenPromiseError(
+                    "INV-4", f"{holder} keeps content of {copy.uri} ({copy.state})"
+                )
+            return
+        if (holder, copy.uri, copy.version, copy.content_hash or "") not in self._sent:
+            raise BrokenPromiseError(
+                "INV-5",
+                f"{holder} holds {copy.uri} {copy.version}, which {origin} never sent "
+                "it in this form",
+            )
+        owner = self._marks.get(copy.mark)
+        if owner is not None and (copy.mark, holder) not in self._carried:
+            raise BrokenPromiseError(
+                "INV-1", f"{holder} holds {copy.mark} of {owner.origin}, never sent"
+            )
+
+    def _judge_progress(
+        self, holder: str, before: PartnerRow, now: PartnerRow
+    ) -> None:
+        for uri, copy in before.copies.items():
+            after = now.copies.get(uri)
+            if after is None:
+                if copy.state == "deleted" or now.state in _ESTABLISHED:
+                    raise BrokenPromiseError(
+                        "INV-5", f"{holder} forgot {uri} ({copy.state})"
+                    )
+                continue
+            if after.version < copy.version and after.state != "deleted":
+                raise BrokenPromiseError(
+                    "INV-5",
+                    f"{holder} went back from {copy.version} to {after.version} of "
+                    f"{uri}",
+                )
+            if copy.state == "deleted" and after.state != "deleted":
+                raise BrokenPromiseError(
+                    "INV-5", f"{uri} was deleted and came back at {holder}"
+                )
+        if before.in_epoch == now.in_epoch and now.in_position < before.in_position:
+            raise BrokenPromiseError(
+                "INV-2",
+                f"{holder}'s position in the pages of {now.base_url} went back",
+            )
+
+    def _compare(self, name: str) -> None:
+        """Hold what a node's ledger says is confirmed against what is there."""
+        if name in self.liars:
+            return
+        mine = f"https://{name}.example"
+        for partner in self._sights[name].partners.values():
+            other = _name(partner.base_url)
+            theirs = self._sights[other].partners.get(mine)
+            if other in self.liars or theirs is None:
+                continue
+            if not {partner.state, theirs.state} <= _ESTABLISHED:
+                continue
+            for row in partner.told.values():
+                if row.is_acknowledged or row.held is not None:
+                    uri = f"{mine}/entries/{row.entry_id}"
+                    self._compare_row(name, other, row, theirs.copies.get(uri))
+
+    def _compare_row(self, name: str, other: str, row: Any, copy: Copy | None) -> None:
+        what = f"of {name}'s entry {row.entry_id}"
+        if row.op != "upsert" and row.is_acknowledged:
+            if (
+                copy is not None
+                and copy.state == "present"
+                and copy.version <= row.version
+            ):
+                raise BrokenPromiseError(
+                    "INV-4",
+                    f"{other} confirmed the withdrawal {what} and holds {copy.version}",
+                )
+            if row.receipt_id is None:
+                raise BrokenPromiseError(
+                    "INV-4", f"the withdrawal {what} at {other} has no receipt"
+                )
+        if row.held is not None and (copy is None or copy.version < row.held):
+            raise BrokenPromiseError(
+                "INV-2",
+                f"{other} confirmed {row.held} {what} and has {copy and copy.version}",
+            )
+
+    # -- what leaves ------------------------------------------------------------------
+
+    def leaves(self, letter: Letter) -> None:
+        """Judge a request that leaves."""
+        self._judge_text(letter.sender, letter.receiver, letter.request.body)
+
+    def answers(self, letter: Letter, answer: WireAnswer) -> None:
+        """Judge an answer that leaves."""
+        self._judge_text(letter.receiver, letter.sender, answer.body)
+
+    def _judge_text(self, sender: str, receiver: str, body: bytes | None) -> None:
+        if not body or not receiver:
+            return
+        marks = MARK.findall(body.decode("utf-8", "replace"))
+        page = _page(body)
+        if not marks and page is None:
+            return
+        self.sight(sender)
+        is_honest = sender not in self.liars
+        for mark in marks:
+            if is_honest:
+                self._judge_mark(sender, receiver, mark)
+            self._carried.add((mark, receiver))
+        if page is not None:
+            self._judge_page(sender, receiver, page, is_honest=is_honest)
+
+    def _judge_mark(self, sender: str, receiver: str, mark: str) -> None:
+        owner = self._marks.get(mark)
+        if owner is None or owner.origin != sender:
+            of = "nobody" if owner is None else owner.origin
+            raise BrokenPromiseError(
+                "INV-1", f"{sender} sent {receiver} {mark}, which is of {of}"
+            )
+        machine, url = self.machines[sender], f"https://{receiver}.example"
+        sight = self._sights[sender]
+        entry, partner = sight.entries[owner.entry_id], sight.partners.get(url)
+        if entry.level == "public" and entry.mark == mark:
+            return
+        today = machine.clock.now().date()
+        if entry.mark == mark and partner is not None and partner.state == "active":
+            if is_granted(entry, partner, today):
+                return
+        until = max(
+            (
+                moment
+                for (name, entry_id, to, version), moment in self._granted_until.items()
+                if (name, entry_id, to) == (sender, owner.entry_id, url)
+                and version >= owner.version
+            ),
+            default=-1e9,
+        )
+        if machine.loop.time() - until > _SAME_MOMENT_S:
+            raise BrokenPromiseError(
+                "INV-1",
+                f"{sender} sent {receiver} version {owner.version} of entry "
+                f"{owner.entry_id}, which is {entry.state}, {entry.version}, for "
+                f"{entry.level} {sorted(entry.named)} until {entry.last_day}",
+            )
+
+    def _judge_page(
+        self, sender: str, receiver: str, page: dict[str, Any], *, is_honest: bool
+    ) -> None:
+        origin = NodeAddress(BaseUrl(f"https://{sender}.example"))
+        for item in page["orderedItems"]:
+            content = item.get("object")
+            if item.get("type") == "Delete":
+                if is_honest and (content, receiver) not in self._told:
+                    raise BrokenPromiseError(
+                        "INV-1",
+                        f"{sender} told {receiver} of the end of {content}, which it "
+                        "has never heard of",
+                    )
+                continue
+            if not isinstance(content, dict):
+                continue
+            uri = str(content.get("id"))
+            if origin.entry_local_id(uri) is None:
+                continue
+            version = (content.get("incarnation", 0), content.get("version", 0))
+            digest = hashlib.sha256(canonical_bytes(content)).hexdigest()
+            self._told.add((uri, receiver))
+            self._sent.add((receiver, uri, version, digest))
+
+
+def is_granted(entry: OwnEntry, partner: PartnerRow, today: date) -> bool:
+    """Say whether a partner may have an entry: the rules, written a second time."""
+    if entry.state != "published" or partner.state not in _ESTABLISHED:
+        return False
+    if entry.last_day is not None and entry.last_day < today:
+        return False
+    if entry.level in {"trusted", "public"}:
+        return True
+    return entry.level == "partners" and partner.base_url in entry.named
+
+
+def granted(sight: Sight, partner: PartnerRow, today: date) -> Iterable[OwnEntry]:
+    """Return everything that a partner may have."""
+    return (
+        entry for entry in sight.entries.values() if is_granted(entry, partner, today)
+    )
+
+
+def _name(base_url: str) -> str:
+    return base_url.removeprefix("https://").removesuffix(".example")
+
+
+def _page(body: bytes) -> dict[str, Any] | None:
+    if b'"OrderedCollectionPage"' not in body:
+        return None
+    try:
+        document = json.loads(body)
+    except ValueError:
+        return None
+    if not isinstance(document, dict) or "orderedItems" not in document:
+        return None
+    return document
