@@ -70,7 +70,7 @@ interop: environment-dev ## A real Fedify against a real node; needs npm and, on
 	@tests/interop/fedify/install.sh
 	@$(BIN)/pytest -q tests/interop $(ARGS)
 
-lock: environment-dev ## Write both lock files (ARGS=--upgrade for new versions)
+lock: environment-dev ## Write the lock files (ARGS=--upgrade for new versions)
 	@deploy/setup/lock.sh $(ARGS)
 
 clean: ## Remove the environment and everything generated, except .demo

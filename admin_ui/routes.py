@@ -119,6 +119,7 @@ def _add_partner_pages(router: web.UrlDispatcher) -> None:
     router.add_get(one, partner_page.overview)
     router.add_get(f"{one}/zustellung", partner_page.delivery)
     router.add_get(f"{one}/inhalte", partner_page.contents)
+    router.add_get(f"{one}/bericht", partner_page.report)
     router.add_get(f"{one}/verlauf", partner_page.history)
     router.add_post(f"{one}/zustellen", partner_page.try_now)
     router.add_post(f"{one}/bestaetigen", partner_steps.confirm)

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-from federation.trust import TrustState
+from federation.trust import TrustEvent, TrustState
 from node.catalogue.model import AudienceLevel, Entry, EntryState
 from node.errors import InvalidInputError, NodeError
 from node.ledger.ledger import LedgerLine
@@ -12,7 +12,8 @@ from node.mail.model import MailKind, MailState
 from node.members.model import Role
 from node.partners.model import HandshakeRole, Partner, PartnerEvent
 from node.storage.ledger import UPSERT
-from node.web.i18n import current_language, lazy_gettext
+from node.storage.removals import Removals
+from node.web.i18n import current_language, lazy_gettext, ngettext
 from node.web.i18n import gettext as _
 from node.web.pages.wording import in_words
 from node.web.views import Status, StatusTone
@@ -60,16 +61,37 @@ _STEPS: Final[Mapping[str, tuple[str, str]]] = {
         lazy_gettext("%(person)s ended the partnership."),
     ),
     "they_left": (lazy_gettext("%(partner)s has ended the partnership."), ""),
-    "withdrawals_done": (
-        lazy_gettext("%(partner)s has removed everything it held of you."),
+    "withdrawals_done": (lazy_gettext("The end is complete."), ""),
+    "copies_removed": (
+        lazy_gettext("The copies of the entries of %(partner)s were removed here."),
         "",
+    ),
+    "we_stayed": (
+        lazy_gettext("The end was taken back."),
+        lazy_gettext("%(person)s took the end back."),
+    ),
+    "we_hid": (
+        lazy_gettext("The entries of %(partner)s were hidden."),
+        lazy_gettext("%(person)s hid the entries of %(partner)s."),
+    ),
+    "we_showed": (
+        lazy_gettext("The entries of %(partner)s were shown again."),
+        lazy_gettext("%(person)s showed the entries of %(partner)s again."),
+    ),
+    "we_purged": (
+        lazy_gettext("The copies of the entries of %(partner)s were removed."),
+        lazy_gettext("%(person)s removed the copies of the entries of %(partner)s."),
+    ),
+    "we_fetched": (
+        lazy_gettext("The entries of %(partner)s were fetched anew."),
+        lazy_gettext("%(person)s fetched the entries of %(partner)s anew."),
     ),
     "we_closed": (
         lazy_gettext("The partnership was closed without confirmation."),
         lazy_gettext("%(person)s closed the partnership without confirmation."),
     ),
     "key_changed": (
-        lazy_gettext("Another key of %(partner)s was seen; nothing flows any more."),
+        lazy_gettext("The key of %(partner)s is in question; nothing flows any more."),
         "",
     ),
     "key_confirmed": (
@@ -91,6 +113,7 @@ _NOTES: Final = {
     "check number compared": lazy_gettext("The check number was compared.")
 }
 _INVITATION_NOTE: Final = re.compile(r"invitation (?P<group>[0-9A-Z]+)…?")
+_STEPS_WITH_NUMBER: Final = frozenset({"copies_removed", "we_purged", "we_fetched"})
 _STEPS_WITH_FINGERPRINT: Final = frozenset(
     {"key_changed", "key_confirmed", "key_announced", "key_retired", "key_revoked"}
 )
@@ -150,6 +173,12 @@ _FAILURES: Final[Mapping[str, str]] = {
     "partnership-suspended": lazy_gettext(
         "The other office has to compare your node's key first. Call it and read"
         " out the fingerprint."
+    ),
+    "keys-suspended": lazy_gettext(
+        "The other node knows a key in your node's name that your node does not know."
+        " Somebody may have copied a key, or your node was put back from a backup."
+        " Tell your administrator, then call the other office: it has to compare your"
+        " node's key."
     ),
     "partnership-paused": lazy_gettext(
         "The other office has paused the partnership. Withdrawals still arrive."
@@ -277,6 +306,8 @@ _PROBLEMS: Final = {
 def partner_status(partner: Partner) -> Status:
     """Say where a partnership stands; trouble with delivery comes first."""
     text, tone = _STATES[partner.state]
+    if partner.state is TrustState.ACTIVE and partner.hidden_at is not None:
+        return Status(_("connected, hidden from members"), "warning")
     if partner.state is TrustState.ACTIVE and partner.attempts:
         return Status(_("not reachable at the moment"), "danger")
     if partner.state is TrustState.ACTIVE and partner.digest_equal is False:
@@ -316,10 +347,29 @@ def step_note(event: PartnerEvent) -> str:
         return _("Fingerprint %(fingerprint)s", fingerprint=event.note)
     if event.event in _STEPS_WITH_REASON:
         return _("Reason: %(text)s", text=event.note)
+    if event.event == TrustEvent.WITHDRAWALS_DONE.value:
+        return _removals_note(event.note)
+    if event.event in _STEPS_WITH_NUMBER and event.note.isdecimal():
+        return ngettext("%(num)s entry", "%(num)s entries", int(event.note))
     group = _INVITATION_NOTE.fullmatch(event.note)
     if group is not None:
         return _("The code began with %(group)s.", group=group["group"])
     return event.note
+
+
+def _removals_note(note: str) -> str:
+    """Say how much of what was taken back is confirmed, and no more than that."""
+    counted = Removals.read(note)
+    if counted is None:
+        return note
+    if not counted.asked:
+        return _("Nothing had to be taken back.")
+    return ngettext(
+        "%(confirmed)s of %(num)s entry is confirmed as removed.",
+        "%(confirmed)s of %(num)s entries are confirmed as removed.",
+        counted.asked,
+        confirmed=counted.confirmed,
+    )
 
 
 def plain_failure(partner: Partner) -> str:

@@ -89,6 +89,17 @@ def measure_own(sample: Sample, *, seconds: float) -> dict[str, float]:
     }
 
 
+def signing(signer: Signer, *, seconds: float) -> float:
+    """Return the µs of one signature over 64 bytes."""
+    message = bytes(64)
+    return _time(lambda _: signer.key.sign(message), 1, seconds=seconds)
+
+
+def ledger_row(folder: Path, *, seconds: float) -> float:
+    """Return the µs of a row without a document in a commit of 64."""
+    return _row(Sample("", [], [b""]), folder, seconds=seconds)
+
+
 def _verification(signer: Signer) -> Callable[[], None]:
     message = bytes(64)
     signature = signer.key.sign(message)

@@ -183,7 +183,7 @@ def make_partners(folder: Path, *, count: int) -> tuple[NodeFolder, list[Partner
                 SigningKey.generate(SystemRandom()),
                 1,
             )
-            _copy_rows(connection, first, signer)
+            copy_partner(connection, first, signer)
             signers.append(signer)
         connection.commit()
     return measured, [Partner(each, target, entry_uri, []) for each in signers]
@@ -193,7 +193,7 @@ def _address(base_url: str) -> NodeAddress:
     return NodeAddress(parse_base_url(base_url, allow_loopback_http=True))
 
 
-def _copy_rows(connection: sqlite3.Connection, first: Signer, signer: Signer) -> None:
+def copy_partner(connection: sqlite3.Connection, first: Signer, signer: Signer) -> None:
     """Add a partner that differs from the first by address, key and id."""
     connection.row_factory = sqlite3.Row
     (original,) = connection.execute(

@@ -59,10 +59,14 @@ class InOrder:
 class SendAgain:
     """Tell our version again, in a new position."""
 
+    version: Version
+
 
 @dataclass(frozen=True, slots=True)
 class NoteHeld:
     """Note that the partner holds our version."""
+
+    held: HeldVersion
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,12 +87,19 @@ class WithdrawAgain:
 
 @dataclass(frozen=True, slots=True)
 class Adopt:
-    """Withdraw it here too: we did so before the restore, and have forgotten it."""
+    """Withdraw it here too: we did so before the restore, and have forgotten it.
+
+    Our office sees it and may publish it again.
+    """
+
+    held: HeldVersion
 
 
 @dataclass(frozen=True, slots=True)
 class Unaccounted:
     """Change nothing; our office decides."""
+
+    held: HeldVersion
 
 
 Difference: TypeAlias = (
@@ -107,8 +118,9 @@ def compare_entry(
         restored: True in the first comparison after a restore from backup.
     """
     if ours is None:
-        is_there = held is not None and held.state is HeldState.PRESENT
-        return Unaccounted() if is_there else InOrder()
+        if held is not None and held.state is HeldState.PRESENT:
+            return Unaccounted(held)
+        return InOrder()
     match ours.state:
         case LedgerState.TOLD:
             return _told(ours, held, restored=restored)
@@ -127,16 +139,16 @@ def compare_entry(
 
 def _told(ours: LedgerEntry, held: HeldVersion | None, *, restored: bool) -> Difference:
     if held is None:
-        return SendAgain()
+        return SendAgain(ours.version)
     if _is_gone(held, ours.version):
-        return Adopt() if restored else Unaccounted()
+        return Adopt(held) if restored else Unaccounted(held)
     if held.version < ours.version:
-        return SendAgain()
+        return SendAgain(ours.version)
     if held.version == ours.version and held.state is HeldState.QUARANTINED:
         return NoteKeptOut()
     if held.version == ours.version and held.content_hash == ours.content_hash:
-        return NoteHeld()
-    return Unaccounted()
+        return NoteHeld(held)
+    return Unaccounted(held)
 
 
 def _waiting(
@@ -145,8 +157,8 @@ def _waiting(
     if held is None:
         return InOrder()
     if _is_gone(held, ours.version):
-        return Adopt() if restored else Unaccounted()
-    return Unaccounted() if held.version > ours.version else InOrder()
+        return Adopt(held) if restored else Unaccounted(held)
+    return Unaccounted(held) if held.version > ours.version else InOrder()
 
 
 def _taken_back(ours: LedgerEntry, held: HeldVersion | None) -> Difference:

@@ -15,8 +15,6 @@ from __future__ import annotations
 import functools
 from typing import Any, Final, cast
 
-from pyld import jsonld
-
 import schemas
 from federation.errors import ContextNotAllowedError, MalformedError, SchemaInvalidError
 from federation.json_types import JsonObject, JsonValue
@@ -78,6 +76,9 @@ def expand(document: JsonObject) -> JsonObject:
         ContextNotAllowedError: It names a context that is not bundled.
         MalformedError: It is no JSON-LD, or not exactly one node.
     """
+    # It takes 5 MiB, and what active partners exchange every day does without.
+    from pyld import jsonld  # noqa: PLC0415
+
     try:
         # An empty base keeps relative references as they are: nothing of ours is
         # relative, and a guess would be wrong.

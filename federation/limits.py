@@ -95,8 +95,7 @@ NAMED_LOOKUP_RATE: Final = Rate(per_second=10.0, burst=60.0)
 """Requests of an address without tokens whose signature names a key that is looked up
 (FED-138)."""
 NAMED_KEY_RATE: Final = Rate(per_second=1.0, burst=20.0)
-"""Of these, those that name one and the same key of a partner and are let in
-(FED-138)."""
+"""Of these, those that one and the same key of a partner has signed (FED-138)."""
 GUEST_RATE: Final = Rate(per_second=0.2, burst=20.0)
 """Partner requests from one address (FED-130)."""
 PARTNER_RATE: Final = Rate(per_second=10.0, burst=200.0)

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from federation.limits import RETRY_DELAY_FIRST, RETRY_DELAY_MAX
+from federation.limits import (
+    CHECK_AFTER,
+    CHECK_SPREAD,
+    RETRY_DELAY_FIRST,
+    RETRY_DELAY_MAX,
+)
 
 if TYPE_CHECKING:
     from datetime import datetime, timedelta
@@ -49,5 +54,21 @@ def next_attempt(
     if retry_after is not None:
         delay = max(delay, retry_after)
     delay = min(delay, RETRY_DELAY_MAX)
-    share = int.from_bytes(jitter.bytes(2), "big") / 0xFFFF
-    return failed_at + delay + delay / _JITTER_PARTS * share
+    return failed_at + delay + delay / _JITTER_PARTS * _share(jitter)
+
+
+def next_check(checked_at: datetime, *, jitter: RandomSource) -> datetime:
+    """Tell when both sides are compared again: 20 to 28 hours later, by chance.
+
+    Args:
+        checked_at: The last comparison, aware UTC.
+        jitter: Source of the chance.
+
+    Source: SPEC.md FED-151.
+    """
+    return checked_at + CHECK_AFTER + CHECK_SPREAD * _share(jitter)
+
+
+def _share(jitter: RandomSource) -> float:
+    """Draw a number from 0 to 1."""
+    return int.from_bytes(jitter.bytes(2), "big") / 0xFFFF

@@ -15,7 +15,7 @@ from contextlib import (
     AsyncExitStack,
     asynccontextmanager,
 )
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pydantic import SecretStr
@@ -25,22 +25,29 @@ from federation.ports import Clock, RandomSource
 from federation.transport.client import FederationClient
 from federation.transport.wire import Wire
 from node import instance_lock
+from node.backup.backups import Backups
+from node.backup.replacing import finish_replacing
 from node.catalogue.catalogue import Catalogue
 from node.catalogue.entry_import import EntryImport
 from node.clock import SystemClock, SystemRandom
 from node.config import NodeConfig, load_config, smtp_password
 from node.control.server import ControlServer
 from node.conversations.conversations import Conversations
+from node.erasure.following import compact_journal, follow_journal, write_what_waits
+from node.erasure.journal import ErasureJournal
 from node.errors import ConflictError, UnavailableError
 from node.exchange.activities import Activities
+from node.exchange.comparing import Comparing
 from node.exchange.delivery import DeliveryWorker
 from node.exchange.receiving import Receiving
 from node.exchange.sending import Sending
+from node.exchange.unaccounted import UnaccountedEntries
 from node.exchange.wakeup import WakeUp
 from node.feed import Feed
 from node.keys.backups import KeyBackups
 from node.keys.opening import open_ring
 from node.keys.own_keys import OwnKeys
+from node.keys.ring import KeyRing
 from node.ledger import Ledger
 from node.limits import PROCESSED_KEPT
 from node.mail.entry_mail import EntryMailer
@@ -64,6 +71,9 @@ EXPIRY_SECONDS = 60.0
 MAIL_SECONDS = 5.0
 KEY_SECONDS = 60.0
 NONCE_SECONDS = 300.0
+BACKUP_SECONDS = 60.0
+JOURNAL_SECONDS = 10.0
+COMPACTION_SECONDS = 86_400.0
 # How long open requests may take after the order to stop.
 STOP_SECONDS = 20.0
 
@@ -87,9 +97,13 @@ class Node:
     feed: Feed
     sending: Sending
     receiving: Receiving
+    unaccounted: UnaccountedEntries
+    comparing: Comparing
     delivery: DeliveryWorker
     wakeup: WakeUp
     processes: Processes
+    backups: Backups
+    journal: ErasureJournal
 
     @property
     def config(self) -> NodeConfig:
@@ -132,16 +146,17 @@ async def open_node(
         stack.enter_context(
             instance_lock.acquire(folder, shared=bool(config.database.url))
         )
+        finish_replacing(folder)
         database = open_database(
             config.database.url, folder=folder, on_loop=threads is not None
         )
         stack.push_async_callback(database.close)
+        journal = database.recorder = ErasureJournal(folder)
         processes = processes_of(database, random)
         stack.push_async_callback(processes.close)
         await migrate(database)
         async with database.read() as tx:
             state = await require_node_state(tx)
-            keys = await list_keys(tx)
         if state.base_url != config.base_url:
             raise ConflictError(
                 Sentence(
@@ -156,16 +171,20 @@ async def open_node(
         base_url = parse_base_url(
             config.base_url, allow_loopback_http=config.network.allow_loopback_http
         )
-        address = NodeAddress(base_url)
-        context = NodeContext(
-            config=config,
-            clock=clock,
-            random=random,
-            database=database,
-            address=address,
-            keys=open_ring(folder, keys, address, without_secrets=without_secrets),
-            node_id=state.node_id,
-            threads=threads,
+        context = await _followed(
+            folder,
+            NodeContext(
+                config=config,
+                clock=clock,
+                random=random,
+                database=database,
+                address=NodeAddress(base_url),
+                keys=KeyRing(NodeAddress(base_url), (), {}),
+                node_id=state.node_id,
+                threads=threads,
+            ),
+            journal,
+            without_secrets=without_secrets,
         )
         client = await stack.enter_async_context(
             FederationClient(
@@ -181,8 +200,25 @@ async def open_node(
             context,
             client,
             processes,
+            journal,
             mail_password=smtp_password(config, folder),
         )
+
+
+async def _followed(
+    folder: Path,
+    context: NodeContext,
+    journal: ErasureJournal,
+    *,
+    without_secrets: bool,
+) -> NodeContext:
+    """Follow the erasure journal, then read the keys as they stand now."""
+    await follow_journal(context, journal)
+    async with context.database.read() as tx:
+        keys = await list_keys(tx)
+        restored_at = (await require_node_state(tx)).restored_at
+    ring = open_ring(folder, keys, context.address, without_secrets=without_secrets)
+    return replace(context, keys=ring, restored_at=restored_at)
 
 
 def _assemble(
@@ -190,6 +226,7 @@ def _assemble(
     context: NodeContext,
     client: FederationClient,
     processes: Processes,
+    journal: ErasureJournal,
     *,
     mail_password: SecretStr | None,
 ) -> Node:
@@ -215,6 +252,8 @@ def _assemble(
     )
     sending = Sending(context)
     receiving = Receiving(context, wakeup)
+    unaccounted = UnaccountedEntries(context, catalogue, wakeup)
+    comparing = Comparing(context, client=client, entries=unaccounted)
     return Node(
         folder=folder,
         context=context,
@@ -231,17 +270,22 @@ def _assemble(
         feed=Feed(context),
         sending=sending,
         receiving=receiving,
+        unaccounted=unaccounted,
+        comparing=comparing,
         delivery=DeliveryWorker(
             context,
             sending=sending,
             receiving=receiving,
             activities=Activities(context, partners),
             client=client,
+            comparing=comparing,
             wakeup=wakeup,
             shared_work=processes.work,
         ),
         wakeup=wakeup,
         processes=processes,
+        backups=Backups(context, folder=folder),
+        journal=journal,
     )
 
 
@@ -257,6 +301,17 @@ def clockwork(node: Node) -> Clockwork:
                 node.partners.keys.look_at_due,
             ),
             Job("mails leave", MAIL_SECONDS, node.mail.send_due),
+            Job("backups", BACKUP_SECONDS, node.backups.make_due),
+            Job(
+                "the erasure journal is complete",
+                JOURNAL_SECONDS,
+                lambda: write_what_waits(node.context, node.journal),
+            ),
+            Job(
+                "the erasure journal is short",
+                COMPACTION_SECONDS,
+                lambda: compact_journal(node.context, node.journal),
+            ),
             Job("keys change", KEY_SECONDS, node.own_keys.advance),
             Job("sessions and links end", NONCE_SECONDS, node.sign_in.purge),
             Job("old nonces go", NONCE_SECONDS, lambda: _forget_nonces(node)),

@@ -36,6 +36,7 @@ from node.config_faults import (
     with_origin,
 )
 from node.config_sections import (
+    BackupConfig,
     DatabaseConfig,
     LimitsConfig,
     ListenConfig,
@@ -117,6 +118,7 @@ class NodeConfig(BaseSettings):
     mail: MailConfig = MailConfig()
     log: LogConfig = LogConfig()
     metrics: MetricsConfig = MetricsConfig()
+    backup: BackupConfig = BackupConfig()
 
     @model_validator(mode="after")
     def _address(self) -> "NodeConfig":

@@ -16,6 +16,8 @@ from pydantic_core import PydanticCustomError
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
+from node.limits import BACKUPS_DAILY
+
 _PORT_MAX: Final = 65_535
 _TOKEN_CHARACTERS_MIN: Final = 16
 
@@ -144,6 +146,39 @@ class MetricsConfig(Section):
                 "openssl rand -hex 16",
             )
         return self
+
+
+class BackupConfig(Section):
+    """Backups of the database, made and tried while the node runs."""
+
+    folder: Annotated[
+        str,
+        Field(
+            description="Folder for backups, best on another disk; a relative path "
+            "starts in this folder. Empty: none are made by themselves. They hold "
+            "neither the secret keys (spalier keys backup) nor this file."
+        ),
+    ] = ""
+    every_hours: Annotated[
+        int, Field(description="Hours from one backup to the next.", ge=1, le=168)
+    ] = 1
+    keep: Annotated[
+        int,
+        Field(
+            description="Days of which the newest backup is kept, beside the latest "
+            "24 hours.",
+            ge=1,
+            le=366,
+        ),
+    ] = BACKUPS_DAILY
+    passphrase_file: Annotated[
+        str,
+        Field(
+            description="File whose first line encrypts the backups; a relative path "
+            "starts in this folder. Keep a copy of it elsewhere: without it a backup "
+            "is worth nothing. Empty: they are not encrypted."
+        ),
+    ] = ""
 
 
 class SmtpConfig(Section):

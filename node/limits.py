@@ -56,12 +56,12 @@ RETRY_SOON: Final = timedelta(seconds=1)
 INLINE_BODY_BYTES_MAX: Final = 32 * KIB
 """Longest body that is verified without a thread of its own (FED-135)."""
 BODIES_BYTES_MAX: Final = 64 * MIB
-"""Bodies at the doors that are still being received and name a partner's key, all
-together (NOD-043)."""
+"""Bodies at the doors that are still being received and whose head a partner's key
+has signed, all together (NOD-043)."""
 BODIES_BYTES_PER_ADDRESS_MAX: Final = 8 * MIB
 """The same of one address: two pages (NOD-043)."""
 BODIES_BYTES_PER_PARTNER_MAX: Final = 16 * MIB
-"""The same of one partner's keys, whoever names them (NOD-043)."""
+"""The same of one partner (NOD-043)."""
 STRANGERS_BYTES_MAX: Final = 8 * MIB
 """All other bodies at the doors that are still being received, all together
 (NOD-043)."""
@@ -138,6 +138,11 @@ MAIL_STEP_TIMEOUT: Final = timedelta(seconds=30)
 """Time for each command to the mail server (NOD-045)."""
 PARTNERS_AT_ONCE_MAX: Final = 16
 """Deliveries at once, to all partners together (NOD-045)."""
+UNACCOUNTED_MAX: Final = 2_000
+"""Entries of which one partner says that it holds them, and which our ledger cannot
+explain, that are listed for the office (FED-156)."""
+ROUNDS_IN_A_TURN: Final = 5
+"""Requests to one partner before others that wait come first (NOD-045)."""
 PULLED_PAGES_MAX: Final = 1_000
 """Pages of one catch-up; a partner that always has more is asked again later
 (NOD-045)."""

@@ -2,6 +2,7 @@
 
 from concurrent.futures import Executor
 from dataclasses import dataclass
+from datetime import datetime
 
 from federation.ids import NodeAddress
 from federation.keys import Signer
@@ -21,6 +22,8 @@ class NodeContext:
         node_id: Identifier of this installation, for diagnosis only.
         threads: Runs the long steps of doors and client; None for threads of their
             own. The simulator has none.
+        restored_at: When the database was put back from a backup last; what was
+            signed before is not believed, because its nonces are forgotten.
     """
 
     config: NodeConfig
@@ -31,6 +34,7 @@ class NodeContext:
     keys: KeyRing
     node_id: str
     threads: Executor | None = None
+    restored_at: datetime | None = None
 
     @property
     def signer(self) -> Signer:

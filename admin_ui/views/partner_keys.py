@@ -30,15 +30,18 @@ class Question:
 
     Attributes:
         reason: What was seen, in a sentence.
+        meaning: What that may mean.
         pinned: Fingerprint of the key that the office knows.
-        offered: Fingerprint of the key that is shown now; empty if there is none.
-        confirmable: The fingerprint that the office can confirm; empty if none.
+        confirmable: Fingerprint of the key that is shown now and that the office can
+            confirm; empty if there is none.
+        doubted: Fingerprints of further keys, which a confirmation ends.
     """
 
     reason: str
+    meaning: str
     pinned: str
-    offered: str
     confirmable: str
+    doubted: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +64,7 @@ def question_of(desk: Desk, partner: Partner) -> Question | None:
             "%(name)s has itself declared the key that you know to be invalid.",
             name=partner.name,
         )
+        meaning = _("Perhaps it was lost or stolen there, and there is a new one.")
         confirmable = suspension.offered or ""
     elif suspension.offered is not None and (
         suspension.because is SuspensionReason.DISOWNED
@@ -70,6 +74,10 @@ def question_of(desk: Desk, partner: Partner) -> Question | None:
             " revoked. Somebody else may have announced that key.",
             name=partner.name,
         )
+        meaning = _(
+            "Then somebody has a copy of its key. It may also be that the server there"
+            " was put back from a backup."
+        )
         confirmable = suspension.offered
     elif suspension.offered is None:
         reason = _(
@@ -77,14 +85,19 @@ def question_of(desk: Desk, partner: Partner) -> Question | None:
             " the one that you know again.",
             name=partner.name,
         )
+        meaning = _("Somebody else may have had the address meanwhile.")
         confirmable = suspension.pinned
     else:
         reason = _(
             "The address of %(name)s shows another key than the one that you know.",
             name=partner.name,
         )
+        meaning = _(
+            "This may mean that the server there was set up anew. It may also mean"
+            " that somebody else sits at this address, or has stolen the key."
+        )
         confirmable = suspension.offered
-    return Question(reason, suspension.pinned, suspension.offered or "", confirmable)
+    return Question(reason, meaning, suspension.pinned, confirmable, suspension.doubted)
 
 
 async def rows_of(desk: Desk, partner: Partner) -> Sequence[KeyRow]:

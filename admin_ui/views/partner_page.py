@@ -1,7 +1,7 @@
 """One partner cluster: overview, delivery, what went there, history."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from aiohttp import web
 
@@ -9,6 +9,7 @@ from admin_ui.desk import Desk, desk_of, page_number, partner_in
 from admin_ui.views.deliveries import STATES, filtered, paged
 from admin_ui.views.partner_facts import card_facts
 from admin_ui.views.partner_keys import question_of, rows_of
+from admin_ui.views.partner_steps import PAGES, StepName
 from admin_ui.views.partners import balance_of, counts_of, last_exchange
 from admin_ui.wording import (
     direction,
@@ -21,11 +22,18 @@ from admin_ui.wording import (
 from federation.limits import ENTRIES_HELD_MAX
 from federation.trust import TrustState
 from node.errors import NodeError
+from node.office import Effects
+from node.office.partner_report import write_report
 from node.office.retrying import deliver_now
+from node.partners.history import end_can_be_undone_until
 from node.partners.model import Partner
+from node.storage.members import load_person
 from node.storage.quotas import count_remembered
 from node.web.flash import see_other
 from node.web.i18n import gettext as _
+from node.web.keys import SITE
+from node.web.pages.entry_standing import lapse_words
+from node.web.pages.serving import formats_of
 from node.web.rendering import render
 from node.web.views import Action, StatusTone, Step, Tab
 
@@ -45,7 +53,13 @@ _STEP_TONES: Mapping[str, StatusTone] = {
     "we_ended": "danger",
     "they_left": "danger",
     "we_closed": "danger",
+    "we_stayed": "ok",
+    "we_hid": "warning",
+    "we_showed": "ok",
+    "we_purged": "danger",
+    "we_fetched": "ok",
 }
+REPORT_LINES_MAX: Final = 500
 _MET = frozenset({TrustState.ACTIVE, TrustState.PAUSED, TrustState.ENDING})
 
 
@@ -53,6 +67,9 @@ async def overview(request: web.Request) -> web.Response:
     """Show who the partner is, where the partnership stands, what can be done."""
     desk = desk_of(request)
     partner = await partner_in(request, desk)
+    effects = await desk.overview.effects(partner)
+    events = await desk.node.partners.events(partner)
+    undo_until = end_can_be_undone_until(partner, events, now=desk.now)
     return _render(
         request,
         partner,
@@ -66,13 +83,47 @@ async def overview(request: web.Request) -> web.Response:
             if partner.active_since is not None
             else None,
             "failure": plain_failure(partner),
-            "steps_possible": _possible(partner),
+            "steps_possible": _possible(partner, effects, undo=undo_until is not None),
+            "undo_until": undo_until,
+            "hidden_by": await _hidden_by(desk, partner),
             "question": question_of(desk, partner),
-            "effects": await desk.overview.effects(partner),
+            "effects": effects,
             "remembered": await _remembered(desk, partner),
             "remembered_max": ENTRIES_HELD_MAX,
             "may_compare": partner.compared_at is None
             and partner.state in _MET | {TrustState.WAITING},
+        },
+    )
+
+
+async def _hidden_by(desk: Desk, partner: Partner) -> str:
+    """Name who of the office hid the partner's entries; empty if nobody is named."""
+    if partner.hidden_by is None:
+        return ""
+    async with desk.node.context.database.read() as tx:
+        person = await load_person(tx, partner.hidden_by)
+    return "" if person is None else person.name
+
+
+async def report(request: web.Request) -> web.Response:
+    """Account for the partnership, to be printed and kept."""
+    desk = desk_of(request)
+    partner = await partner_in(request, desk)
+    found = await write_report(desk.node.context, desk.node.ledger, partner)
+    formats = formats_of(request)
+    open_lines = sorted(found.open, key=lambda line: line.recorded_at)
+    return _render(
+        request,
+        partner,
+        template="partner_report.html",
+        values={
+            "report": found,
+            "cluster": request.config_dict[SITE].cluster_name,
+            "copies": [
+                (line.entry_uri, line.told_at, lapse_words(line.lapse, formats))
+                for line in open_lines[:REPORT_LINES_MAX]
+            ],
+            "more": max(0, len(open_lines) - REPORT_LINES_MAX),
         },
     )
 
@@ -173,32 +224,37 @@ async def try_now(request: web.Request) -> web.Response:
     )
 
 
-def _possible(partner: Partner) -> Sequence[Action]:
+_ACTIONS: Mapping[TrustState, Sequence[StepName]] = {
+    TrustState.ACTIVE: ("neu-holen", "pausieren", "verbergen", "zeigen", "beenden"),
+    TrustState.PAUSED: (
+        "fortsetzen",
+        "verbergen",
+        "zeigen",
+        "kopien-entfernen",
+        "beenden",
+    ),
+    TrustState.ENDING: ("ende-zuruecknehmen", "abschliessen"),
+}
+
+
+def _possible(partner: Partner, effects: Effects, *, undo: bool) -> Sequence[Action]:
+    """List the steps that the office can take now."""
     base = f"/admin/partner/{partner.id}"
-    pause = Action(label=_("Pause partnership"), href=f"{base}/pausieren")
-    resume = Action(
-        label=_("Resume partnership"), href=f"{base}/fortsetzen", tone="primary"
-    )
-    end = Action(label=_("End partnership"), href=f"{base}/beenden", tone="danger")
-    take_back = Action(
-        label=_("Take request back"), href=f"{base}/beenden", tone="danger"
-    )
-    close = Action(
-        label=_("Close without confirmation"),
-        href=f"{base}/abschliessen",
-        tone="danger",
-    )
-    match partner.state:
-        case TrustState.ACTIVE:
-            return (pause, end)
-        case TrustState.PAUSED:
-            return (resume, end)
-        case TrustState.WAITING:
-            return (take_back,)
-        case TrustState.ENDING:
-            return (close,)
-        case _:
-            return ()
+    if partner.state is TrustState.WAITING:
+        take_back = _("Take request back")
+        return (Action(label=take_back, href=f"{base}/beenden", tone="danger"),)
+    actions = []
+    for name in _ACTIONS.get(partner.state, ()):
+        page = PAGES[name]
+        if not page.fits(partner, effects):
+            continue
+        if name == "ende-zuruecknehmen" and not undo:
+            continue
+        tone = "danger" if page.danger else "secondary"
+        if name == "fortsetzen":
+            tone = "primary"
+        actions.append(Action(label=str(page.button), href=f"{base}/{name}", tone=tone))
+    return actions
 
 
 def _render(
@@ -216,6 +272,7 @@ def _render(
             for label, part in (
                 (_("Delivery"), "zustellung"),
                 (_("What went there"), "inhalte"),
+                (_("Report"), "bericht"),
             )
         ]
     tabs.append(

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Writes both lock files from pyproject.toml: versions and hashes for every
+# Writes the three lock files from pyproject.toml: versions and hashes for every
 # platform, no addresses. Arguments go to the resolver, for example
 # `deploy/setup/lock.sh --upgrade` or `--upgrade-package aiohttp`.
 set -euo pipefail
@@ -15,6 +15,7 @@ resolve() { # output file, further arguments
 }
 
 resolve requirements.lock "$@"
-# The second lock holds the versions of the first and adds to them.
-resolve requirements-dev.lock --constraint requirements.lock \
+# The others hold the versions of the first and add to them.
+resolve requirements-postgres.lock --constraint requirements.lock --extra postgres "$@"
+resolve requirements-dev.lock --constraint requirements-postgres.lock \
   --extra postgres --extra test --extra dev "$@"

@@ -226,7 +226,7 @@ def parse_holdings_page(
     )
     theirs = NodeAddress(peer.base_url)
     asked = theirs.holdings_page(bucket=scope.bucket, after=scope.after)
-    if document["id"] != asked:
+    if (document["id"], document.get("bucket")) != (asked, scope.bucket):
         raise SchemaInvalidError("/id: This is not what was asked for.")
     entries = tuple(_read(item) for item in reading.objects(document, "holds"))
     last = "" if scope.after is None else address.entry(scope.after)

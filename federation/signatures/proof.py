@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 import base58
 
+from federation import base58btc
 from federation.canonical import canonical_bytes, signed_forms
 from federation.errors import (
     LocalError,

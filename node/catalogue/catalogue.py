@@ -345,6 +345,11 @@ class Catalogue:
 
         return await self._context.database.write(work)
 
+    async def renew_in(self, tx: Transaction, entry: Entry, *, above: Version) -> Entry:
+        """Publish a version that is newer than `above`; the caller may do so."""
+        newest = replace(entry, version=max(entry.version, above))
+        return await self._new_version(tx, newest, confirmed=False)
+
     async def close_in(self, tx: Transaction, entry: Entry, state: EntryState) -> Entry:
         """Close an entry inside the caller's transaction; the caller may do so."""
         now = self._context.clock.now()

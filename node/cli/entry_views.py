@@ -86,6 +86,49 @@ def show_entry(document: Mapping[str, Any]) -> None:
             (_("Address"), document["id"]),
         ],
     )
+    if document.get("standing"):
+        show_standing(document["standing"])
+
+
+def show_standing(standing: Mapping[str, Any]) -> None:
+    """Say who has confirmed, who has not, and by when copies lapse."""
+    if standing["told"]:
+        say(
+            ngettext(
+                "%(confirmed)s of %(num)s partner cluster has confirmed that it"
+                " arrived.",
+                "%(confirmed)s of %(num)s partner clusters have confirmed that it"
+                " arrived.",
+                standing["told"],
+                confirmed=standing["confirmed"],
+            )
+        )
+    if standing["taken_back"]:
+        say(
+            ngettext(
+                "%(confirmed)s of %(num)s partner cluster has confirmed that it was"
+                " removed.",
+                "%(confirmed)s of %(num)s partner clusters have confirmed that it was"
+                " removed.",
+                standing["taken_back"],
+                confirmed=standing["removed"],
+            )
+        )
+    for each in standing["open"]:
+        say(f"  {each['partner']}: {_waits(each)}")
+
+
+def _waits(row: Mapping[str, Any]) -> str:
+    parts = [
+        _("not reachable since %(since)s", since=moment(row["unreachable_since"]))
+        if row["unreachable_since"]
+        else _("not confirmed yet")
+    ]
+    if row["lapses"] is False:
+        parts.append(_("the copy is public and does not lapse by itself"))
+    elif row["lapses"]:
+        parts.append(_("the copy lapses by %(at)s", at=moment(row["lapses_at"])))
+    return "; ".join(parts)
 
 
 def show_entries(document: Mapping[str, Any]) -> None:
@@ -148,14 +191,20 @@ def show_ledger(document: Mapping[str, Any]) -> None:
                 operations.get(row["op"], row["op"]),
                 _version(row["version"]),
                 moment(row["told_at"]),
-                _("refused: %(reason)s", reason=row["refused_reason"])
-                if row["refused_reason"]
-                else moment(row["acknowledged_at"]),
+                _confirmation(row),
                 row["entry"],
             )
             for row in document["rows"]
         ],
     )
+
+
+def _confirmation(row: Mapping[str, Any]) -> str:
+    if row["refused_reason"]:
+        return _("refused: %(reason)s", reason=row["refused_reason"])
+    if row["acknowledged_at"] is None and row["op"] != "upsert":
+        return _waits(row)
+    return moment(row["acknowledged_at"])
 
 
 def show_why(document: Mapping[str, Any]) -> None:

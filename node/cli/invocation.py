@@ -56,10 +56,19 @@ class Invocation:
 
     def perform(self, command: str, **arguments: object) -> dict[str, Any]:
         """Run a command in the node and return its document."""
+        return self.perform_long(command, None, **arguments)
+
+    def perform_long(
+        self,
+        command: str,
+        tell: Callable[[Mapping[str, Any]], None] | None,
+        **arguments: object,
+    ) -> dict[str, Any]:
+        """Run a command that says now and then how far it is."""
         from node.cli.dispatch import perform
 
         given = {name: value for name, value in arguments.items() if value is not None}
-        request = ControlRequest(command, given, self.acting_as)
+        request = ControlRequest(command, given, self.acting_as, tell)
         document, self.served = perform(self.node_folder(), request, debug=self.debug)
         return document
 

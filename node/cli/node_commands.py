@@ -9,6 +9,7 @@ import click
 
 from node.cli.invocation import invocation
 from node.cli.options import acting, for_every_command, on_a_node
+from node.cli.supervisor import tell_ready
 from node.cli.wording import gettext as _
 from node.cli.wording import lazy_gettext
 from node.errors import InvalidInputError, UnavailableError
@@ -158,6 +159,7 @@ def serve(*, without_worker: bool, with_parent: bool) -> None:
             document,
             lambda shown: node_views.show_serving(shown, name=node.config.name),
         )
+        tell_ready(os.environ)
 
     try:
         asyncio.run(serve_node(folder, ready=ready, with_worker=not without_worker))
@@ -201,6 +203,7 @@ def worker() -> None:
         call.show(
             document, lambda _shown: node_views.show_working(name=node.config.name)
         )
+        tell_ready(os.environ)
 
     asyncio.run(work(folder, ready=ready))
 

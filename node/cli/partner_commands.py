@@ -168,6 +168,94 @@ def close(*, name: str) -> None:
 
 
 @partner.command(
+    "stay",
+    help=lazy_gettext("Take an end back, as long as the other node was not told."),
+)
+@click.argument("name", metavar="PARTNER")
+@acting
+def stay(*, name: str) -> None:
+    """Take an end back."""
+    _step("partner.stay", name)
+
+
+@partner.command(
+    "hide",
+    help=lazy_gettext("Hide the entries of a partner from the members; copies stay."),
+)
+@click.argument("name", metavar="PARTNER")
+@acting
+def hide(*, name: str) -> None:
+    """Hide."""
+    _previewed("partner.hide", name, _("Hide the entries?"))
+
+
+@partner.command(
+    "show-again", help=lazy_gettext("Show the entries of a hidden partner again.")
+)
+@click.argument("name", metavar="PARTNER")
+@acting
+def show_again(*, name: str) -> None:
+    """Show again."""
+    _step("partner.show-again", name)
+
+
+@partner.command(
+    "purge",
+    help=lazy_gettext(
+        "Remove the copies of a paused partner's entries; ids and versions stay."
+    ),
+)
+@click.argument("name", metavar="PARTNER")
+@acting
+def purge(*, name: str) -> None:
+    """Purge."""
+    _previewed("partner.purge", name, _("Remove the copies?"))
+
+
+@partner.command(
+    "fetch-again", help=lazy_gettext("Fetch everything anew that was purged.")
+)
+@click.argument("name", metavar="PARTNER")
+@acting
+def fetch_again(*, name: str) -> None:
+    """Undo a purge."""
+    _step("partner.fetch-again", name)
+
+
+@partner.command(
+    "try",
+    help=lazy_gettext(
+        "Deliver now what waits: to PARTNER, or to all that were not reached."
+    ),
+)
+@click.argument("name", metavar="[PARTNER]", required=False)
+@acting
+def try_now(*, name: str | None) -> None:
+    """Try."""
+    from node.cli import partner_views
+
+    call = invocation()
+    document = call.perform("partner.try", partner=name)
+    call.show(
+        document, lambda shown: partner_views.show_tried(shown, served=call.served)
+    )
+
+
+@partner.command(
+    "report",
+    help=lazy_gettext("Account for a partnership: told, removed, still open."),
+)
+@click.argument("name", metavar="PARTNER")
+@acting
+def report(*, name: str) -> None:
+    """Report."""
+    from node.cli import partner_views
+
+    call = invocation()
+    call.show(call.perform("partner.report", partner=name), partner_views.show_report)
+
+
+@partner.command(
     "show", help=lazy_gettext("Show a partner and whether both sides agree.")
 )
 @click.argument("name", metavar="PARTNER")
@@ -188,6 +276,17 @@ def list_partners() -> None:
 
     call = invocation()
     call.show(call.perform("partner.list"), partner_views.show_partners)
+
+
+def _previewed(command: str, name: str, question: str) -> None:
+    """Say in numbers what a step concerns, ask, and take it."""
+    from node.cli import partner_views
+
+    call = invocation()
+    if not call.assume_yes:
+        partner_views.show_effects(call.perform("partner.effects", partner=name))
+        call.agree(question)
+    _step(command, name)
 
 
 def _step(command: str, name: str, *, reason: str | None = None) -> None:

@@ -91,6 +91,84 @@ def show_unconfirmed(document: Mapping[str, Any]) -> None:
     )
 
 
+def show_effects(document: Mapping[str, Any]) -> None:
+    """Show in numbers what hiding or removing concerns."""
+    effects = document["effects"]
+    say_aside(
+        f"{document['name']} · {document['base_url']}",
+        ngettext(
+            "%(num)s entry of it disappears for your %(members)s members.",
+            "%(num)s entries of it disappear for your %(members)s members.",
+            effects["held"],
+            members=effects["members"],
+        ),
+        ngettext(
+            "%(num)s conversation stays.",
+            "%(num)s conversations stay.",
+            effects["conversations"],
+        ),
+    )
+
+
+def show_tried(document: Mapping[str, Any], *, served: bool) -> None:
+    """Say who is tried."""
+    if not document["partners"]:
+        say(_("Every partner was reached the last time; nobody has to be tried."))
+        return
+    for each in document["partners"]:
+        say(_("%(name)s is tried now.", name=each["name"]))
+    if not served:
+        say(_("  Partners are told as soon as the node runs."))
+
+
+def show_report(document: Mapping[str, Any]) -> None:
+    """Show the account of a partnership."""
+    say(
+        f"{document['name']} · {document['base_url']}",
+        _("  State        %(state)s", state=_states()[document["state"]]),
+        _("  Since        %(at)s", at=moment(document["active_since"])),
+        _("  Ended        %(at)s", at=moment(document["end_asked_at"])),
+        ngettext(
+            "%(num)s entry of yours was told; %(removed)s confirmed as removed,"
+            " %(open)s not confirmed, %(standing)s not taken back.",
+            "%(num)s entries of yours were told; %(removed)s confirmed as removed,"
+            " %(open)s not confirmed, %(standing)s not taken back.",
+            document["told"],
+            removed=document["removed"],
+            open=len(document["open"]),
+            standing=document["standing"],
+        ),
+        ngettext(
+            "%(num)s entry of theirs was removed here; %(held)s held now.",
+            "%(num)s entries of theirs were removed here; %(held)s held now.",
+            document["copies_removed"],
+            held=document["copies_held"],
+        ),
+    )
+    if document["undo_until"]:
+        say(
+            _(
+                "The end can be taken back until %(at)s, as long as not everything is"
+                " confirmed: spalier partner stay PARTNER",
+                at=moment(document["undo_until"]),
+            )
+        )
+    if document["open"]:
+        table(
+            (_("Entry"), _("Sent"), _("Lapses")),
+            [
+                (
+                    row["entry"],
+                    moment(row["told_at"]),
+                    moment(row["lapses_at"])
+                    if row["lapses"]
+                    else _("public: not by itself"),
+                )
+                for row in document["open"]
+            ],
+        )
+
+
 def show_step(document: Mapping[str, Any]) -> None:
     """Say how the partnership stands after a step."""
     say(
@@ -109,6 +187,21 @@ def show_partner(document: Mapping[str, Any]) -> None:
         _("  Check number %(number)s", number=document["check_number"]),
         "  " + _in_sync(document["in_sync"]),
     )
+    if document.get("hidden_since"):
+        say(
+            _(
+                "  Hidden from your members since %(at)s.",
+                at=moment(document["hidden_since"]),
+            )
+        )
+    if document.get("unreachable_since"):
+        say(
+            _(
+                "  Not reachable since %(at)s (%(problem)s).",
+                at=moment(document["unreachable_since"]),
+                problem=document["problem"] or "?",
+            )
+        )
     question = document.get("key_in_question")
     if question is not None:
         say(

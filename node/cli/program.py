@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from node.cli import (
+    backup_commands,
     conform_commands,
     conversation_commands,
     entry_commands,
@@ -47,6 +48,7 @@ for _module in (
     entry_commands,
     partner_commands,
     key_commands,
+    backup_commands,
     conversation_commands,
     conform_commands,
 ):

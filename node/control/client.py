@@ -7,6 +7,7 @@ from typing import Any
 
 from node.control.request import (
     ANSWER_BYTES_MAX,
+    PROGRESS,
     CommandFailedError,
     ControlRequest,
     encode_request,
@@ -17,7 +18,7 @@ from node.sentence import Sentence
 
 CONNECT_SECONDS = 5.0
 ANSWER_SECONDS = 120.0  # a large import, or a handshake with a slow partner
-_CHUNK_BYTES = 65_536
+_PROGRESS_BEGINS = f'{{"{PROGRESS}"'.encode("ascii")
 
 
 class NotServingError(Exception):
@@ -57,22 +58,23 @@ def ask(folder: Path, request: ControlRequest) -> dict[str, Any]:
         connection.settimeout(ANSWER_SECONDS)
         try:
             connection.sendall(encode_request(request))
-            line = _read_line(connection)
+            line = _read_answer(connection, request)
         except OSError as error:
             raise _no_answer(folder) from error
     return _document(folder, line)
 
 
-def _read_line(connection: socket.socket) -> bytes:
-    received = bytearray()
-    while not received.endswith(b"\n"):
-        chunk = connection.recv(_CHUNK_BYTES)
-        if not chunk:
-            raise ConnectionError
-        received += chunk
-        if len(received) > ANSWER_BYTES_MAX:
-            raise ConnectionError
-    return bytes(received)
+def _read_answer(connection: socket.socket, request: ControlRequest) -> bytes:
+    """Read until the answer; each line before it says how far the command is."""
+    with connection.makefile("rb") as lines:
+        while True:
+            line = lines.readline(ANSWER_BYTES_MAX + 1)
+            if not line.endswith(b"\n"):
+                raise ConnectionError
+            if not line.startswith(_PROGRESS_BEGINS):
+                return line
+            if request.tell is not None:
+                request.tell(json.loads(line)[PROGRESS])
 
 
 def _document(folder: Path, line: bytes) -> dict[str, Any]:

@@ -5,12 +5,14 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from node.control.commands import (
+    backup,
     conversations,
     entries,
     keys,
     members,
     node_itself,
     partners,
+    restored,
 )
 from node.control.request import ControlRequest
 from node.errors import InvalidInputError
@@ -24,6 +26,9 @@ Command: TypeAlias = Callable[["Node", ControlRequest], Awaitable[dict[str, Any]
 COMMANDS: Mapping[str, Command] = MappingProxyType(
     {
         "answer": conversations.answer,
+        "backup.create": backup.create,
+        "backup.list": backup.list_kept,
+        "backup.verify": backup.verify,
         "entry.confirm": entries.confirm,
         "entry.delete": entries.delete,
         "entry.fulfil": entries.fulfil,
@@ -53,14 +58,25 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
         "partner.close": partners.close,
         "partner.confirm": partners.confirm,
         "partner.confirm-key": partners.confirm_key,
+        "partner.effects": partners.effects,
         "partner.end": partners.end,
+        "partner.fetch-again": partners.fetch_again,
+        "partner.hide": partners.hide,
         "partner.invite": partners.invite,
         "partner.list": partners.list_partners,
         "partner.pause": partners.pause,
         "partner.preview": partners.preview,
+        "partner.purge": partners.purge,
         "partner.refuse": partners.refuse,
+        "partner.report": partners.report,
         "partner.resume": partners.resume,
         "partner.show": partners.show,
+        "partner.show-again": partners.show_again,
+        "partner.stay": partners.stay,
+        "partner.try": partners.try_now,
+        "restore.report": restored.report,
+        "unaccounted.list": restored.list_unaccounted,
+        "unaccounted.settle": restored.settle,
         "ping": node_itself.ping,
         "why": node_itself.why,
     }

@@ -3,7 +3,7 @@
 import base64
 import binascii
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +16,8 @@ from node.limits import (
 from node.sentence import Sentence
 
 SOCKET_NAME = "control.sock"
+PROGRESS = "progress"
+"""Name of the only member of a line that comes before the answer."""
 REQUEST_BYTES_MAX = CONTROL_REQUEST_BYTES_MAX
 ANSWER_BYTES_MAX = CONTROL_ANSWER_BYTES_MAX
 FILE_BYTES_MAX = CONTROL_FILE_BYTES_MAX
@@ -29,11 +31,15 @@ class ControlRequest:
         command: A key of `node.control.registry.COMMANDS`, e.g. `entry.publish`.
         arguments: JSON values by name; files travel as base64.
         acting_as: E-mail of the person it is done for; None for the office.
+        tell: Is told how far a long command is; does not travel.
     """
 
     command: str
     arguments: Mapping[str, Any] = field(default_factory=dict)
     acting_as: str | None = None
+    tell: Callable[[Mapping[str, Any]], None] | None = field(
+        default=None, compare=False, repr=False
+    )
 
     def optional_text(self, name: str) -> str | None:
         """Return a text, None if it was left out.

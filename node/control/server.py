@@ -8,6 +8,8 @@ import asyncio
 import contextlib
 import logging
 import socket
+from collections.abc import Mapping
+from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -15,6 +17,7 @@ from node import instance_lock
 from node.control.failures import INTERNAL_CODE, error_document
 from node.control.registry import run_command
 from node.control.request import (
+    PROGRESS,
     REQUEST_BYTES_MAX,
     SOCKET_NAME,
     ControlRequest,
@@ -167,15 +170,20 @@ class ControlServer:
                 return
             self._busy.add(task)
             try:
-                writer.write(encode_answer(await self._answer(line)))
+                writer.write(encode_answer(await self._answer(line, writer)))
                 await writer.drain()
             finally:
                 self._busy.discard(task)
 
-    async def _answer(self, line: bytes) -> dict[str, Any]:
+    async def _answer(
+        self, line: bytes, writer: asyncio.StreamWriter
+    ) -> dict[str, Any]:
+        def tell(progress: Mapping[str, Any]) -> None:
+            writer.write(encode_answer({PROGRESS: dict(progress)}))
+
         command = ""
         try:
-            request: ControlRequest = decode_request(line)
+            request: ControlRequest = replace(decode_request(line), tell=tell)
             command = request.command
             return {"document": await run_command(self._node, request)}
         except Exception as error:

@@ -32,7 +32,12 @@ from node.storage.database import Transaction
 from node.storage.members import load_person
 from node.storage.outgoing import ActivityKind
 from node.storage.partners import load_partner
-from node.visibility import PartnerViewer, decide_entry, decide_received
+from node.visibility import (
+    Origin,
+    PartnerViewer,
+    decide_entry,
+    decide_received,
+)
 
 _MICROSECOND = timedelta(microseconds=1)
 _NAME_MAX = 200  # characters of a partner's member as we keep them
@@ -245,10 +250,10 @@ class Conversations:
         self, tx: Transaction, actor: Person, entry: ReceivedEntry, *, ref: str
     ) -> Conversation:
         partner = await load_partner(tx, entry.partner_id)
-        today = self._context.clock.now().date()
+        now = self._context.clock.now()
         if (
             partner is None
-            or not decide_received(entry, partner.state, actor, today).visible
+            or not decide_received(entry, Origin.of(partner), actor, now).visible
         ):
             raise _no_entry(ref)
         known = await rows.find_of_asker(tx, asker_id=actor.id, entry_uri=entry.uri)
@@ -428,7 +433,7 @@ class Conversations:
                     conversation,
                     own=own,
                     reader=reader,
-                    today=self._context.clock.now().date(),
+                    now=self._context.clock.now(),
                 ),
                 who=f"{message.author_name}, {message.author_organisation}",
                 conversation_id=conversation.id,

@@ -7,7 +7,7 @@ mail, which nobody can take back, names only what its reader may see.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import date
+from datetime import datetime
 from typing import Final
 
 from federation.ids import NodeAddress
@@ -18,7 +18,7 @@ from node.members.model import Person
 from node.storage.conversations import list_deleted
 from node.storage.database import Transaction
 from node.storage.partners import load_partner
-from node.visibility import decide_entry, decide_received
+from node.visibility import Origin, decide_entry, decide_received
 
 DELETED_TITLE: Final[Mapping[str, str]] = {
     "de": "gelöschter Eintrag",
@@ -59,7 +59,7 @@ async def title_for_mail(
     *,
     own: Entry | None,
     reader: Person,
-    today: date,
+    now: datetime,
 ) -> str:
     """Return what a mail to a member calls the entry, in the member's language.
 
@@ -69,10 +69,10 @@ async def title_for_mail(
         conversation: What the mail is about.
         own: Its entry as it is now, None if it is a partner's.
         reader: Who gets the mail.
-        today: For what has expired.
+        now: For what has expired.
     """
     words = await words_instead(
-        tx, address, conversation.entry_uri, own=own, reader=reader, today=today
+        tx, address, conversation.entry_uri, own=own, reader=reader, now=now
     )
     return named_for(words or conversation.entry_title, reader.language)
 
@@ -89,7 +89,7 @@ async def words_instead(
     *,
     own: Entry | None,
     reader: Person,
-    today: date,
+    now: datetime,
 ) -> Mapping[str, str] | None:
     """Return what is said to a member instead of an entry's title.
 
@@ -99,7 +99,7 @@ async def words_instead(
         entry_uri: The entry, ours or a partner's.
         own: It as it is now, None if it is a partner's.
         reader: Who reads.
-        today: For what has expired.
+        now: For what has expired.
 
     Returns:
         None if the member may see the entry now.
@@ -107,15 +107,15 @@ async def words_instead(
     if own is not None:
         if own.state is EntryState.DELETED:
             return DELETED_TITLE
-        return None if decide_entry(own, reader, today).visible else UNSEEN_TITLE
+        return None if decide_entry(own, reader, now.date()).visible else UNSEEN_TITLE
     if await list_deleted(tx, address, [entry_uri]):
         return DELETED_TITLE
-    seen = await _may_see_received(tx, entry_uri, reader=reader, today=today)
+    seen = await _may_see_received(tx, entry_uri, reader=reader, now=now)
     return None if seen else UNSEEN_TITLE
 
 
 async def _may_see_received(
-    tx: Transaction, entry_uri: str, *, reader: Person, today: date
+    tx: Transaction, entry_uri: str, *, reader: Person, now: datetime
 ) -> bool:
     received = await find_received(tx, entry_uri)
     if received is None:
@@ -123,5 +123,5 @@ async def _may_see_received(
     partner = await load_partner(tx, received.partner_id)
     return (
         partner is not None
-        and decide_received(received, partner.state, reader, today).visible
+        and decide_received(received, Origin.of(partner), reader, now).visible
     )

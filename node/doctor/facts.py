@@ -33,6 +33,7 @@ from node.storage.partners import list_partners
 from node.storage.quotas import count_remembered
 from node.storage.schema import SchemaState, SchemaStatus, schema_state
 from node.storage.sqlite_connection import SqliteConnection, SqliteTransaction
+from node.storage.transaction import Recorder
 
 T = TypeVar("T")
 
@@ -88,7 +89,7 @@ class ReadOnlyDatabase:
     """A SQLite file that cannot be changed through this object."""
 
     engine_name = "sqlite"
-    recorder = None
+    recorder: Recorder | None = None
 
     def __init__(self, path: Path) -> None:
         url = f"sqlite:///file:{quote(str(path))}?mode=ro&uri=true"

@@ -7,7 +7,6 @@ an older database was put in its place.
 Source: SPEC.md NOD-068, NOD-069.
 """
 
-import asyncio
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -25,9 +24,8 @@ from node.erasure.decisions import (
     PersonDecision,
     of_key,
 )
-from node.erasure.journal import ErasureJournal
 from node.keys.model import NodeKey
-from node.storage.database import Database, Transaction
+from node.storage.database import Transaction
 from node.storage.node_keys import list_keys
 from node.storage.node_state import NodeState, require_node_state
 from node.storage.partners import list_partners
@@ -158,31 +156,3 @@ def missing_lines(
     for key in facts.keys:
         if journal.keys.get(key.number) != of_key(key):
             yield of_key(key)
-
-
-async def reconcile(
-    database: Database, journal: ErasureJournal, *, now: datetime, kept: timedelta
-) -> bool:
-    """Complete the journal from the database.
-
-    Args:
-        database: The node's.
-        journal: The node's.
-        now: The time.
-        kept: How long decisions are remembered.
-
-    Returns:
-        False if the database is older than the journal; nothing is written then.
-
-    Raises:
-        UnavailableError: The journal cannot be read.
-    """
-    known = await asyncio.to_thread(journal.read)
-    async with database.read() as tx:
-        facts = await read_facts(tx)
-    if is_ahead(known, facts):
-        return False
-    missing = list(missing_lines(known, facts, now=now, kept=kept))
-    if missing:
-        await asyncio.to_thread(journal.append, missing)
-    return True

@@ -23,6 +23,7 @@ from node.erasure.decisions import (
     Decided,
     EntryDecision,
     KeyDecision,
+    NodeMark,
     PartnerDecision,
     PersonDecision,
 )
@@ -34,7 +35,8 @@ from node.ledger import Ledger
 from node.mail.entry_mail import EntryMailer
 from node.mail.outbox import MailOutbox
 from node.members.model import Person, Role
-from node.partners.history import add_step, forget_received
+from node.partners.copies import forget_received
+from node.partners.history import add_step
 from node.partners.model import Partner
 from node.ports import NodeContext
 from node.storage import entries as entry_rows
@@ -176,7 +178,12 @@ class _Replay:
         tx, now = self._tx, self._now
         state = await require_node_state(tx)
         mark = self._known.mark
-        reached = max(state.incarnation, mark.incarnation if mark else 0)
+        # Raised also without a mark, when partners hold more than we know.
+        reached = max(
+            state.incarnation,
+            mark.incarnation if mark else 0,
+            *(each.version.incarnation for each in self._known.entries.values()),
+        )
         self._done.incarnation = reached + 1
         self._done.epoch = self._context.random.bytes(EPOCH_BYTES).hex()
         await tx.execute(
@@ -186,6 +193,9 @@ class _Replay:
                 restored_at=now,
                 restored_from=restored_from,
             )
+        )
+        tx.decide(
+            NodeMark(incarnation=self._done.incarnation, epoch=self._done.epoch, at=now)
         )
         await tx.execute(delete(sessions))
         await tx.execute(
@@ -328,7 +338,7 @@ class _Replay:
         await update_partner(tx, partner.id, state=ended, **over)
         leaving = replace(partner, state=ended)
         await self._ledger.withdraw_all(tx, leaving)
-        await forget_received(tx, partner.id)
+        await forget_received(tx, self._context, partner.id)
         if ended is TrustState.ENDED:
             await close_position(tx, partner.id)
             await outgoing.drop_undelivered(tx, partner.id)

@@ -13,8 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from federation.decisions import decide_pulled
-from federation.documents import Page, Receipt, SignedDocument
+from federation.documents import SignedDocument
 from federation.errors import (
     FederationError,
     ForeignKeyError,
@@ -23,38 +22,35 @@ from federation.errors import (
     PermanentFetchError,
     TemporaryFetchError,
 )
-from federation.json_types import JsonObject
 from federation.keys import Signer
 from federation.negotiation import Capability
-from federation.peers import KnownPeer, RemotePeer
+from federation.peers import RemotePeer
 from federation.retry import next_attempt
 from federation.trust import Allow, TrustAction, TrustState, decide_trust
 from node.exchange.activities import BuiltActivity
-from node.exchange.page_standing import page_standing
+from node.exchange.comparing import Comparing
+from node.exchange.page_delivery import PageClient, PageDelivery
 from node.exchange.problems import problem_of
 from node.exchange.receiving import Receiving
-from node.exchange.sending import OutgoingPage, Sending
+from node.exchange.sending import Sending
 from node.exchange.shared_work import OwnWork, SharedWork
 from node.exchange.wakeup import WakeUp
 from node.keys.model import NodeKey
-from node.limits import PARTNERS_AT_ONCE_MAX, PULLED_PAGES_MAX
-from node.partners.copies import lost_its_place
+from node.limits import PARTNERS_AT_ONCE_MAX, ROUNDS_IN_A_TURN
 from node.partners.directory import known_peer
 from node.partners.model import Partner
 from node.ports import NodeContext
 from node.storage import outgoing
 from node.storage import partners as partner_rows
 from node.storage.database import Transaction
+from node.storage.node_state import require_node_state
 from node.storage.outgoing import ActivityKind, OutgoingActivity
 
 logger = logging.getLogger(__name__)
 
 POLL_SECONDS = 2.0  # how often due retries are looked for
-PROBLEM_GAP = "position-gap"
 PROBLEM_UNKNOWN_KEY = "unknown-key"
 _UNREADABLE = 422
-# What a partner answers that takes withdrawals only.
-PROBLEMS_HELD = frozenset({"partnership-paused", "partnership-suspended"})
 # What a partner answers whose office has to compare our key.
 PROBLEMS_SUSPENDED = frozenset({"partnership-suspended", "keys-suspended"})
 # What a partner answers when it knows no partnership with us (any more). The
@@ -66,18 +62,8 @@ PROBLEMS_OVER = frozenset(
 )
 
 
-class DeliveryClient(Protocol):
+class DeliveryClient(PageClient, Protocol):
     """Requests to partners (federation.transport)."""
-
-    async def push_page(
-        self, peer: RemotePeer, page: JsonObject, *, signer: Signer
-    ) -> Receipt:
-        """Deliver a page; return the partner's checked receipt."""
-        ...
-
-    async def pull_page(self, peer: RemotePeer, *, after: int, signer: Signer) -> Page:
-        """Fetch the partner's page after a position, checked."""
-        ...
 
     async def post_activity(
         self, peer: RemotePeer, activity: SignedDocument, *, signer: Signer
@@ -149,15 +135,21 @@ class DeliveryWorker:
         receiving: Receiving,
         activities: ActivityDesk,
         client: DeliveryClient,
+        comparing: Comparing,
         wakeup: WakeUp,
         shared_work: SharedWork | None = None,
     ) -> None:
         self._context = context
         self._shared_work = shared_work or OwnWork()
-        self._sending = sending
-        self._receiving = receiving
         self._activities = activities
         self._client = client
+        self._pages = PageDelivery(
+            context,
+            sending=sending,
+            receiving=receiving,
+            comparing=comparing,
+            client=client,
+        )
         self._wakeup = wakeup
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._again: set[str] = set()
@@ -172,7 +164,10 @@ class DeliveryWorker:
                     self._start(partner.id, self._catch_up)
             while True:
                 for partner_id in await self._due():
-                    self._start(partner_id, self.deliver)
+                    # Whoever is being delivered to is not asked for once more: a
+                    # partner with what must not leave now would be due for ever.
+                    if partner_id not in self._tasks:
+                        self._start(partner_id, self.deliver)
                 for partner_id in await self._wakeup.wait(POLL_SECONDS):
                     self._start(partner_id, self.deliver)
         finally:
@@ -181,13 +176,24 @@ class DeliveryWorker:
             await asyncio.gather(*self._tasks.values(), return_exceptions=True)
 
     async def deliver(self, partner_id: str) -> None:
-        """Deliver everything that waits for a partner, as far as it answers."""
-        await self._fetch_purged(partner_id)
+        """Deliver everything that waits for a partner, as far as it answers.
+
+        One for whom there is always more, or who answers slowly, takes turns with
+        the others: it stands behind them again after some rounds.
+        """
+        rounds = 0
         while True:
             partner = await self._load(partner_id)
             if partner is None or not self._is_due(partner):
                 return
+            if rounds >= ROUNDS_IN_A_TURN and self._slots.locked():
+                self._wakeup.hear(partner_id)
+                return
+            rounds += 1
             progress, failure = await self._one_round(partner)
+            if failure is None and not progress:
+                # Last of all: it holds up nothing that has to be told.
+                failure = await self._fetch_again(partner)
             if failure is not None:
                 await self._failed(partner, failure)
                 return
@@ -195,20 +201,20 @@ class DeliveryWorker:
                 await self._tell_rest(partner)
                 return
 
-    async def _fetch_purged(self, partner_id: str) -> None:
-        """Fetch everything again if our office undid a purge.
-
-        If the partner is not there, it finds out with its next page that we have
-        lost our place (FED-054), and tells everything again.
-        """
-        async with self._context.database.read() as tx:
-            partner = await partner_rows.load_partner(tx, partner_id)
-            if partner is None or not await lost_its_place(tx, partner):
-                return
+    async def _fetch_again(self, partner: Partner) -> FederationError | None:
+        """Fetch everything if our office undid a purge, or an end."""
+        if not _has_to_fetch(partner):
+            return None
         try:
-            await self.pull(partner_id)
+            await self.pull(partner.id)
         except FederationError as error:
-            logger.info("nothing fetched from %s: %s", partner_id, error)
+            return error
+
+        async def work(tx: Transaction) -> None:
+            await partner_rows.update_partner(tx, partner.id, refetch_since=None)
+
+        await self._context.database.write(work)
+        return None
 
     async def _one_round(self, partner: Partner) -> tuple[bool, FederationError | None]:
         """Deliver one activity or one page.
@@ -226,7 +232,7 @@ class DeliveryWorker:
         except FederationError as error:
             failure = error
         try:
-            progress = await self._deliver_page(partner)
+            progress = await self._pages.deliver(partner)
         except FederationError as error:
             return False, failure or error
         return progress and failure is None, failure
@@ -278,45 +284,9 @@ class DeliveryWorker:
 
     async def pull(self, partner_id: str) -> int:
         """Fetch and apply what a partner has for us; return how many changes."""
-        changes = 0
-        for _ in range(PULLED_PAGES_MAX):
-            partner = await self._load(partner_id)
-            if partner is None:
-                return changes
-            page = await self._fetch(partner, after=partner.in_position)
-            if partner.in_epoch is not None and page.epoch != partner.in_epoch:
-                page = await self._fetch(partner, after=0)
-            if not page.items:
-                return changes
-
-            await self._apply(page, known_peer(partner))
-            changes += len(page.items)
-        return changes
+        return await self._pages.pull(partner_id)
 
     # Inside
-
-    async def _apply(self, page: Page, peer: KnownPeer) -> None:
-        """Apply a pulled page as one that was pushed, with the same decision."""
-
-        async def work(tx: Transaction) -> None:
-            # Asked again: the office may have paused or ended it meanwhile.
-            partner = await partner_rows.lock_partner(tx, peer.partner_id)
-            if partner is None:
-                return
-            standing = await page_standing(tx, partner, page)
-            decided = decide_pulled(page, peer=peer, standing=standing)
-            await self._receiving.receive_page(
-                tx, partner.id, decided.page, not_remembered=decided.not_remembered
-            )
-
-        await self._context.database.write(work)
-
-    async def _fetch(self, partner: Partner, *, after: int) -> Page:
-        return await self._client.pull_page(
-            known_peer(partner),
-            after=after,
-            signer=self._context.keys.signer_for(partner),
-        )
 
     def _start(self, partner_id: str, job: Callable[[str], Awaitable[None]]) -> None:
         if partner_id in self._tasks:
@@ -363,12 +333,15 @@ class DeliveryWorker:
     async def _due(self) -> list[str]:
         async with self._context.database.read() as tx:
             with_activities = set(await outgoing.partners_with_undelivered(tx))
+            epoch = (await require_node_state(tx)).epoch
             return [
                 partner.id
                 for partner in await partner_rows.list_partners(tx)
                 if (
                     partner.id in with_activities
                     or partner.head_seq > partner.acked_seq
+                    or self._pages.is_due(partner, epoch)
+                    or _has_to_fetch(partner)
                 )
                 and self._is_due(partner)
             ]
@@ -446,65 +419,6 @@ class DeliveryWorker:
         await self._context.database.write(work)
         logger.warning("refused %s %s: %s", activity.kind, activity.seq, error)
 
-    async def _deliver_page(self, partner: Partner) -> bool:
-        if partner.head_seq <= partner.acked_seq:
-            return False
-        if not _may(partner.state, TrustAction.BE_TOLD_WITHDRAWALS):
-            return False
-        if not partner.has(Capability.PAGES):
-            return False
-        page = await self._sending.next_page(partner.id)
-        if page.is_empty:
-            # Either everything was dropped (then we are done), or the office has
-            # paused the partnership and only entries wait.
-            return page.sent.last >= page.sent.first
-        try:
-            return await self._push(partner, page)
-        except PermanentFetchError as error:
-            if error.problem_code == PROBLEM_GAP:
-                return await self._rewind(partner, page, error)
-            if error.problem_code not in PROBLEMS_HELD:
-                raise
-            await self._push_withdrawals(partner)
-            raise
-
-    async def _rewind(
-        self, partner: Partner, page: OutgoingPage, error: PermanentFetchError
-    ) -> bool:
-        if error.position is None or not 0 <= error.position < page.sent.first - 1:
-            raise error
-        await self._sending.rewind(partner.id, error.position)
-        return True
-
-    async def _push_withdrawals(self, partner: Partner) -> None:
-        """Deliver withdrawals to a partner that takes nothing else now."""
-        while True:
-            page = await self._sending.next_page(partner.id, withdrawals_only=True)
-            if page.is_empty:
-                return
-            await self._push(partner, page)
-
-    async def _push(self, partner: Partner, page: OutgoingPage) -> bool:
-        receipt = await self._client.push_page(
-            known_peer(partner),
-            page.document,
-            signer=self._context.keys.signer_for(partner),
-        )
-        if receipt.position < page.sent.first:
-            raise PermanentFetchError(
-                "The partner confirmed nothing of the page.",
-                problem_code="no-progress",
-            )
-        equal = await self._sending.take_receipt(partner.id, receipt)
-        logger.info(
-            "page %d-%d confirmed by %s, digests %s",
-            page.sent.first,
-            receipt.position,
-            partner.id,
-            "equal" if equal else "differ",
-        )
-        return True
-
     async def _failed(self, partner: Partner, error: FederationError) -> None:
         gone = (
             partner.state in _OVER_FOR_US
@@ -557,6 +471,10 @@ class DeliveryWorker:
         logger.warning("delivery to %s failed: %s", partner.id, error)
         if isinstance(error, ForeignKeyError):
             await self._activities.foreign_key_seen(partner)
+
+
+def _has_to_fetch(partner: Partner) -> bool:
+    return partner.refetch_since is not None and partner.state is TrustState.ACTIVE
 
 
 def _sentence(error: FederationError) -> str:

@@ -4,6 +4,7 @@ Effect, position and receipt are one transaction. A page may come twice, late or
 after a crash: versions decide what it still changes (federation.exchange).
 """
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -37,6 +38,11 @@ from federation.exchange import (
     position_gap,
 )
 from federation.ids import random_id
+from federation.limits import (
+    REPAIR_AGAIN,
+    SIGNATURE_AGE_MAX,
+    SIGNATURE_AHEAD_MAX,
+)
 from federation.trust import TrustState
 from federation.version import Version
 from node.catalogue.model import ReceivedState
@@ -53,8 +59,11 @@ from node.storage.database import Transaction
 from node.storage.partners import lock_partner, update_partner
 from node.storage.views import load_view, store_view
 
+logger = logging.getLogger(__name__)
+
 EQUIVOCATION = "equivocation"
 _CONTACT_HOLDS = timedelta(seconds=1)
+_RENEWED_WHILE = frozenset({TrustState.ACTIVE, TrustState.PAUSED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +89,7 @@ class Receiving:
     def __init__(self, context: NodeContext, wakeup: WakeUp) -> None:
         self._context = context
         self._wakeup = wakeup
+        self._recounted: dict[str, datetime] = {}
 
     async def receive_page(
         self,
@@ -116,7 +126,7 @@ class Receiving:
             held=await rows.held_versions(
                 tx, partner.id, [item.entry_id for item in page.items]
             ),
-            view=await load_view(tx, partner.id, "in"),
+            view=await self._view_for(tx, partner, page),
             now=self._context.clock.now(),
         )
         for item in page.items:
@@ -129,9 +139,47 @@ class Receiving:
         if position is not None and position.epoch == page.epoch:
             reached = max(reached, position.position)
         await self._note_contact(
-            tx, partner, state.now, in_epoch=page.epoch, in_position=reached
+            tx,
+            partner,
+            state.now,
+            in_epoch=page.epoch,
+            in_position=reached,
+            **_verified(state, page),
         )
         return await self._receipt(tx, state, page, beyond)
+
+    async def held_view(self, tx: Transaction, partner: Partner) -> ViewDigest:
+        """Return the digest of what we hold of a partner, from the copies themselves.
+
+        The stored one is kept up to date entry by entry; once an hour at most it is
+        counted anew, so that copies which somebody has lost are not vouched for.
+        """
+        now = self._context.clock.now()
+        stored = await load_view(tx, partner.id, "in")
+        last = self._recounted.get(partner.id)
+        if last is not None and timedelta() <= now - last < REPAIR_AGAIN:
+            return stored
+        self._recounted[partner.id] = now
+        counted = ViewDigest()
+        for element in await rows.present_elements(tx, partner.id):
+            counted.add(*element)
+        if counted.to_bytes() != stored.to_bytes():
+            logger.error(
+                "%d copies of %s are there, %d were counted",
+                counted.count,
+                partner.id,
+                stored.count,
+            )
+            await store_view(tx, partner.id, "in", counted)
+        return counted
+
+    async def _view_for(
+        self, tx: Transaction, partner: Partner, page: Page
+    ) -> ViewDigest:
+        """An empty page asks for nothing but whether both sides hold the same."""
+        if page.verifying is not None and not page.items:
+            return await self.held_view(tx, partner)
+        return await load_view(tx, partner.id, "in")
 
     async def note_contact(self, tx: Transaction, partner: Partner) -> None:
         """Note that the partner just reached us: what waits for it is tried now."""
@@ -251,6 +299,24 @@ class Receiving:
         )
         signer = self._context.keys.signer_for(partner)
         return build_receipt(receipt, signer=signer, created=state.now)
+
+
+def _verified(state: _State, page: Page) -> dict[str, datetime | None]:
+    """Return what changes if a page says what we hold, and we do (SPEC FED-152).
+
+    Not while the partner's key has to be compared: whoever has stolen it could keep
+    alive what its owner would take back.
+    """
+    told, partner = page.verifying, state.partner
+    if told is None or partner.state not in _RENEWED_WHILE:
+        return {}
+    if not -SIGNATURE_AHEAD_MAX <= state.now - told.published <= SIGNATURE_AGE_MAX:
+        return {}
+    if (told.held, told.digest) != (state.view.count, state.view.hex()):
+        return {}
+    before = partner.verified_at
+    newest = told.published if before is None else max(before, told.published)
+    return {"verified_at": newest, "to_verify_since": None}
 
 
 def _position(partner: Partner) -> HeldPosition | None:

@@ -6,7 +6,8 @@ a receipt for a row that moved on in the meantime changes nothing.
 """
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import date, datetime
 
 from federation.documents import (
     Receipt,
@@ -14,6 +15,7 @@ from federation.documents import (
     Removal,
     SentRange,
     Upsert,
+    Verifying,
     Withdrawal,
     WithdrawalMode,
     build_page,
@@ -24,15 +26,17 @@ from federation.exchange import ViewDigest
 from federation.ids import random_id
 from federation.json_types import JsonObject
 from federation.limits import ENTRY_BYTES_MAX, PAGE_BYTES_MAX, PAGE_ITEMS_MAX
+from federation.retry import next_check
 from federation.trust import Allow, TrustAction, TrustState, decide_trust
 from federation.version import Version
 from node.catalogue.model import AudienceLevel, Entry
+from node.exchange.verifying import Sent, Verification
 from node.partners.model import Partner
 from node.ports import NodeContext
 from node.storage import entries as entry_rows
 from node.storage import ledger as rows
 from node.storage.database import Transaction
-from node.storage.ledger import DELETE, UPSERT, WITHDRAW, Disclosure
+from node.storage.ledger import DELETE, UPSERT, WITHDRAW, Confirmed, Disclosure
 from node.storage.node_state import require_node_state
 from node.storage.partners import lock_partner, update_partner
 from node.storage.tables import entries
@@ -46,10 +50,15 @@ _FILL_BYTES_MAX = PAGE_BYTES_MAX - ENTRY_BYTES_MAX
 
 @dataclass(frozen=True, slots=True)
 class OutgoingPage:
-    """A page ready to be sent, and what its receipt has to fit."""
+    """A page ready to be sent, and what its receipt has to fit.
+
+    Attributes:
+        verifying: What it says that the partner must hold afterwards, if it does.
+    """
 
     document: JsonObject
     sent: SentRange
+    verifying: Verifying | None = None
 
     @property
     def is_empty(self) -> bool:
@@ -62,6 +71,8 @@ class Sending:
 
     def __init__(self, context: NodeContext) -> None:
         self._context = context
+        self._verification = Verification(context)
+        self._pulled: dict[str, _Pulled] = {}
 
     async def next_page(
         self,
@@ -69,6 +80,7 @@ class Sending:
         *,
         after: int | None = None,
         withdrawals_only: bool = False,
+        compare: bool = False,
     ) -> OutgoingPage:
         """Build the next page for a partner.
 
@@ -80,33 +92,72 @@ class Sending:
             after: Position to continue from; by default the acknowledged one. A
                 partner that pulls names its own, and thereby confirms nothing.
             withdrawals_only: The partner takes nothing else now: it has paused us.
+            compare: Ask the rules for every entry; a comparison is due.
         """
 
         async def work(tx: Transaction) -> OutgoingPage:
             partner = await self._locked(tx, partner_id)
-            # A partner that does not know the key of our entries could not verify
-            # them. It is told of the key first; withdrawals it can always read.
-            tellable = (
-                not withdrawals_only
-                and _may(partner.state, TrustAction.BE_TOLD)
-                and self._context.keys.can_verify_entries(partner)
-            )
+            epoch = (await require_node_state(tx)).epoch
+            tellable = not withdrawals_only and self.may_tell(partner, epoch=epoch)
             if not tellable:
                 await self._let_withdrawals_pass(tx, partner)
+            granted = None
+            if compare and tellable:
+                granted = await self._verification.granted(tx, partner)
             start = partner.acked_seq if after is None else after
             waiting = await rows.rows_after(
-                tx, partner_id, after=start, limit=PAGE_ITEMS_MAX
+                tx,
+                partner_id,
+                after=start,
+                limit=PAGE_ITEMS_MAX,
+                unconfirmed=after is None,
             )
-            page = await self._build(tx, partner, start, waiting, tellable=tellable)
-            if after is None and page.is_empty and page.sent.last > start:
+            page = await self._build(
+                tx,
+                partner,
+                _Stretch(epoch, start, waiting, pulled=after is not None),
+                tellable=tellable,
+                granted=granted,
+            )
+            leaves = not page.is_empty or (
+                page.verifying is not None and (compare or after is not None)
+            )
+            if leaves:
+                now = self._context.clock.now()
+                await update_partner(tx, partner_id, renewed_at=now)
+            elif after is None and page.sent.last > start:
                 # All of it was dropped before it ever left.
                 await update_partner(tx, partner_id, acked_seq=page.sent.last)
             return page
 
         return await self._context.database.write(work)
 
-    async def take_receipt(self, partner_id: str, receipt: Receipt) -> bool:
+    def may_tell(self, partner: Partner, *, epoch: str) -> bool:
+        """Tell whether entries may go to a partner now.
+
+        A partner that does not know the key of our entries could not verify them: it
+        is told of the key first. After a restore it is asked first what it holds.
+
+        Args:
+            partner: The partner.
+            epoch: Our present epoch.
+        """
+        return (
+            _may(partner.state, TrustAction.BE_TOLD)
+            and self._context.keys.can_verify_entries(partner)
+            and partner.compared_epoch == epoch
+        )
+
+    async def take_receipt(
+        self, partner_id: str, receipt: Receipt, *, compared: bool = False
+    ) -> bool:
         """Record a partner's receipt; its signature and range were checked.
+
+        Args:
+            partner_id: The partner.
+            receipt: Its answer.
+            compared: Whether the rules were asked for every entry; the next
+                comparison is due a day later then.
 
         Returns:
             Whether the partner's digest agrees with our ledger.
@@ -114,7 +165,7 @@ class Sending:
 
         async def work(tx: Transaction) -> bool:
             partner = await self._locked(tx, partner_id)
-            return await self._apply_receipt(tx, partner, receipt)
+            return await self._apply_receipt(tx, partner, receipt, compared=compared)
 
         return await self._context.database.write(work)
 
@@ -125,6 +176,7 @@ class Sending:
             partner = await self._locked(tx, partner_id)
             if position < partner.acked_seq:
                 await update_partner(tx, partner_id, acked_seq=position)
+                await rows.unconfirm(tx, partner_id, after=position)
 
         await self._context.database.write(work)
 
@@ -152,11 +204,12 @@ class Sending:
         self,
         tx: Transaction,
         partner: Partner,
-        start: int,
-        waiting: list[Disclosure],
+        stretch: "_Stretch",
         *,
         tellable: bool,
+        granted: ViewDigest | None,
     ) -> OutgoingPage:
+        start, waiting = stretch.start, stretch.waiting
         known = {
             entry.id: entry
             for entry in await entry_rows.list_entries(
@@ -168,10 +221,16 @@ class Sending:
         items: list[Upsert | Removal] = []
         told: list[str] = []
         public: list[str] = []
+        sent: list[Sent] = []
         last, size = start, 0
         for row in waiting:
             entry = known[row.entry_id]
             shown = row.op == UPSERT and self._may_see(partner, entry)
+            sent.append(
+                Sent(row, entry.version, entry.content_hash)
+                if shown
+                else Sent(row, None, None)
+            )
             if shown and (
                 not tellable or self._context.keys.is_revoked(entry.key_number)
             ):
@@ -187,22 +246,60 @@ class Sending:
                     public.append(row.entry_id)
                 size += length
             last = row.seq
+        else:
+            if len(waiting) < PAGE_ITEMS_MAX:
+                last = max(last, partner.head_seq)  # nothing else follows
         # Read again: moved and rewritten rows may have raised it.
-        head = (await self._locked(tx, partner.id)).head_seq
-        if not waiting:
-            last = max(start, head)
+        head = max((await self._locked(tx, partner.id)).head_seq, last)
         await rows.mark_told(tx, partner.id, told, self._context.clock.now())
         await rows.mark_told_publicly(tx, partner.id, public)
-        epoch = (await require_node_state(tx)).epoch
+        verifying = None
+        if tellable and last == head:
+            view = granted or await self._expected(tx, partner, stretch, sent)
+            verifying = self._verifying(view)
         document = build_page(
             items,
             address=self._context.address,
-            epoch=epoch,
+            epoch=stretch.epoch,
             first=start + 1,
             last=last,
-            head=max(head, last),
+            head=head,
+            verifying=verifying,
         )
-        return OutgoingPage(document, SentRange(epoch, start + 1, last))
+        page = SentRange(stretch.epoch, start + 1, last)
+        return OutgoingPage(document, page, verifying)
+
+    def _verifying(self, view: ViewDigest | None) -> Verifying | None:
+        if view is None:
+            return None
+        now = self._context.clock.now().replace(microsecond=0)
+        return Verifying(view.count, view.hex(), now)
+
+    async def _expected(
+        self,
+        tx: Transaction,
+        partner: Partner,
+        stretch: "_Stretch",
+        sent: list[Sent],
+    ) -> ViewDigest | None:
+        """Return what the partner holds after a page up to the head."""
+        if not stretch.pulled:
+            return await self._verification.expected_after(tx, partner, sent)
+        # Whoever pulls confirms nothing, so everything may wait. The same question
+        # has the same answer until something is written or the day is over.
+        moment = _Pulled(
+            stretch.epoch,
+            partner.head_seq,
+            partner.acked_seq,
+            partner.checked_at,
+            self._context.clock.now().date(),
+        )
+        known = self._pulled.get(partner.id)
+        if known is not None and replace(known, view=None) == moment:
+            return known.view
+        view = await self._verification.granted(tx, partner)
+        self._pulled[partner.id] = replace(moment, view=view)
+        return view
 
     def _may_see(self, partner: Partner, entry: Entry) -> bool:
         viewer = PartnerViewer(partner.id, partner.state)
@@ -259,7 +356,12 @@ class Sending:
         return Removal(signed.document), len(signed.raw) + _ITEM_OVERHEAD_BYTES
 
     async def _apply_receipt(
-        self, tx: Transaction, partner: Partner, receipt: Receipt
+        self,
+        tx: Transaction,
+        partner: Partner,
+        receipt: Receipt,
+        *,
+        compared: bool,
     ) -> bool:
         now = self._context.clock.now()
         if receipt.signed is None:
@@ -293,17 +395,23 @@ class Sending:
                 where=entries.c.id.in_([row.entry_id for row in confirmed]),
             )
         }
-        for row in confirmed:
-            await self._acknowledge(
-                tx,
-                row,
-                refused.get(row.entry_id),
-                receipt,
-                view,
-                content_hash=hashes.get(row.entry_id),
-            )
+        await rows.confirm(
+            tx,
+            [
+                self._confirmed(
+                    row,
+                    refused.get(row.entry_id),
+                    view,
+                    content_hash=hashes.get(row.entry_id),
+                )
+                for row in confirmed
+            ],
+            receipt_id=receipt.id,
+            at=now,
+        )
         await store_view(tx, partner.id, "out", view)
-        equal: bool | None = view.hex() == receipt.digest
+        held = await self._verification.as_confirmed(tx, partner, view)
+        equal: bool | None = held.hex() == receipt.digest
         if receipt.position < partner.head_seq and not equal:
             # More is on its way, or a row moved on while the page travelled.
             equal = partner.digest_equal
@@ -322,19 +430,31 @@ class Sending:
             receipt_refused=receipt.refused_count,
             digest_equal=equal,
             checked_at=now,
+            **self._next_check(
+                compared=compared,
+                is_refused=any(row.entry_id in refused for row in confirmed),
+            ),
         )
         return bool(equal)
 
-    async def _acknowledge(
+    def _next_check(self, *, compared: bool, is_refused: bool) -> dict[str, datetime]:
+        """Return when a comparison is due, if a receipt changes that."""
+        now = self._context.clock.now()
+        if is_refused:
+            # What is kept out was counted, so that nothing was renewed.
+            return {"next_check_at": now}
+        if compared:
+            return {"next_check_at": next_check(now, jitter=self._context.random)}
+        return {}
+
+    def _confirmed(
         self,
-        tx: Transaction,
         row: Disclosure,
         refusal: Refusal | None,
-        receipt: Receipt,
         view: ViewDigest,
         *,
         content_hash: str | None,
-    ) -> None:
+    ) -> Confirmed:
         uri = self._context.address.entry(row.entry_id)
         if row.held is not None and row.held_hash is not None:
             view.remove(uri, row.held, row.held_hash)
@@ -342,19 +462,41 @@ class Sending:
         if row.op == UPSERT and refusal is None and content_hash is not None:
             held = row.version
             view.add(uri, held, content_hash)
-        await rows.acknowledge(
-            tx,
+        return Confirmed(
             row,
-            values={
-                "acknowledged_at": self._context.clock.now(),
-                "refused_reason": refusal.reason if refusal else None,
-                "told_public": row.told_public and row.reason == RULE_PUBLIC,
-                "held_incarnation": held.incarnation if held else None,
-                "held_counter": held.counter if held else None,
-                "held_hash": content_hash if held else None,
-                "receipt_id": receipt.id,
-            },
+            held,
+            content_hash if held else None,
+            refusal.reason if refusal else None,
+            told_public=row.told_public and row.reason == RULE_PUBLIC,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class _Stretch:
+    """The part of a partner's ledger that a page is made of.
+
+    Attributes:
+        start: The position before the first.
+        waiting: Its rows in order, at most a page full.
+        pulled: Whether the partner asked for it.
+    """
+
+    epoch: str
+    start: int
+    waiting: list[Disclosure]
+    pulled: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Pulled:
+    """What a partner was told at a pull that it must hold, and on what that rests."""
+
+    epoch: str
+    head: int
+    acked: int
+    checked_at: datetime | None
+    day: date
+    view: ViewDigest | None = None
 
 
 def _may(state: TrustState, action: TrustAction) -> bool:

@@ -22,10 +22,12 @@ from sqlalchemy import (
     union_all,
 )
 
+from federation.lease import LeaseState, lease_begin
 from node.catalogue.model import Entry, EntryState, ReceivedEntry
 from node.errors import NotFoundError
 from node.feed.folding import query_words
 from node.members.model import Person
+from node.partners.model import Partner
 from node.ports import NodeContext
 from node.sentence import Sentence
 from node.storage import entries as entry_rows
@@ -34,9 +36,11 @@ from node.storage.database import Transaction
 from node.storage.partners import load_partner
 from node.storage.tables import entries, partners, received_entries
 from node.visibility import (
+    Origin,
     Verdict,
     decide_entry,
     decide_received,
+    lease_of,
     visible_entries,
     visible_received,
 )
@@ -75,6 +79,8 @@ class FeedItem:
         form: `full`, or what the rules leave of it.
         owner_person: Name of the person, if the entry names one.
         held_since: When this node first had it.
+        unconfirmed_since: When its origin confirmed it last, if that is so long ago
+            that readers are told; None otherwise.
     """
 
     uri: str
@@ -97,6 +103,7 @@ class FeedItem:
     updated: datetime
     held_since: datetime
     valid_until: date | None
+    unconfirmed_since: datetime | None = None
 
     @property
     def title(self) -> Mapping[str, str]:
@@ -207,9 +214,10 @@ class Feed:
                 partner = await load_partner(tx, each.partner_id)
                 if partner is None:
                     continue
-                verdict = decide_received(each, partner.state, person, self._today())
+                origin, now = Origin.of(partner), self._context.clock.now()
+                verdict = decide_received(each, origin, person, now)
                 if verdict.visible:
-                    item = _received_item(each, partner.base_url, verdict.form)
+                    item = _received_item(each, partner, now, verdict.form)
                     return item, verdict
         raise NotFoundError(
             Sentence("There is no entry {reference}.", reference=reference),
@@ -240,7 +248,7 @@ class Feed:
                 _score(received_entries.c.search_text, words).label("score"),
             )
             .join(partners, partners.c.id == received_entries.c.partner_id)
-            .where(visible_received(person, today))
+            .where(visible_received(person, self._context.clock.now()))
         )
         found = union_all(own, received).subquery("visible")
         if not words:
@@ -257,15 +265,18 @@ class Feed:
             tx, self._context.address, where=entries.c.id.in_(own_ids)
         ):
             by_key[True, entry.id] = self._own_item(entry, "full")
-        urls: dict[str, str] = {}
+        origins: dict[str, Partner] = {}
+        now = self._context.clock.now()
         for received in await received_rows.list_received(
             tx, where=received_entries.c.id.in_(received_ids)
         ):
-            if received.partner_id not in urls:
+            if received.partner_id not in origins:
                 partner = await load_partner(tx, received.partner_id)
-                urls[received.partner_id] = partner.base_url if partner else ""
+                if partner is None:  # each copy has its partner's row
+                    raise LookupError(received.partner_id)
+                origins[received.partner_id] = partner
             by_key[False, received.id] = _received_item(
-                received, urls[received.partner_id], "full"
+                received, origins[received.partner_id], now, "full"
             )
         return [by_key[key] for key in keys]
 
@@ -324,7 +335,11 @@ def own_item(
     )
 
 
-def _received_item(entry: ReceivedEntry, base_url: str, form: str) -> FeedItem:
+def _received_item(
+    entry: ReceivedEntry, partner: Partner, now: datetime, form: str
+) -> FeedItem:
+    confirmed = lease_of(entry, Origin.of(partner), now) is LeaseState.CONFIRMED
+    begin = lease_begin(entry.changed_at, partner.verified_at)
     owner = entry.owner or {}
     person = owner.get("person") or {}
     kind = KINDS.get(entry.kind)
@@ -337,7 +352,7 @@ def _received_item(entry: ReceivedEntry, base_url: str, form: str) -> FeedItem:
         content=entry.content,
         own=False,
         origin_name=entry.partner_name,
-        origin_base_url=base_url,
+        origin_base_url=partner.base_url,
         partner_id=entry.partner_id,
         owner_organisation=(owner.get("organisation") or {}).get("name", ""),
         owner_person=person.get("name"),
@@ -349,6 +364,7 @@ def _received_item(entry: ReceivedEntry, base_url: str, form: str) -> FeedItem:
         updated=entry.updated_at,
         held_since=entry.first_received_at,
         valid_until=entry.valid_until,
+        unconfirmed_since=None if confirmed else begin,
     )
 
 

@@ -9,9 +9,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
 
+from federation.retry import next_check
 from federation.trust import ESTABLISHED, TrustState
 from node.catalogue.model import Entry, EntryState
 from node.erasure.decisions import of_entry
+from node.ledger.lapse import Lapse, lapse_of
 from node.partners.model import Partner
 from node.ports import NodeContext
 from node.storage import entries as entry_rows
@@ -23,12 +25,18 @@ from node.storage.ledger import (
     WITHDRAW,
     Disclosure,
     LedgerCounts,
-    Removals,
 )
-from node.storage.node_state import hold_partnerships
-from node.storage.partners import close_position, list_partners, lock_partners
+from node.storage.node_state import hold_partnerships, require_node_state
+from node.storage.partners import (
+    close_position,
+    list_partners,
+    lock_partners,
+    update_partner,
+)
 from node.storage.received import forget_partner
+from node.storage.removals import Removals, count_removals
 from node.storage.tables import entries
+from node.storage.unaccounted import forget_unaccounted
 from node.storage.views import drop_views
 from node.visibility import Form, PartnerViewer, Verdict, decide_entry, visible_entries
 
@@ -41,13 +49,20 @@ _ENTRIES_AT_ONCE = 500  # ids in one query
 
 @dataclass(frozen=True, slots=True)
 class LedgerLine:
-    """One line of "what went to whom" for the office and the owner."""
+    """One line of "what went to whom" for the office and the owner.
+
+    Attributes:
+        failing_since: Since when the partner is not reached; None if it is.
+        lapse: What becomes of a copy whose removal is not confirmed; None if
+            nothing has to be removed, or if it is confirmed.
+    """
 
     partner_id: str
     partner_name: str
     partner_base_url: str
     entry_id: str
     entry_uri: str
+    entry_kind: str
     entry_title: dict[str, str]
     op: str
     version: tuple[int, int]
@@ -57,6 +72,9 @@ class LedgerLine:
     told_at: datetime | None
     acknowledged_at: datetime | None
     refused_reason: str | None
+    partner_state: TrustState
+    failing_since: datetime | None
+    lapse: Lapse | None
 
 
 class Ledger:
@@ -106,6 +124,18 @@ class Ledger:
         await rows.forget_held(tx, partner.id)
         await drop_views(tx, partner.id)
         await forget_partner(tx, partner.id)
+        await forget_unaccounted(tx, partner.id)
+        await update_partner(
+            tx,
+            partner.id,
+            compared_epoch=(await require_node_state(tx)).epoch,
+            next_check_at=next_check(
+                self._context.clock.now(), jitter=self._context.random
+            ),
+            renewed_at=None,
+            verified_at=None,
+            to_verify_since=None,
+        )
         viewer = PartnerViewer(partner.id, TrustState.ACTIVE)
         visible = await entry_rows.list_entries(
             tx, self._context.address, where=visible_entries(viewer, self._today())
@@ -153,7 +183,7 @@ class Ledger:
 
     async def removals(self, tx: Transaction, partner_id: str) -> Removals:
         """Count what a partner was asked to remove, and how much it confirmed."""
-        return await rows.removals(tx, partner_id)
+        return await count_removals(tx, partner_id)
 
     async def counts(self, tx: Transaction, partner_id: str) -> LedgerCounts:
         """Count sent, held, refused and waiting entries of a partner."""
@@ -177,6 +207,19 @@ class Ledger:
                 ]
             return await self._lines(tx, found, partners)
 
+    async def open_deletions(self, organisation_id: str | None) -> list[LedgerLine]:
+        """Deletions that a partner has not confirmed; of one organisation or of all.
+
+        The entries themselves are gone for everybody; only this is left to be seen.
+        """
+        where = entries.c.state == EntryState.DELETED.value
+        if organisation_id is not None:
+            where &= entries.c.organisation_id == organisation_id
+        async with self._context.database.read() as tx:
+            partners = {each.id: each for each in await list_partners(tx)}
+            found = await rows.open_removals(tx, where=where)
+            return await self._lines(tx, found, partners)
+
     async def _lines(
         self,
         tx: Transaction,
@@ -198,6 +241,7 @@ class Ledger:
                     partner_base_url=partner.base_url,
                     entry_id=entry.id,
                     entry_uri=entry.uri,
+                    entry_kind=entry.kind,
                     entry_title=dict(entry.title),
                     op=row.op,
                     version=(row.version.incarnation, row.version.counter),
@@ -207,6 +251,9 @@ class Ledger:
                     told_at=row.told_at,
                     acknowledged_at=row.acknowledged_at,
                     refused_reason=row.refused_reason,
+                    partner_state=partner.state,
+                    failing_since=partner.failing_since,
+                    lapse=lapse_of(row, partner, personal=entry.personal),
                 )
             )
         return sorted(lines, key=lambda line: line.recorded_at, reverse=True)

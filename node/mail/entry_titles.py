@@ -45,7 +45,7 @@ async def _words_for(tx: Transaction, context: NodeContext, mail: Mail) -> str |
         mail.entry_uri,
         own=await find_own(tx, context.address, mail.entry_uri),
         reader=person,
-        today=context.clock.now().date(),
+        now=context.clock.now(),
     )
     return None if words is None else named_for(words, mail.language)
 

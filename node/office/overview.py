@@ -16,7 +16,7 @@ from node.storage import ledger as ledger_rows
 from node.storage import outgoing
 from node.storage.database import Transaction
 from node.storage.partners import list_partners
-from node.storage.received import count_received
+from node.storage.received import count_purged, count_received
 from node.storage.tables import (
     conversations,
     entries,
@@ -66,6 +66,8 @@ class Effects:
         conversations: Conversations with the partner's members.
         would_see: Our entries that the partner sees while it is active.
         waiting_messages: Messages and notices that have not arrived yet.
+        purged: The partner's entries whose copies our office has removed.
+        members: Persons of our cluster who may see the partner's entries.
     """
 
     told: int
@@ -73,6 +75,8 @@ class Effects:
     conversations: int
     would_see: int
     waiting_messages: int
+    purged: int
+    members: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +136,8 @@ class Overview:
                     decide_entry(entry, viewer, today).visible for entry in visible
                 ),
                 waiting_messages=await outgoing.count_undelivered(tx, partner.id),
+                purged=await count_purged(tx, partner.id),
+                members=await _count(tx, persons.c.left_at.is_(None)),
             )
 
     async def unreachable(self) -> list[Unreachable]:

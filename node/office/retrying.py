@@ -3,9 +3,10 @@
 from node.errors import NotAuthorisedError
 from node.exchange.wakeup import WakeUp
 from node.members.model import Person
+from node.partners.model import Partner
 from node.ports import NodeContext
 from node.storage.database import Transaction
-from node.storage.partners import update_partner
+from node.storage.partners import list_partners, update_partner
 
 
 async def deliver_now(
@@ -27,3 +28,21 @@ async def deliver_now(
         tx.after_commit(lambda: wakeup.poke(partner_id))
 
     await context.database.write(work)
+
+
+async def deliver_to_all_now(
+    context: NodeContext, wakeup: WakeUp, *, actor: Person
+) -> list[Partner]:
+    """Do the same for every partner that something waits for.
+
+    Returns:
+        The partners that are tried.
+
+    Raises:
+        NotAuthorisedError: The actor does not act for the office.
+    """
+    async with context.database.read() as tx:
+        tried = [each for each in await list_partners(tx) if each.attempts]
+    for partner in tried:
+        await deliver_now(context, wakeup, actor=actor, partner_id=partner.id)
+    return tried

@@ -27,10 +27,12 @@ from node.storage.views import store_view
 
 PURGEABLE = ESTABLISHED - {TrustState.ACTIVE}
 """Where a partnership stands while its copies may be purged: nothing comes in."""
-_HINTS: Mapping[TrustState, str] = {
+_HINT_SENTENCES: Mapping[TrustState, str] = {
     TrustState.ACTIVE: "Pause the partnership first; then nothing new comes.",
     TrustState.PAUSED: "Resume the partnership first.",
     TrustState.SUSPENDED: "Compare the key of the partner first.",
+    TrustState.ENDING: "Its end has removed everything.",
+    TrustState.ENDED: "Its end has removed everything.",
 }
 
 
@@ -130,7 +132,13 @@ class Copies:
                     Sentence("No copies of {name} were removed.", name=partner.name),
                     code="nothing-purged",
                 )
-            await update_partner(tx, partner.id, in_position=0, next_attempt_at=None)
+            await update_partner(
+                tx,
+                partner.id,
+                in_position=0,
+                refetch_since=self._context.clock.now(),
+                next_attempt_at=None,
+            )
             await self._add_step(tx, partner, "we_fetched", person, note=str(purged))
             tx.after_commit(lambda: self._waker.poke(partner.id))
             return purged
@@ -143,11 +151,7 @@ class Copies:
         Returns:
             Number of copies removed.
         """
-        named = await named_entries_of(tx, partner_id)
-        removed = await forget_partner(tx, partner_id)
-        await store_view(tx, partner_id, "in", ViewDigest())
-        await take_back_titles(tx, self._context, named)
-        return removed
+        return await forget_received(tx, self._context, partner_id)
 
     # Inside
 
@@ -179,15 +183,20 @@ def _not_now(partner: Partner) -> ConflictError:
     return ConflictError(
         Sentence("{state}.", state=describe_state(partner)),
         code=f"partner-{partner.state.value}",
-        hint=_HINTS.get(partner.state, "Its end has removed everything."),
+        hint=_HINT_SENTENCES.get(partner.state, ""),
     )
 
 
-async def lost_its_place(tx: Transaction, partner: Partner) -> bool:
-    """Whether everything has to be fetched again, because a purge was undone."""
-    return (
-        partner.state is TrustState.ACTIVE
-        and partner.in_epoch is not None
-        and partner.in_position == 0
-        and await count_purged(tx, partner.id) > 0
-    )
+async def forget_received(
+    tx: Transaction, context: NodeContext, partner_id: str
+) -> int:
+    """Remove what a former partner told us, and its titles from our own texts.
+
+    Returns:
+        Number of copies removed.
+    """
+    named = await named_entries_of(tx, partner_id)
+    removed = await forget_partner(tx, partner_id)
+    await store_view(tx, partner_id, "in", ViewDigest())
+    await take_back_titles(tx, context, named)
+    return removed

@@ -138,6 +138,7 @@ class Ending:
                 # Our copies went with the end, so nothing of it is known any more.
                 in_epoch=None,
                 in_position=0,
+                refetch_since=self._now(),
                 ended_at=None,
             )
 

@@ -117,6 +117,8 @@ class Partner:
         next_check_at: When both sides are compared again though nothing changes.
         renewed_at: The newest page of ours that may have renewed its copies.
         in_position: How far we have read the partner's ledger.
+        refetch_since: Since when everything has to be fetched again, as a purge or
+            an end was undone; None once it was.
         verified_at: When the origin made the newest page that was equal to what we
             hold; copies are leased from then.
         to_verify_since: Since when nothing is shown that no such page has confirmed.
@@ -165,6 +167,7 @@ class Partner:
     in_epoch: str | None = None
     in_position: int = 0
     last_received_at: datetime | None = None
+    refetch_since: datetime | None = None
     verified_at: datetime | None = None
     to_verify_since: datetime | None = None
     hidden_at: datetime | None = None

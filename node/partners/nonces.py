@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from federation.errors import SignatureInvalidError
+from federation.limits import SIGNATURE_AGE_MAX, SIGNATURE_AHEAD_MAX
 from node.storage.database import Database, Transaction
 from node.storage.nonces import add_nonce, has_nonce
 
@@ -16,12 +17,28 @@ class PendingNonce:
     may pass `remember`; only one of them passes `store`.
     """
 
-    def __init__(self, database: Database) -> None:
+    def __init__(
+        self, database: Database, *, restored_at: datetime | None = None
+    ) -> None:
+        """Take the database.
+
+        Args:
+            database: Where nonces are written.
+            restored_at: When it was put back from a backup. What may have been
+                received before is refused: nobody knows its nonces any more.
+        """
         self._database = database
+        self._forgotten_until: datetime | None = None
+        if restored_at is not None:
+            # A request of before may have been signed by a clock that is ahead.
+            latest = restored_at + SIGNATURE_AHEAD_MAX
+            self._forgotten_until = latest + SIGNATURE_AGE_MAX + SIGNATURE_AHEAD_MAX
         self._seen: tuple[str, str, datetime] | None = None
 
     async def remember(self, key_id: str, nonce: str, /, *, until: datetime) -> bool:
-        """Keep the nonce for `store`; False if it was written before."""
+        """Keep the nonce for `store`; False if it was, or may have been, used."""
+        if self._forgotten_until is not None and until <= self._forgotten_until:
+            return False
         self._seen = (key_id, nonce, until)
         async with self._database.look_up() as tx:
             return not await has_nonce(tx, key_id, nonce)

@@ -9,7 +9,7 @@ from federation.keys import Signer
 from node.members.model import Person
 from node.partners.model import Partner
 from node.storage.database import Transaction
-from node.storage.ledger import Removals
+from node.storage.removals import Removals
 
 
 class PeerClient(Protocol):

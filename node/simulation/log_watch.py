@@ -31,7 +31,10 @@ def watched_log() -> Iterator[list[str]]:
     handlers, level = root.handlers[:], root.level
     before: dict[str, Any] = structlog.get_config()
     structlog.configure(
-        processors=[structlog.stdlib.add_log_level, structlog.stdlib.render_to_log_kwargs],
+        processors=[
+            structlog.stdlib.add_log_level,
+            structlog.stdlib.render_to_log_kwargs,
+        ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR),
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=False,

@@ -25,6 +25,11 @@ from typing_extensions import override
 T = TypeVar("T")
 
 _TASKS_KEPT: Final = 64
+STEPS_AT_ONCE_MAX: Final = 20_000  # a busy moment of a node takes a few hundred
+
+
+class RestlessError(Exception):
+    """Something goes on and on and lets no time pass."""
 
 
 class Process:
@@ -109,6 +114,7 @@ class VirtualLoop(base_events.BaseEventLoop):
         super().__init__()
         self._chance = chance
         self._now = 0.0
+        self._steps_at_once = 0
         self.steps = 0
         self.faults: list[dict[str, Any]] = []
         self.set_exception_handler(self._note_fault)
@@ -137,6 +143,9 @@ class VirtualLoop(base_events.BaseEventLoop):
         if process is not None and not self._may_run(process):
             return
         self.steps += 1
+        self._steps_at_once += 1
+        if self._steps_at_once > STEPS_AT_ONCE_MAX:
+            raise RestlessError(_described(handle))
         handle._run()  # type: ignore[attr-defined] # noqa: SLF001 - as BaseEventLoop does
 
     def _let_time_pass(self) -> None:
@@ -146,6 +155,7 @@ class VirtualLoop(base_events.BaseEventLoop):
             msg = "everybody waits for somebody else: nothing will ever happen again"
             raise RuntimeError(msg)
         self._now = max(self._now, self._scheduled[0].when())
+        self._steps_at_once = 0
 
     def _may_run(self, process: Process) -> bool:
         if process.steps_left is not None and process.is_alive:
@@ -242,3 +252,12 @@ class Port:
 def _process_of(handle: events.Handle) -> Process | None:
     context: Context = handle._context  # type: ignore[attr-defined] # noqa: SLF001
     return context.get(PROCESS)
+
+
+def _described(handle: events.Handle) -> str:
+    task = getattr(handle._callback, "__self__", None)  # type: ignore[attr-defined] # noqa: SLF001
+    if not isinstance(task, asyncio.Task):
+        return repr(handle)
+    process = _process_of(handle)
+    where = [f"{frame.f_code.co_name}:{frame.f_lineno}" for frame in task.get_stack()]
+    return f"{process.name if process else 'nobody'} {task.get_name()} {where}"

@@ -214,9 +214,7 @@ class Machine:
             self.network.set_process(self.name, None)
         self.buried.append(process)
 
-    async def _outcome(
-        self, process: Process, tasks: set[asyncio.Task[Any]]
-    ) -> None:
+    async def _outcome(self, process: Process, tasks: set[asyncio.Task[Any]]) -> None:
         """Wait until one of the tasks is done, or the process is killed."""
         gone: asyncio.Future[None] = self.loop.create_future()
 
@@ -233,4 +231,3 @@ class Machine:
         process.on_killed.pop(gone, None)
         if not any(task.done() for task in tasks):
             raise CrashedError
-

@@ -138,7 +138,7 @@ class Network:
         request = letter.request
         try:
             async with asyncio.timeout(ANSWER_TIMEOUT.total_seconds()):
-                answer = await under_way.answer
+                answer = await under_way.outcome()
         except TimeoutError as error:
             under_way.give_up()
             self._watcher.arrived(letter, "timeout")
@@ -193,23 +193,36 @@ class Network:
 class _UnderWay:
     """What the sender of a letter waits for."""
 
-    def __init__(self, answer: "asyncio.Future[WireAnswer]") -> None:
-        self.answer = answer
+    def __init__(self, came: "asyncio.Future[WireAnswer | ConnectionError]") -> None:
+        self._came = came
         self.line: Line | None = None
 
+    async def outcome(self) -> WireAnswer:
+        """Wait for the answer.
+
+        Raises:
+            ConnectionError: There will be none.
+        """
+        came = await self._came
+        if isinstance(came, ConnectionError):
+            raise came
+        return came
+
     def fail(self, reason: str) -> None:
-        if not self.answer.done():
-            self.answer.set_exception(ConnectionError(reason))
+        """Say that there will be no answer."""
+        # No exception of the future: perhaps nobody waits for it any more.
+        if not self._came.done():
+            self._came.set_result(ConnectionError(reason))
 
     def finish(self, answer: WireAnswer | None) -> None:
-        if self.answer.done():
-            return
+        """Give the answer; None if the connection broke before it was complete."""
         if answer is None:
             self.fail("Connection reset by peer")
-        else:
-            self.answer.set_result(answer)
+        elif not self._came.done():
+            self._came.set_result(answer)
 
     def give_up(self) -> None:
+        """Wait no longer: close the connection."""
         if self.line is not None:
             self.line.break_off()
 

@@ -152,9 +152,7 @@ class Promises:
                 "INV-1", f"{holder} holds {copy.mark} of {owner.origin}, never sent"
             )
 
-    def _judge_progress(
-        self, holder: str, before: PartnerRow, now: PartnerRow
-    ) -> None:
+    def _judge_progress(self, holder: str, before: PartnerRow, now: PartnerRow) -> None:
         for uri, copy in before.copies.items():
             after = now.copies.get(uri)
             if after is None:

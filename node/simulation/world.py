@@ -1,11 +1,13 @@
 """All nodes of one run, the network between them, and who watches."""
 
 import asyncio
+import json
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import timedelta
+from http import HTTPStatus
 from pathlib import Path
 from random import Random
 from typing import Final, TextIO, TypeVar
@@ -129,7 +131,7 @@ class World:
         body = None if request is None else request.body
         self.record.note(
             f"#{letter.number} {letter.sender} to {letter.receiver} "
-            f"{letter.request.method} {letter.path} {fingerprint(body)}"
+            f"{letter.request.method} {letter.path} {_kind(body)} {fingerprint(body)}"
         )
         return request
 
@@ -145,7 +147,8 @@ class World:
         self._guarded(lambda: self.promises.answers(letter, answer))
         self.look(letter.receiver)
         self.record.note(
-            f"#{letter.number} answered {answer.status} {fingerprint(answer.body)}"
+            f"#{letter.number} answered {answer.status} "
+            f"{_problem(answer) or fingerprint(answer.body)}"
         )
         return answer
 
@@ -255,6 +258,26 @@ class WorldMaker:
         self._stack.close()
 
 
+def _kind(body: bytes | None) -> str:
+    """Return what a request carries."""
+    try:
+        document = json.loads(body or b"{}")
+    except ValueError:
+        return "?"
+    pages = f" {document.get('from')}-{document.get('through')}" if "from" in document else ""
+    return str(document.get("type", "")) + pages
+
+
+def _problem(answer: WireAnswer) -> str:
+    """Return what a refusal says of itself."""
+    if answer.status < HTTPStatus.BAD_REQUEST:
+        return ""
+    try:
+        return str(json.loads(answer.body)["type"]).rpartition("#")[2]
+    except (ValueError, KeyError, TypeError):
+        return ""
+
+
 def run_in(world: World, work: Callable[[World], Awaitable[T]]) -> T:
     """Run something on the world's loop."""
 
@@ -262,4 +285,3 @@ def run_in(world: World, work: Callable[[World], Awaitable[T]]) -> T:
         return await work(world)
 
     return world.loop.run_until_complete(run())
-

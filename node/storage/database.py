@@ -17,9 +17,8 @@ import contextvars
 import logging
 import math
 import sqlite3
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -29,15 +28,14 @@ from sqlalchemy.exc import DBAPIError
 from node.erasure.decisions import Decision
 from node.errors import UnavailableError
 from node.sentence import Sentence
-from node.storage.async_transaction import AsyncTransaction, connected
 from node.storage.failures import NESTED, for_caller, outage, stopping
 from node.storage.sqlite_connection import (
     LOOP_SHARE_S,
     SqliteConnection,
     SqliteTransaction,
     sqlite_engine,
-    sqlite_page_engine,
 )
+from node.storage.sqlite_readers import SqliteReaders
 from node.storage.transaction import (
     AfterCommit,
     Recorder,
@@ -146,17 +144,23 @@ class SqliteDatabase:
         # Not a text to be parsed: a folder may be called "50%?".
         url = URL.create("sqlite", database=str(path))
         self._write_engine = sqlite_engine(url, writes=True)
-        self._page_engine = sqlite_page_engine(
-            url, connections=SQLITE_READERS, wait_s=READ_WAIT_S
-        )
-        self._look_up_engine = sqlite_engine(url, writes=False)
-        # One for each connection: nobody waits for another's statement.
-        self._threads = ThreadPoolExecutor(SQLITE_LOOK_UPS + 1, "sqlite")
-        self._idle: list[SqliteConnection] = []  # for look-ups
-        self._on_loop = on_loop
         self._share_s = math.inf if on_loop else LOOP_SHARE_S
-        self._seats = asyncio.Semaphore(
-            SQLITE_LOOK_UPS + SQLITE_READERS if on_loop else SQLITE_LOOK_UPS
+        self._threads = ThreadPoolExecutor(1, "sqlite")  # of the writer
+        reading = sqlite_engine(url, writes=False)
+        # A thread for each connection: nobody waits for another's statement.
+        self._page_readers = SqliteReaders(
+            reading,
+            ThreadPoolExecutor(SQLITE_READERS, "sqlite-page"),
+            connections=SQLITE_READERS,
+            wait_s=READ_WAIT_S,
+            share_s=math.inf if on_loop else 0,
+        )
+        self._door_readers = SqliteReaders(
+            reading,
+            ThreadPoolExecutor(SQLITE_LOOK_UPS, "sqlite-door"),
+            connections=SQLITE_LOOK_UPS,
+            wait_s=READ_WAIT_S,
+            share_s=self._share_s,
         )
         self._queue: asyncio.Queue[_Job | None] = asyncio.Queue()
         self._writer: asyncio.Task[None] | None = None
@@ -183,39 +187,15 @@ class SqliteDatabase:
         self._queue.put_nowait(_Job(work, future))
         return await future
 
-    @asynccontextmanager
-    async def read(self) -> AsyncIterator[Transaction]:
+    def read(self) -> contextlib.AbstractAsyncContextManager[Transaction]:
         """Open a read-only snapshot on a thread; it ends with the block."""
-        if self._on_loop:
-            async with self.look_up() as tx:
-                yield tx
-            return
         self._refuse_inside_work()
-        async with connected(self._page_engine) as reader:
-            try:
-                yield AsyncTransaction(reader)
-            finally:
-                if self._closing:
-                    # The pool is gone; nobody else would end its thread.
-                    await reader.invalidate()
+        return self._page_readers.transaction()
 
-    @asynccontextmanager
-    async def look_up(self) -> AsyncIterator[Transaction]:
+    def look_up(self) -> contextlib.AbstractAsyncContextManager[Transaction]:
         """Open a read-only snapshot on the loop; it ends with the block."""
         self._refuse_inside_work()
-        await self._take_seat()
-        connection: SqliteConnection | None = None
-        try:
-            connection = self._begin_looking()
-            yield SqliteTransaction(connection)
-        finally:
-            if connection is not None:
-                connection.roll_back()
-                if self._closing or not connection.is_usable:
-                    connection.close()
-                else:
-                    self._idle.append(connection)
-            self._seats.release()
+        return self._door_readers.transaction()
 
     async def run_sync(self, function: Callable[[Any], T]) -> T:
         """Run `function(connection)` in a transaction of its own."""
@@ -242,39 +222,14 @@ class SqliteDatabase:
             # wait() leaves the writer alone when the one who closes is cancelled.
             await asyncio.wait([self._writer])
         # Readers first: an open snapshot would hold the checkpoint up.
-        await self._page_engine.dispose()
-        while self._idle:
-            self._idle.pop().close()
+        self._page_readers.close()
+        self._door_readers.close()
         if self._write_connection is not None:
             await self._write_connection.on_thread(
                 self._write_connection.checkpoint_and_close
             )
             self._write_connection = None
         self._threads.shutdown(wait=False)
-
-    async def _take_seat(self) -> None:
-        if not self._seats.locked():
-            await self._seats.acquire()  # at once: no clock has to run for it
-            return
-        try:
-            async with asyncio.timeout(READ_WAIT_S):
-                await self._seats.acquire()
-        except TimeoutError as error:
-            raise outage() from error
-
-    def _begin_looking(self) -> SqliteConnection:
-        try:
-            reader = (
-                self._idle.pop()
-                if self._idle
-                else SqliteConnection(
-                    self._look_up_engine, self._threads, share_s=self._share_s
-                )
-            )
-            reader.begin_reading()
-        except (DBAPIError, sqlite3.Error) as error:
-            raise for_caller(error) from error
-        return reader
 
     def _open_writer(self) -> SqliteConnection:
         writer = self._write_connection

@@ -194,9 +194,33 @@ async def replace_audience(
         await tx.execute(insert(links).values(entry_id=entry_id, partner_id=partner_id))
 
 
+async def hashes_of(
+    tx: Transaction, entry_ids: Collection[str]
+) -> dict[str, tuple[Version, str | None]]:
+    """Version and hash of the signed document of some entries."""
+    rows = await tx.all(
+        select(
+            entries.c.id,
+            entries.c.incarnation,
+            entries.c.counter,
+            entries.c.content_hash,
+        ).where(entries.c.id.in_(entry_ids))
+    )
+    return {
+        row.id: (Version(row.incarnation, row.counter), row.content_hash)
+        for row in rows
+    }
+
+
 def past_last_day(today: date) -> ColumnElement[bool]:
     """Published entries whose last day is over."""
     return (entries.c.state == EntryState.PUBLISHED) & (entries.c.valid_until < today)
+
+
+async def is_any_past(tx: Transaction, today: date) -> bool:
+    """Tell whether published entries wait for the clock to close them."""
+    found = await tx.scalar(select(entries.c.id).where(past_last_day(today)).limit(1))
+    return found is not None
 
 
 def ends_by(day: date) -> ColumnElement[bool]:

@@ -10,13 +10,28 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, bindparam, delete, func, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Row,
+    bindparam,
+    delete,
+    func,
+    insert,
+    select,
+    update,
+)
 from sqlalchemy.dialects.postgresql import insert as postgres_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from federation.version import Version
 from node.storage.database import Transaction
-from node.storage.tables import disclosure_history, disclosures, partners, receipts
+from node.storage.tables import (
+    disclosure_history,
+    disclosures,
+    entries,
+    partners,
+    receipts,
+)
 
 UPSERT = "upsert"
 WITHDRAW = "withdraw"
@@ -116,6 +131,22 @@ async def rows_of_entry(tx: Transaction, entry_id: str) -> dict[str, Disclosure]
     """Current rows of one entry, by partner."""
     rows = await tx.all(select(disclosures).where(disclosures.c.entry_id == entry_id))
     return {row.partner_id: _disclosure(row) for row in rows}
+
+
+async def open_removals(
+    tx: Transaction, *, where: ColumnElement[bool]
+) -> list[Disclosure]:
+    """Rows of entries that satisfy `where` whose removal is not confirmed."""
+    rows = await tx.all(
+        select(disclosures)
+        .join(entries, entries.c.id == disclosures.c.entry_id)
+        .where(
+            where,
+            disclosures.c.op != UPSERT,
+            disclosures.c.acknowledged_at.is_(None),
+        )
+    )
+    return [_disclosure(row) for row in rows]
 
 
 async def rows_of_partner(tx: Transaction, partner_id: str) -> list[Disclosure]:
@@ -525,39 +556,6 @@ async def counts(tx: Transaction, partner_id: str) -> LedgerCounts:
     refused = await number(upserts, disclosures.c.refused_reason.is_not(None))
     waiting = await number(disclosures.c.acknowledged_at.is_(None))
     return LedgerCounts(sent, sent - refused, refused, waiting)
-
-
-@dataclass(frozen=True, slots=True)
-class Removals:
-    """What a partner was asked to remove; as text `confirmed/asked`."""
-
-    asked: int
-    confirmed: int
-
-    def __str__(self) -> str:
-        """Write it for a step of the history."""
-        return f"{self.confirmed}/{self.asked}"
-
-    @classmethod
-    def read(cls, text: str) -> "Removals | None":
-        """Read what a step of the history says; None if it says nothing."""
-        confirmed, slash, asked = text.partition("/")
-        if not (slash and confirmed.isdecimal() and asked.isdecimal()):
-            return None
-        return cls(int(asked), int(confirmed))
-
-
-async def removals(tx: Transaction, partner_id: str) -> Removals:
-    """Count the withdrawals and deletions of a partner's ledger."""
-    row = await tx.one_or_none(
-        select(
-            func.count().label("asked"),
-            func.count(disclosures.c.acknowledged_at).label("confirmed"),
-        )
-        .select_from(disclosures)
-        .where(disclosures.c.partner_id == partner_id, disclosures.c.op != UPSERT)
-    )
-    return Removals(0, 0) if row is None else Removals(row.asked, row.confirmed)
 
 
 async def store_receipt(

@@ -27,6 +27,8 @@ class NodeState:
         actor_digest: Of what our actor says beside the keys, as partners were told
             last; None if nothing was compared yet.
         actor_updated: When that changed last, whole seconds.
+        restored_at: When the database was put back from a backup last.
+        restored_from: Of when that backup was; None if nobody knows.
     """
 
     node_id: str
@@ -39,6 +41,8 @@ class NodeState:
     created_at: datetime
     actor_digest: str | None = None
     actor_updated: datetime | None = None
+    restored_at: datetime | None = None
+    restored_from: datetime | None = None
 
 
 async def load_node_state(tx: Transaction) -> NodeState | None:
@@ -57,6 +61,8 @@ async def load_node_state(tx: Transaction) -> NodeState | None:
         created_at=row.created_at,
         actor_digest=row.actor_digest,
         actor_updated=row.actor_updated,
+        restored_at=row.restored_at,
+        restored_from=row.restored_from,
     )
 
 

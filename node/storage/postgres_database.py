@@ -14,9 +14,8 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from node.limits import IDLE_TRANSACTION_MAX, LOCK_WAIT_MAX
-from node.storage.async_transaction import connected
 from node.storage.failures import NESTED, for_caller, outage, stopping
-from node.storage.postgres_transaction import PostgresTransaction
+from node.storage.postgres_transaction import PostgresTransaction, connected
 from node.storage.transaction import Recorder, Transaction, Work, run_hooks
 from node.storage.write_guard import write_guard
 

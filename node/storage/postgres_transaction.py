@@ -1,18 +1,26 @@
 """A transaction on PostgreSQL; prepared statements go straight to psycopg."""
 
-from collections.abc import Sequence
-from typing import cast
+import contextlib
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar, cast
 
 import psycopg
+from sqlalchemy import Executable
+from sqlalchemy.engine import CursorResult
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from typing_extensions import override
 
-from node.storage.async_transaction import AsyncTransaction
+from node.storage.failures import for_caller
 from node.storage.prepared import Parameters, Prepared, PreparedText, Record
+from node.storage.transaction import Transaction
+
+T = TypeVar("T")
 
 
-class PostgresTransaction(AsyncTransaction):
+class PostgresTransaction(Transaction):
     """A transaction on a connection of SQLAlchemy's engine for psycopg 3.
 
     SQLAlchemy begins and ends it, and keeps the connection. What a `Prepared`
@@ -20,11 +28,26 @@ class PostgresTransaction(AsyncTransaction):
     of the processor time.
     """
 
-    __slots__ = ("_driver",)
+    __slots__ = ("_connection", "_driver")
 
     def __init__(self, connection: AsyncConnection) -> None:
-        super().__init__(connection)
+        super().__init__()
+        self._connection = connection
         self._driver: psycopg.AsyncConnection | None = None
+
+    @property
+    @override
+    def dialect_name(self) -> str:
+        return "postgresql"
+
+    @override
+    async def fetch(
+        self,
+        statement: Executable,
+        parameters: Any,
+        take: Callable[[CursorResult[Any]], T],
+    ) -> T:
+        return take(await self._connection.execute(statement, parameters))
 
     @override
     async def records(
@@ -68,3 +91,18 @@ class PostgresTransaction(AsyncTransaction):
             hide_parameters=True,
             connection_invalidated=is_lost,
         )
+
+
+@asynccontextmanager
+async def connected(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    """Take a connection; being unable to get one is an outage.
+
+    Raises:
+        UnavailableError: No connection can be made, or none comes free in time.
+    """
+    async with contextlib.AsyncExitStack() as stack:
+        try:
+            connection = await stack.enter_async_context(engine.connect())
+        except (DBAPIError, PoolTimeoutError) as error:
+            raise for_caller(error) from error
+        yield connection

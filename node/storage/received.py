@@ -121,6 +121,27 @@ async def held_versions(
     }
 
 
+async def present_elements(
+    tx: Transaction, partner_id: str
+) -> list[tuple[str, Version, str]]:
+    """Id, version and hash of every copy that we hold of a partner."""
+    rows = await tx.all(
+        select(
+            received_entries.c.entry_uri,
+            received_entries.c.incarnation,
+            received_entries.c.counter,
+            received_entries.c.content_hash,
+        ).where(
+            received_entries.c.partner_id == partner_id,
+            received_entries.c.state == ReceivedState.PRESENT.value,
+        )
+    )
+    return [
+        (row.entry_uri, Version(row.incarnation, row.counter), row.content_hash)
+        for row in rows
+    ]
+
+
 async def list_held(
     tx: Transaction, partner_id: str, *, bucket: int | None, after: str, limit: int
 ) -> list[HeldEntry]:

@@ -61,6 +61,20 @@ async def migrate(database: Database) -> SchemaState:
     return await database.run_sync(_upgrade)
 
 
+def migrate_to(connection: Connection, revision: str) -> None:
+    """Bring the schema of a connection's database to a revision, or to `head`."""
+    from alembic import command  # noqa: PLC0415 - see HEAD
+
+    command.upgrade(_config(connection), revision)
+
+
+def schema_status(connection: Connection, revision: str) -> SchemaStatus:
+    """Say how a revision relates to this program."""
+    if revision == HEAD:
+        return SchemaStatus.CURRENT
+    return _status_of_other(connection, revision)
+
+
 def _upgrade(connection: Connection) -> SchemaState:
     if connection.dialect.name == "postgresql":
         connection.execute(
@@ -79,9 +93,7 @@ def _upgrade(connection: Connection) -> SchemaState:
             hint="Start the version of Spalier that wrote it last, or a newer one.",
         )
     if found.status is not SchemaStatus.CURRENT:
-        from alembic import command  # noqa: PLC0415 - see HEAD
-
-        command.upgrade(_config(connection), "head")
+        migrate_to(connection, "head")
     return found
 
 
@@ -91,10 +103,8 @@ def _state(connection: Connection) -> SchemaState:
         revision = connection.scalar(text("SELECT version_num FROM alembic_version"))
     if revision is None:
         status = SchemaStatus.EMPTY
-    elif revision == HEAD:
-        status = SchemaStatus.CURRENT
     else:
-        status = _status_of_other(connection, revision)
+        status = schema_status(connection, revision)
     return SchemaState(status=status, revision=revision, wanted=HEAD)
 
 

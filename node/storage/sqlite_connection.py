@@ -1,13 +1,11 @@
 """Connections to SQLite: what is short runs on the event loop, the rest beside it.
 
-Pages, exports and workers read through aiosqlite, on threads
-(`sqlite_page_engine`). What the writer and the doors ask runs here
-(`SqliteConnection`): a statement that finds its rows by an index takes 20 to
-50 µs. To hand it to a thread and take the answer back costs several times as
-much, so it runs where it is. Of the writer's work, what may take long runs on a
-thread: commits, deletions, schema changes, and a query that is not done within
-`LOOP_SHARE_S`; that one is stopped and begun again, which for a query changes
-nothing.
+Pages, exports and workers read on threads. What the writer and the doors ask runs
+on the event loop: a statement that finds its rows by an index takes 5 to 30 µs, and
+to hand it to a thread and take the answer back costs several times as much. What
+may take long runs on a thread there too: commits, deletions, schema changes, and a
+query that is not done within `LOOP_SHARE_S`; that one is stopped and begun again,
+which for a query changes nothing.
 """
 
 import asyncio
@@ -31,8 +29,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.engine import CursorResult
 from sqlalchemy.exc import DBAPIError, OperationalError
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
-from sqlalchemy.pool import AsyncAdaptedQueuePool, NullPool
+from sqlalchemy.pool import NullPool
 from typing_extensions import override
 
 from node.storage.prepared import Parameters, Prepared, PreparedText, Record
@@ -70,36 +67,6 @@ def sqlite_engine(url: URL, *, writes: bool) -> Engine:
     return engine
 
 
-def sqlite_page_engine(url: URL, *, connections: int, wait_s: float) -> AsyncEngine:
-    """Return an engine whose connections read on threads of their own.
-
-    Args:
-        url: Of the file.
-        connections: As many transactions at the same time.
-        wait_s: Seconds that one waits for a connection.
-    """
-    engine = create_async_engine(
-        url.set(drivername="sqlite+aiosqlite"),
-        poolclass=AsyncAdaptedQueuePool,
-        pool_size=connections,
-        max_overflow=0,
-        pool_timeout=wait_s,
-        hide_parameters=True,
-    )
-
-    @event.listens_for(engine.sync_engine, "connect")
-    def _on_connect(connection: Any, _record: object) -> None:
-        # The driver's own BEGIN handling is switched off; see `_on_begin`.
-        connection.isolation_level = None
-        _set_up(connection, writes=False)
-
-    @event.listens_for(engine.sync_engine, "begin")
-    def _on_begin(connection: Any) -> None:
-        connection.exec_driver_sql("BEGIN")
-
-    return engine
-
-
 def _set_up(connection: Any, *, writes: bool) -> None:
     cursor = connection.cursor()
     for pragma in (
@@ -131,8 +98,9 @@ class SqliteConnection:
     Args:
         engine: Opens it, at once.
         threads: Where long statements run.
-        share_s: How long a query may run on the loop; without an end where nobody
-            waits for it and the same must happen at the same place (simulator).
+        share_s: How long a query may run on the loop; 0 if no statement may, and
+            without an end where nobody waits for it and the same must happen at the
+            same place (simulator).
 
     Raises:
         sqlalchemy.exc.DBAPIError: The file cannot be opened.
@@ -150,7 +118,8 @@ class SqliteConnection:
         self._share_s = share_s
         self._stop_at = math.inf
         self._turn_began = perf_counter()
-        driver.set_progress_handler(self._is_too_long, _STEPS_BETWEEN_LOOKS)
+        if share_s > 0:
+            driver.set_progress_handler(self._is_too_long, _STEPS_BETWEEN_LOOKS)
 
     @property
     def is_usable(self) -> bool:
@@ -228,6 +197,8 @@ class SqliteConnection:
 
         A caller that runs many statements gives way to others in between.
         """
+        if self._share_s <= 0:
+            return await self.on_thread(call)
         if perf_counter() - self._turn_began > self._share_s:
             await asyncio.sleep(0)
             self._turn_began = perf_counter()

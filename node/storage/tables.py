@@ -244,6 +244,8 @@ partners = Table(
     Column("in_epoch", String(32)),
     Column("in_position", BigInteger, nullable=False),
     Column("last_received_at", UtcDateTime),
+    # Everything has to be fetched again: a purge, or an end, was undone.
+    Column("refetch_since", UtcDateTime),
     # When the origin made the newest page that was equal to what we hold; and since
     # when nothing is shown that no such page has confirmed (a restore).
     Column("verified_at", UtcDateTime),

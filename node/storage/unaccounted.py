@@ -67,7 +67,11 @@ async def list_unaccounted(
 async def find_unaccounted(tx: Transaction, entry_id: str) -> list[UnaccountedRow]:
     """Load what partners say of one entry."""
     table = unaccounted_entries
-    rows = await tx.all(select(table).where(table.c.entry_id == entry_id))
+    rows = await tx.all(
+        select(table)
+        .where(table.c.entry_id == entry_id)
+        .order_by(table.c.partner_id)  # in which partners are locked
+    )
     return [_unaccounted(row) for row in rows]
 
 
@@ -152,11 +156,18 @@ async def put_unaccounted(
 async def drop_unaccounted(
     tx: Transaction, partner_id: str, entry_ids: Sequence[str]
 ) -> None:
-    """Forget entries of which a partner says so no more."""
+    """Forget entries that a partner says it holds no more.
+
+    What it said was taken back stays until our office has decided: we have followed
+    its word.
+    """
+    table = unaccounted_entries
     await tx.execute(
-        delete(unaccounted_entries).where(
-            unaccounted_entries.c.partner_id == partner_id,
-            unaccounted_entries.c.entry_id.in_(entry_ids),
+        delete(table).where(
+            table.c.partner_id == partner_id,
+            table.c.entry_id.in_(entry_ids),
+            (table.c.state == HeldState.PRESENT.value)
+            | table.c.settled_at.is_not(None),
         )
     )
 

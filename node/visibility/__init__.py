@@ -8,24 +8,28 @@ same decision as a filter for lists. A property test holds them together
 from node.visibility.rules import (
     RULE_PUBLIC,
     Form,
+    Origin,
     PartnerViewer,
     PublicViewer,
     Verdict,
     Viewer,
     decide_entry,
     decide_received,
+    lease_of,
 )
 from node.visibility.sql import visible_entries, visible_received
 
 __all__ = [
     "RULE_PUBLIC",
     "Form",
+    "Origin",
     "PartnerViewer",
     "PublicViewer",
     "Verdict",
     "Viewer",
     "decide_entry",
     "decide_received",
+    "lease_of",
     "visible_entries",
     "visible_received",
 ]

@@ -5,10 +5,11 @@ any yes, and where nothing speaks the answer is no (SPEC VIS-001).
 """
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from enum import StrEnum
 from typing import TypeAlias, assert_never
 
+from federation.lease import LeaseState, lease_begin, lease_state
 from federation.trust import ESTABLISHED, TrustState
 from node.catalogue.model import (
     AudienceLevel,
@@ -18,6 +19,7 @@ from node.catalogue.model import (
     ReceivedState,
 )
 from node.members.model import Person
+from node.partners.model import Partner
 from node.sentence import Sentence
 
 
@@ -165,13 +167,50 @@ def _stays_home(entry: Entry) -> Verdict | None:
     return None
 
 
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a received entry comes from, as far as a rule asks about it.
+
+    Attributes:
+        state: The partner's trust state now.
+        verified_at: When it made the newest page that was equal to what we held.
+        is_hidden: Whether our office hides its entries.
+        is_unverified: Whether we were restored and no such page has come since.
+    """
+
+    state: TrustState
+    verified_at: datetime | None = None
+    is_hidden: bool = False
+    is_unverified: bool = False
+
+    @classmethod
+    def of(cls, partner: Partner) -> "Origin":
+        """Return what rules ask about a partner."""
+        return cls(
+            partner.state,
+            partner.verified_at,
+            is_hidden=partner.hidden_at is not None,
+            is_unverified=partner.to_verify_since is not None,
+        )
+
+
+def lease_of(entry: ReceivedEntry, origin: Origin, now: datetime) -> LeaseState:
+    """Say whether a copy may be shown without a newer word of its origin (FED-153)."""
+    return lease_state(
+        lease_begin(entry.changed_at, origin.verified_at),
+        now=now,
+        public=entry.is_public,
+        personal=entry.is_personal,
+    )
+
+
 def decide_received(
-    entry: ReceivedEntry, partner_state: TrustState, viewer: Viewer, today: date
+    entry: ReceivedEntry, origin: Origin, viewer: Viewer, now: datetime
 ) -> Verdict:
     """Decide whether `viewer` may see a partner's entry that we hold.
 
     Only our own members may: nothing received is passed on, also not what its
-    origin calls public (SPEC VIS-050 to VIS-056).
+    origin calls public (SPEC VIS-050 to VIS-058).
     """
     if not isinstance(viewer, Person):
         return _no(
@@ -181,10 +220,28 @@ def decide_received(
         return _no("VIS-051", Sentence("The person no longer belongs to the cluster."))
     if entry.state is not ReceivedState.PRESENT:
         return _no("VIS-052", Sentence("The origin took the entry back."))
-    if partner_state not in ENTITLED_STATES:
+    if origin.state not in ENTITLED_STATES:
         return _no(
             "VIS-053", Sentence("The partnership with the origin is not active.")
         )
-    if entry.valid_until is not None and entry.valid_until < today:
+    if entry.valid_until is not None and entry.valid_until < now.date():
         return _no("VIS-054", Sentence("The entry is past its last day."))
-    return _yes("VIS-055", Sentence("The origin published the entry for our cluster."))
+    return _not_shown(entry, origin, now) or _yes(
+        "VIS-055", Sentence("The origin published the entry for our cluster.")
+    )
+
+
+def _not_shown(entry: ReceivedEntry, origin: Origin, now: datetime) -> Verdict | None:
+    """Say why a copy is not shown though its origin has not taken it back."""
+    if origin.is_hidden:
+        return _no("VIS-056", Sentence("The office hides this cluster's entries."))
+    if origin.is_unverified:
+        return _no(
+            "VIS-057",
+            Sentence("This node was restored and has not compared the entry yet."),
+        )
+    if lease_of(entry, origin, now) is LeaseState.LAPSED:
+        return _no(
+            "VIS-058", Sentence("The origin has not confirmed the entry for too long.")
+        )
+    return None

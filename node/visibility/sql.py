@@ -4,11 +4,12 @@ Both say the same for every viewer and entry; tests/property/test_visibility.py
 compares them on random worlds. Change one, change the other.
 """
 
-from datetime import date
+from datetime import date, datetime
 from typing import assert_never
 
 from sqlalchemy import ColumnElement, and_, exists, false, or_, select
 
+from federation.lease import lease_length
 from node.catalogue.model import AudienceLevel, EntryState, ReceivedState
 from node.members.model import Person
 from node.storage.tables import (
@@ -101,7 +102,7 @@ def _for_partner(partner: PartnerViewer, today: date) -> ColumnElement[bool]:
     )
 
 
-def visible_received(viewer: Viewer, today: date) -> ColumnElement[bool]:
+def visible_received(viewer: Viewer, now: datetime) -> ColumnElement[bool]:
     """Filter over `received_entries` joined with `partners`; see `decide_received`."""
     if not isinstance(viewer, Person) or viewer.left_at is not None:
         return false()
@@ -110,6 +111,24 @@ def visible_received(viewer: Viewer, today: date) -> ColumnElement[bool]:
         partners.c.state.in_(sorted(state.value for state in ENTITLED_STATES)),
         or_(
             received_entries.c.valid_until.is_(None),
-            received_entries.c.valid_until >= today,
+            received_entries.c.valid_until >= now.date(),
+        ),
+        partners.c.hidden_at.is_(None),
+        partners.c.to_verify_since.is_(None),
+        or_(
+            received_entries.c.is_public,
+            and_(
+                received_entries.c.is_personal,
+                _leased_since(now - lease_length(personal=True)),
+            ),
+            and_(
+                received_entries.c.is_personal.is_(False),
+                _leased_since(now - lease_length(personal=False)),
+            ),
         ),
     )
+
+
+def _leased_since(moment: datetime) -> ColumnElement[bool]:
+    """Copies that came, or were found to be equal, after a moment."""
+    return or_(received_entries.c.changed_at > moment, partners.c.verified_at > moment)

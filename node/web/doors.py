@@ -8,12 +8,9 @@ with the nonce; the answer leaves after the commit. A refusal is a problem docum
 Source: SPEC.md PRT-001 to PRT-048, NOD-008.
 """
 
-import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, TypeVar, assert_never
-from weakref import WeakValueDictionary
 
 from aiohttp import web
 
@@ -68,6 +65,7 @@ from node.web.client_address import TrustedProxies
 from node.web.discovery_doors import DiscoveryDoors
 from node.web.door_guard import DoorGuard
 from node.web.entry_door import EntryDoor
+from node.web.holdings_door import HoldingsDoor
 from node.web.partner_addresses import PartnerAddresses
 from node.web.partner_check import PartnerCheck
 from node.web.probes import Probes
@@ -113,6 +111,7 @@ def register_doors(
     DiscoveryDoors(context).register(app, guard)
     _PartnerDoors(node, rates=rates, check=check).register(app, guard)
     EntryDoor(context, check).register(app, guard)
+    HoldingsDoor(context, check, copies=node.receiving).register(app, guard)
     Probes(context).register(app)
 
 
@@ -142,7 +141,6 @@ class _PartnerDoors:
         self._proving = StepThreads(
             PROVED_AT_ONCE_MAX, name="proofs", executor=self._context.threads
         )
-        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     def register(self, app: web.Application, guard: DoorGuard) -> None:
         """Open the doors."""
@@ -202,7 +200,7 @@ class _PartnerDoors:
         admitted = await self._check.admitted_with(
             request, received, nonce=nonce, signed=signed
         )
-        async with self._turn(admitted):
+        async with self._check.turn(admitted):
             proven = await self._proven(admitted)
             outcome = await self._apply(nonce, proven)
         match outcome:
@@ -225,7 +223,7 @@ class _PartnerDoors:
         )
         nonce = self._check.new_nonce()
         admitted = await self._check.admitted_with(request, received, nonce=nonce)
-        async with self._turn(admitted):
+        async with self._check.turn(admitted):
             pull = read_pull(admitted, address=self._address)
 
             async def work(tx: Transaction) -> Partner:
@@ -269,18 +267,6 @@ class _PartnerDoors:
             return await self._desk.take(tx, nonce, proven)
 
         return await self._check.challenged(work, has_body=True)
-
-    @asynccontextmanager
-    async def _turn(self, admitted: AdmittedRequest) -> AsyncIterator[None]:
-        """Handle one request of a partner after the other.
-
-        So a partner that sends without end waits for itself, and others do not.
-        """
-        partner_id = admitted.peer.partner_id
-        with self._check.one_of_few(partner_id):
-            turn = self._turns.setdefault(partner_id, asyncio.Lock())
-            async with turn:
-                yield
 
     async def _beside(
         self,

@@ -1,8 +1,10 @@
 """Which partner asks, at any door, and whether it has asked too much."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import TypeVar
+from weakref import WeakValueDictionary
 
 from aiohttp import web
 
@@ -51,10 +53,13 @@ class PartnerCheck:
         self._rates = rates
         self._addresses = addresses
         self._present: dict[str, int] = {}
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     def new_nonce(self) -> PendingNonce:
         """Return what remembers the nonce of one request."""
-        return PendingNonce(self._context.database)
+        return PendingNonce(
+            self._context.database, restored_at=self._context.restored_at
+        )
 
     async def require_signed_head(self, head: AdmittedHead) -> None:
         """Refuse a request that no partner has signed, before its body is read."""
@@ -141,6 +146,21 @@ class PartnerCheck:
             self._present[partner_id] -= 1
             if not self._present[partner_id]:
                 del self._present[partner_id]
+
+    @asynccontextmanager
+    async def turn(self, admitted: AdmittedRequest) -> AsyncIterator[None]:
+        """Handle one request of a partner after the other.
+
+        So a partner that sends without end waits for itself, and others do not.
+
+        Raises:
+            RateLimitError: There are too many at once.
+        """
+        partner_id = admitted.peer.partner_id
+        with self.one_of_few(partner_id):
+            turn = self._turns.setdefault(partner_id, asyncio.Lock())
+            async with turn:
+                yield
 
     async def challenged(self, work: Work[T], *, has_body: bool) -> T:
         """Run work in a transaction; a 401 out of it says what we accept."""

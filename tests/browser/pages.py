@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 from playwright.async_api import Page
 
-from tests.browser.prepare import ENDING
+from tests.browser.prepare import ENDING, SUSPENDED
 from tests.browser.world import Site, World
 
 # Goes to the page; the window belongs to somebody of the page's role.
@@ -87,12 +87,16 @@ def _entry(external_id: str, tail: str = "") -> Callable[[World], str]:
 def _partner(slug: str, tail: str = "") -> Callable[[World], str]:
     def path(world: World) -> str:
         wanted: Site = getattr(world, slug)
-        for partner in world.optence.ask("partner.list")["partners"]:
-            if partner["base_url"] == wanted.base_url:
-                return f"/admin/partner/{partner['partner']}{tail}"
-        raise LookupError(slug)
+        return _partner_path(world.optence, wanted.base_url) + tail
 
     return path
+
+
+def _partner_path(site: Site, base_url: str) -> str:
+    for partner in site.ask("partner.list")["partners"]:
+        if partner["base_url"] == base_url:
+            return f"/admin/partner/{partner['partner']}"
+    raise LookupError(base_url)
 
 
 async def _wrong_password(page: Page, world: World) -> None:
@@ -290,6 +294,12 @@ OFFICE_PAGES = (
     _office("partner", "/admin/partner"),
     _office("partner-verbunden", _ONE_PARTNER, go=_open(_partner("swissmem"))),
     _office("partner-anfrage", _ONE_PARTNER, go=_open(_partner("laser"))),
+    _office(
+        "partner-schluessel-fraglich",
+        _ONE_PARTNER,
+        go=_open(lambda world: _partner_path(world.swissmem, SUSPENDED)),
+        at="swissmem",
+    ),
     _office(
         "partner-zustellung",
         f"{_ONE_PARTNER}/zustellung",

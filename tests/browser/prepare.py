@@ -8,17 +8,28 @@ What it prints at the end is the URI of each published entry by its external id.
 import asyncio
 import json
 import sys
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
-from node.app import open_node
+from federation.key_changes import SuspensionReason
+from federation.keys import SigningKey
+from federation.trust import TrustEvent, TrustState
+from node.app import Node, open_node
 from node.clock import SystemClock, SystemRandom
 from node.demo.clusters import DemoNode, demo_nodes
 from node.demo.data import CLUSTERS
 from node.demo.loading import load_sample_data, make_node
+from node.partners.history import change_state
+from node.partners.model import HandshakeRole, KeyOrigin, Partner, PartnerKey
+from node.storage.database import Transaction
+from node.storage.partners import insert_partner
 
 # An entry that ends so soon that its owner is reminded when the node starts.
 ENDING = "ending"
+# The node with a partner whose key its office has to compare, and that partner.
+WITH_SUSPENDED = CLUSTERS[1]
+SUSPENDED = "https://quantentechnik.example"
 
 
 async def publish_ending_entry(node: DemoNode) -> str:
@@ -41,6 +52,57 @@ async def publish_ending_entry(node: DemoNode) -> str:
         return entry.uri
 
 
+async def suspend_a_partner(node: DemoNode) -> None:
+    """Give a node a partner whose address shows another key; nobody is there."""
+    async with open_node(node.folder) as running:
+        partner = _earlier_partner(running)
+        known, shown = (SigningKey.generate(running.context.random) for _ in range(2))
+        key = PartnerKey(
+            id="suspended-1",
+            key_id=f"{partner.actor_id}#key-1",
+            multibase=known.public_key.multibase,
+            origin=KeyOrigin.HANDSHAKE,
+            pinned_at=partner.created_at,
+        )
+        partner = replace(partner, keys=(key,))
+
+        async def work(tx: Transaction) -> None:
+            await insert_partner(tx, partner)
+            await change_state(
+                tx,
+                running.context,
+                partner,
+                event=TrustEvent.KEY_CHANGED,
+                note=shown.public_key.fingerprint,
+                suspended_from=partner.state,
+                suspended_because=SuspensionReason.NOT_LISTED,
+                offered_multibase=shown.public_key.multibase,
+            )
+
+        await running.context.database.write(work)
+
+
+def _earlier_partner(running: Node) -> Partner:
+    now = running.context.clock.now()
+    base_url = SUSPENDED
+    return Partner(
+        id="suspended",
+        base_url=base_url,
+        actor_id=f"{base_url}/actor",
+        name="Beispiel-Netz Quantentechnik",
+        card={"field": "Quantentechnik", "members": 41, "regions": ["DE-TH"]},
+        state=TrustState.ACTIVE,
+        role=HandshakeRole.HOST,
+        keys=(),
+        request_id=f"{base_url}/activities/{'a' * 26}",
+        check_number="4711 0815",
+        created_at=now - timedelta(days=90),
+        active_since=now - timedelta(days=89),
+        compared_at=now - timedelta(days=89),
+        looked_at=now,
+    )
+
+
 async def prepare(folder: Path, first_port: int, slug: str, password: str) -> None:
     nodes = demo_nodes(folder, first_port=first_port)
     base_urls = {node.slug: node.base_url for node in nodes}
@@ -50,6 +112,8 @@ async def prepare(folder: Path, first_port: int, slug: str, password: str) -> No
     entries = dict(loaded.entries)
     if slug == CLUSTERS[0]:
         entries[ENDING] = await publish_ending_entry(node)
+    if slug == WITH_SUSPENDED:
+        await suspend_a_partner(node)
     print(json.dumps(entries))
 
 

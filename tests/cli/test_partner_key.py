@@ -29,6 +29,7 @@ def test_key_is_confirmed_only_with_the_right_fingerprint(tmp_path: Path) -> Non
             "because": "revoked_itself",
             "known": known,
             "shown": revoked["fingerprint"],
+            "doubted": [],
         }
         wrong = nord.run(
             *("partner", "confirm-key", "Süd", "--fingerprint", known, "--json")

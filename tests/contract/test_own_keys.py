@@ -25,6 +25,7 @@ from node.storage.database import Database, Transaction
 from node.storage.node_keys import list_keys, note_told
 from node.storage.outgoing import (
     ActivityKind,
+    OutgoingActivity,
     mark_delivered,
     next_undelivered,
     queue_activity,
@@ -97,15 +98,23 @@ async def queued(world: World) -> list[tuple[str, str]]:
     async with world.context.database.read() as tx:
         return [
             (each.partner_id, each.subject.rpartition("/")[2])
-            for each in await undelivered_of_kind(tx, ActivityKind.ACTOR)
+            for each in await about_ourselves(tx)
         ]
+
+
+async def about_ourselves(tx: Transaction) -> list[OutgoingActivity]:
+    return [
+        each
+        for kind in (ActivityKind.REVOCATION, ActivityKind.ACTOR)
+        for each in await undelivered_of_kind(tx, kind)
+    ]
 
 
 async def take(world: World, partner_id: str, number: int) -> None:
     """The partner has confirmed what it was told."""
 
     async def work(tx: Transaction) -> None:
-        for each in await undelivered_of_kind(tx, ActivityKind.ACTOR):
+        for each in await about_ourselves(tx):
             if each.partner_id == partner_id:
                 await mark_delivered(tx, each.activity_id, at=world.clock.now())
         await note_told(tx, partner_id, number=number)

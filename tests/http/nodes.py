@@ -23,9 +23,11 @@ from node.catalogue.catalogue import Catalogue
 from node.config import load_config
 from node.conversations.conversations import Conversations
 from node.exchange.activities import Activities
+from node.exchange.comparing import Comparing
 from node.exchange.delivery import DeliveryWorker
 from node.exchange.receiving import Receiving
 from node.exchange.sending import Sending
+from node.exchange.unaccounted import UnaccountedEntries
 from node.exchange.wakeup import WakeUp
 from node.initialise import initialise
 from node.keys.opening import open_ring
@@ -107,6 +109,8 @@ class RunningNode:
     conversations: Conversations
     sending: Sending
     receiving: Receiving
+    unaccounted: UnaccountedEntries
+    comparing: Comparing
     delivery: DeliveryWorker
     office: Person
     reached: list[str]
@@ -277,6 +281,8 @@ def _assembled(
         entries=catalogue,
     )
     sending, receiving = Sending(context), Receiving(context, wakeup)
+    unaccounted = UnaccountedEntries(context, catalogue, wakeup)
+    comparing = Comparing(context, client=client, entries=unaccounted)
     return RunningNode(
         name=name,
         context=context,
@@ -288,12 +294,15 @@ def _assembled(
         conversations=Conversations(context, mail=mail, waker=wakeup),
         sending=sending,
         receiving=receiving,
+        unaccounted=unaccounted,
+        comparing=comparing,
         delivery=DeliveryWorker(
             context,
             sending=sending,
             receiving=receiving,
             activities=Activities(context, partners),
             client=client,
+            comparing=comparing,
             wakeup=wakeup,
         ),
         office=office,

@@ -20,10 +20,18 @@ from federation.rates import DoorRates
 from federation.signatures.http import sign_request
 from node.limits import PARTNER_REQUESTS_AT_ONCE_MAX, STRANGERS_BYTES_MAX
 from node.partners.directory import known_peer
+from node.partners.model import Partner
+from node.storage import ledger
 from node.storage.tables import disclosures, partner_keys
 from node.web.partner_addresses import PartnerAddresses
 from node.web.partner_check import PartnerCheck
-from tests.http.nodes import OFFER, START, MovableClock, RunningNode
+from tests.http.nodes import (
+    OFFER,
+    START,
+    MovableClock,
+    RunningNode,
+    become_partners,
+)
 from tests.http.partner_key_world import signer
 from tests.http.raw import port_of
 from tests.http.sender import Sender, Untouched, as_bytes, head_only
@@ -235,6 +243,25 @@ async def test_pull_with_a_key_that_ended_meanwhile(
     assert (caught.value.status, caught.value.problem_code) == (401, "key-ended")
 
 
+async def test_answer_takes_no_longer_the_more_others_were_told(
+    partners: Pair,
+    ost: RunningNode,
+    sender: Sender,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The time would tell a partner who else there is."""
+    nord, sued = partners
+    await become_partners(nord, ost)
+    entry = await nord.catalogue.publish(nord.office, OFFER)
+    await nord.settle()
+    read = []
+    real = ledger._disclosure
+    monkeypatch.setattr(ledger, "_disclosure", lambda row: read.append(1) or real(row))
+    signer = sued.context.signer
+    assert (await sender.get(nord, f"/entries/{entry.id}", signer=signer)).status == 200
+    assert len(read) == 1
+
+
 @pytest.mark.parametrize("exists", [False, True])
 async def test_key_that_ended_meanwhile_does_not_say_whether_there_is_an_entry(
     partners: Pair, sender: Sender, request: pytest.FixtureRequest, exists: bool
@@ -283,3 +310,38 @@ async def test_entry_in_another_version_than_the_partner_is_told_is_not_shown(
 
     await nord.database.write(put_back)
     assert (await sender.get(nord, path, signer=signer)).status == 404
+
+
+# -- turns of our own deliveries -----------------------------------------------------
+
+
+async def test_partner_for_whom_there_is_always_more_keeps_nobody_waiting(
+    partners: Pair, ost: RunningNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One slot, and a partner that takes a step back again and again."""
+    nord, sued = partners
+    await become_partners(nord, ost)
+    await nord.catalogue.publish(nord.office, OFFER)
+    busy, waiting = await nord.partner(sued), await nord.partner(ost)
+    worker, served = nord.delivery, asyncio.Event()
+    monkeypatch.setattr(worker, "_slots", asyncio.Semaphore(1))
+    real = worker._one_round
+
+    async def one_round(partner: Partner) -> Any:
+        await asyncio.sleep(0)
+        if partner.id == busy.id:
+            return True, None
+        served.set()
+        return await real(partner)
+
+    monkeypatch.setattr(worker, "_one_round", one_round)
+    worker._start(busy.id, worker.deliver)
+    await asyncio.sleep(0.1)
+    running = asyncio.create_task(worker.run())
+    try:
+        async with asyncio.timeout(10):
+            worker._start(waiting.id, worker.deliver)
+            await served.wait()
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)

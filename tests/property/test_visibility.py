@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from sqlalchemy import JSON, create_engine, delete, insert, select
 from sqlalchemy.engine import Connection
 
+from federation.limits import LEASE_HIDDEN, LEASE_PERSONAL
 from federation.trust import TrustState
 from federation.version import Version
 from node.catalogue.model import (
@@ -29,6 +30,7 @@ from node.members.model import Person, Role
 from node.storage import tables
 from node.storage.columns import UtcDateTime
 from node.visibility import (
+    Origin,
     PartnerViewer,
     PublicViewer,
     Viewer,
@@ -44,6 +46,18 @@ NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 ORGANISATIONS = ("o0", "o1", "o2")
 PARTNERS = ("n0", "n1", "n2")
 
+# Around the lengths of the leases, and on the moment itself.
+moments = st.sampled_from(
+    [
+        None,
+        *(
+            NOW - length + shift
+            for length in (timedelta(), LEASE_PERSONAL, LEASE_HIDDEN)
+            for shift in (-timedelta(seconds=1), timedelta(), timedelta(seconds=1))
+        ),
+    ]
+)
+rarely = st.sampled_from([False, False, False, True])
 days = st.none() | st.integers(-3, 3).map(lambda shift: TODAY + timedelta(days=shift))
 
 
@@ -51,6 +65,7 @@ days = st.none() | st.integers(-3, 3).map(lambda shift: TODAY + timedelta(days=s
 class World:
     persons: tuple[Person, ...]
     partner_states: dict[str, TrustState]
+    origins: dict[str, Origin]
     entries: tuple[Entry, ...]
     received: tuple[ReceivedEntry, ...]
 
@@ -79,7 +94,16 @@ def worlds(draw: st.DrawFn) -> World:
     received = tuple(
         draw(_received(f"r{index}")) for index in range(draw(st.integers(0, 4)))
     )
-    return World(persons, states, entries, received)
+    origins = {
+        partner: Origin(
+            state,
+            draw(moments),
+            is_hidden=draw(rarely),
+            is_unverified=draw(rarely),
+        )
+        for partner, state in states.items()
+    }
+    return World(persons, states, origins, entries, received)
 
 
 @st.composite
@@ -126,11 +150,12 @@ def _received(draw: st.DrawFn, entry_id: str) -> ReceivedEntry:
         content={},
         owner=None,
         is_public=draw(st.booleans()),
+        is_personal=draw(st.booleans()),
         valid_until=draw(days),
         published_at=NOW,
         updated_at=NOW,
         first_received_at=NOW,
-        changed_at=NOW,
+        changed_at=draw(moments) or NOW,
     )
 
 
@@ -158,6 +183,9 @@ def _store(connection: Connection, world: World) -> None:
             id=partner,
             base_url=f"https://{partner}.example",
             state=state.value,
+            verified_at=world.origins[partner].verified_at,
+            hidden_at=NOW if world.origins[partner].is_hidden else None,
+            to_verify_since=NOW if world.origins[partner].is_unverified else None,
         )
     for entry in world.entries:
         _insert(
@@ -187,6 +215,9 @@ def _store(connection: Connection, world: World) -> None:
             entry_uri=received.uri,
             state=received.state.value,
             kind=received.kind,
+            is_public=received.is_public,
+            is_personal=received.is_personal,
+            changed_at=received.changed_at,
             valid_until=received.valid_until,
         )
 
@@ -252,14 +283,14 @@ def test_rule_and_filter_agree(connection: Connection, world: World) -> None:
                     tables.partners,
                     tables.partners.c.id == tables.received_entries.c.partner_id,
                 )
-                .where(visible_received(viewer, TODAY))
+                .where(visible_received(viewer, NOW))
             )
         )
         decided = {
             entry.id
             for entry in world.received
             if decide_received(
-                entry, world.partner_states[entry.partner_id], viewer, TODAY
+                entry, world.origins[entry.partner_id], viewer, NOW
             ).visible
         }
         assert listed == decided, viewer

@@ -1,15 +1,16 @@
 """How entries, partners and conversations look in documents for scripts."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
 from node.catalogue.model import Entry
 from node.conversations.model import Conversation, Message
+from node.ledger import LedgerLine
 from node.partners.directory import fingerprint
 from node.partners.model import Partner
 from node.partners.partner_keys import PartnerKeys
-from node.storage.ledger import LedgerCounts
+from node.storage.ledger import UPSERT, LedgerCounts
 
 
 def timestamp(moment: datetime | None) -> str | None:
@@ -48,6 +49,42 @@ def entry_document(entry: Entry, base_urls: Mapping[str, str]) -> dict[str, Any]
     }
 
 
+def standing_document(lines: Sequence[LedgerLine]) -> dict[str, Any]:
+    """Describe who has confirmed an entry, or its removal, and who has not."""
+    told = [line for line in lines if line.op == UPSERT]
+    removed = [line for line in lines if line.op != UPSERT]
+    return {
+        "told": len(told),
+        "confirmed": _confirmed(told),
+        "taken_back": len(removed),
+        "removed": _confirmed(removed),
+        "open": [
+            {"partner": line.partner_base_url, **waiting_document(line)}
+            for line in lines
+            if line.acknowledged_at is None
+        ],
+    }
+
+
+def waiting_document(line: LedgerLine) -> dict[str, Any]:
+    """Describe why a line is not confirmed, and what becomes of the copy.
+
+    `lapses` is null where no removal is open, else tells whether the copy does so by
+    itself; `lapses_at` says by when.
+    """
+    lapse = line.lapse
+    return {
+        "partner_state": line.partner_state.value,
+        "unreachable_since": timestamp(line.failing_since),
+        "lapses": None if lapse is None else lapse.at is not None,
+        "lapses_at": None if lapse is None else timestamp(lapse.at),
+    }
+
+
+def _confirmed(lines: Sequence[LedgerLine]) -> int:
+    return sum(line.acknowledged_at is not None for line in lines)
+
+
 def partner_document(partner: Partner, counts: LedgerCounts) -> dict[str, Any]:
     """Describe a partner and how far both sides agree.
 
@@ -60,6 +97,9 @@ def partner_document(partner: Partner, counts: LedgerCounts) -> dict[str, Any]:
         "state": partner.state.value,
         "fingerprint": fingerprint(partner),
         "check_number": partner.check_number,
+        "hidden_since": timestamp(partner.hidden_at),
+        "unreachable_since": timestamp(partner.failing_since),
+        "problem": partner.problem_code,
         "in_sync": {
             "sent": counts.sent,
             "held": partner.receipt_held,
@@ -75,6 +115,7 @@ def partner_document(partner: Partner, counts: LedgerCounts) -> dict[str, Any]:
             "because": suspension.because.value,
             "known": suspension.pinned,
             "shown": suspension.offered,
+            "doubted": list(suspension.doubted),
         }
     return document
 

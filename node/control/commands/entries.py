@@ -6,7 +6,12 @@ from federation.errors import PeerError
 from federation.strict_json import loads
 from node.catalogue.model import Entry
 from node.control.commands.acting import acting_person
-from node.control.commands.described import day, entry_document, timestamp
+from node.control.commands.described import (
+    day,
+    entry_document,
+    standing_document,
+    timestamp,
+)
 from node.control.request import ControlRequest
 from node.errors import InvalidInputError
 from node.feed.feed import FeedItem, FeedQuery
@@ -73,6 +78,9 @@ async def show(node: "Node", request: ControlRequest) -> dict[str, Any]:
     if item.own:
         entry, _ = await node.catalogue.show(actor, item.uri)
         document = await _described(node, entry)
+        if actor.may_act_for(entry.organisation_id):
+            lines = await node.ledger.lines(entry_id=entry.id)
+            document["standing"] = standing_document(lines)
     else:
         document = {
             "id": item.uri,

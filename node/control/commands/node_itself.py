@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import or_
 
 from node.control.commands.acting import acting_person, person_by_email
-from node.control.commands.described import timestamp
+from node.control.commands.described import timestamp, waiting_document
 from node.control.request import ControlRequest
 from node.errors import NotAuthorisedError, NotFoundError
 from node.storage.partners import load_partner
 from node.storage.received import list_received
 from node.storage.tables import received_entries
 from node.visibility import (
+    Origin,
     PartnerViewer,
     PublicViewer,
     Verdict,
@@ -58,6 +59,7 @@ async def ledger(node: "Node", request: ControlRequest) -> dict[str, Any]:
                 "told_at": timestamp(line.told_at),
                 "acknowledged_at": timestamp(line.acknowledged_at),
                 "refused_reason": line.refused_reason,
+                **waiting_document(line),
             }
             for line in await node.ledger.lines(entry_id=entry_id)
         ]
@@ -95,7 +97,7 @@ async def _viewer(node: "Node", name: str) -> Viewer:
 
 
 async def _why_received(node: "Node", viewer: Viewer, reference: str) -> Verdict | None:
-    today = node.context.clock.now().date()
+    now = node.context.clock.now()
     where = or_(
         received_entries.c.id == reference, received_entries.c.entry_uri == reference
     )
@@ -103,5 +105,5 @@ async def _why_received(node: "Node", viewer: Viewer, reference: str) -> Verdict
         for entry in await list_received(tx, where=where, limit=1):
             partner = await load_partner(tx, entry.partner_id)
             if partner is not None:
-                return decide_received(entry, partner.state, viewer, today)
+                return decide_received(entry, Origin.of(partner), viewer, now)
     return None

@@ -1,12 +1,20 @@
 """`partner …`: the handshake and what follows it."""
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from node.control.commands.acting import acting_person
-from node.control.commands.described import partner_document, timestamp
+from node.control.commands.described import (
+    partner_document,
+    timestamp,
+    waiting_document,
+)
 from node.control.request import ControlRequest
 from node.errors import NotAuthorisedError
 from node.members.model import Person
+from node.office.overview import Overview
+from node.office.partner_report import write_report
+from node.office.retrying import deliver_now, deliver_to_all_now
 from node.partners.model import Partner
 from node.partners.own_actor import card_values
 
@@ -113,6 +121,102 @@ async def close(node: "Node", request: ControlRequest) -> dict[str, Any]:
     actor = await acting_person(node, request)
     partner = await node.partners.close_unconfirmed(actor, request.text("partner"))
     return await _described(node, partner)
+
+
+async def stay(node: "Node", request: ControlRequest) -> dict[str, Any]:
+    """Take an end back, before the partner was told of it."""
+    actor = await acting_person(node, request)
+    return await _described(
+        node, await node.partners.stay(actor, request.text("partner"))
+    )
+
+
+async def hide(node: "Node", request: ControlRequest) -> dict[str, Any]:
+    """Keep a partner's entries from our members' eyes."""
+    actor = await acting_person(node, request)
+    return await _described(
+        node, await node.partners.hide(actor, request.text("partner"))
+    )
+
+
+async def show_again(node: "Node", request: ControlRequest) -> dict[str, Any]:
+    """Show a hidden partner's entries again."""
+    actor = await acting_person(node, request)
+    return await _described(
+        node, await node.partners.show_again(actor, request.text("partner"))
+    )
+
+
+async def purge(node: "Node", request: ControlRequest) -> dict[str, Any]:
+    """Remove the copies of a partner that is paused or suspended."""
+    actor = await acting_person(node, request)
+    removed = await node.partners.purge(actor, request.text("partner"))
+    partner = await node.partners.find(request.text("partner"))
+    return {**await _described(node, partner), "removed": removed}
+
+
+async def fetch_again(node: "Node", request: ControlRequest) -> dict[str, Any]:
+    """Fetch everything anew that was purged."""
+    actor = await acting_person(node, request)
+    purged = await node.partners.fetch_again(actor, request.text("partner"))
+    partner = await node.partners.find(request.text("partner"))
+    return {**await _described(node, partner), "coming": purged}
+
+
+async def effects(node: "Node", request: ControlRequest) -> dict[str, Any]:
+    """Count what a step with a partner concerns; changes nothing."""
+    await _office(node, request)
+    partner = await node.partners.find(request.text("partner"))
+    found = await Overview(node.context).effects(partner)
+    return {**await _described(node, partner), "effects": asdict(found)}
+
+
+async def try_now(node: "Node", request: ControlRequest) -> dict[str, Any]:
+    """Deliver what waits now: to one partner, or to all that are not reached."""
+    actor = await _office(node, request)
+    reference = request.optional_text("partner")
+    if reference is None:
+        tried = await deliver_to_all_now(node.context, node.wakeup, actor=actor)
+    else:
+        tried = [await node.partners.find(reference)]
+        await deliver_now(
+            node.context, node.wakeup, actor=actor, partner_id=tried[0].id
+        )
+    return {"partners": [await _described(node, partner) for partner in tried]}
+
+
+async def report(node: "Node", request: ControlRequest) -> dict[str, Any]:
+    """Account for a partnership: what was told, removed, and is still open."""
+    await _office(node, request)
+    partner = await node.partners.find(request.text("partner"))
+    found = await write_report(node.context, node.ledger, partner)
+    return {
+        **await _described(node, partner),
+        "written_at": timestamp(found.written_at),
+        "active_since": timestamp(partner.active_since),
+        "ended_at": timestamp(partner.ended_at),
+        "end_asked_at": timestamp(found.end_asked_at),
+        "ended_by": None
+        if found.by_us is None
+        else {"us": found.by_us, "person": found.ended_by, "reason": found.reason},
+        "undo_until": timestamp(found.undo_until),
+        "told": found.told,
+        "removed": found.removed,
+        "standing": found.standing,
+        "open": [
+            {
+                "entry": line.entry_uri,
+                "version": list(line.version),
+                "op": line.op,
+                "told_at": timestamp(line.told_at),
+                **waiting_document(line),
+            }
+            for line in found.open
+        ],
+        "copies_removed": found.copies_removed,
+        "copies_removed_at": timestamp(found.copies_removed_at),
+        "copies_held": found.copies_held,
+    }
 
 
 async def show(node: "Node", request: ControlRequest) -> dict[str, Any]:

@@ -32,6 +32,7 @@ from node.web.pages.entry_audience import (
     received_audience,
 )
 from node.web.pages.entry_fields import fields_of
+from node.web.pages.entry_standing import standing_words
 from node.web.pages.event_calendar import write_calendar
 from node.web.pages.serving import formats_of, node_of
 from node.web.pages.wording import kind_label, kind_tone, refusal, state_words
@@ -121,6 +122,7 @@ async def _entry_page(
         "may_answer": False,
         "audience": None,
         "told": None,
+        "standing": (),
         "acts": (),
     }
     if person is not None:
@@ -155,6 +157,8 @@ async def _for_member(
     shown["audience"] = await own_audience(request, entry)
     if may_change(person, entry):
         shown["told"] = await deliveries(request, entry.id)
+        lines = await node.ledger.lines(entry_id=entry.id)
+        shown["standing"] = standing_words(request, lines)
         shown["acts"] = _actions(entry)
     return shown
 

@@ -2,8 +2,6 @@
 
 from zoneinfo import ZoneInfo
 
-import icalendar
-
 from node.feed.feed import FeedItem
 from node.web.i18n import localized
 from node.web.pages.cards import local_time
@@ -31,6 +29,9 @@ def write_calendar(item: FeedItem, *, page: str) -> bytes:
     Returns:
         A VCALENDAR in UTF-8 with CRLF line ends.
     """
+    # It takes 4 MiB, and is seldom asked for.
+    import icalendar  # noqa: PLC0415
+
     content = item.content
     zone = ZoneInfo(content["timezone"])
     event = icalendar.Event()

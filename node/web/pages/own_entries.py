@@ -1,8 +1,8 @@
 """My entries: those of the person's organisation, with state, readers and deadlines."""
 
 from collections.abc import Sequence
-from dataclasses import replace
-from datetime import date
+from dataclasses import dataclass, replace
+from datetime import date, datetime
 from typing import Final
 
 from aiohttp import web
@@ -11,7 +11,6 @@ from node.catalogue.model import Entry, EntryState
 from node.feed.feed import own_item
 from node.ledger.ledger import LedgerLine
 from node.members.model import Person, Role
-from node.storage.ledger import UPSERT
 from node.web.access import signed_in
 from node.web.i18n import gettext as _
 from node.web.i18n import lazy_gettext, localized, ngettext
@@ -20,9 +19,11 @@ from node.web.navigation import NavigationEntry
 from node.web.pages.cards import card_of, entry_path
 from node.web.pages.entries import may_change
 from node.web.pages.entry_audience import own_audience
+from node.web.pages.entry_standing import standing_words
 from node.web.pages.entry_steps import DELETE, STEPS
 from node.web.pages.kind_cards import kind_groups
 from node.web.pages.serving import formats_of, node_of
+from node.web.pages.wording import kind_label
 from node.web.rendering import render
 from node.web.views import Action, EntryCard, Pagination, Status, Tab
 
@@ -58,6 +59,7 @@ async def show_own_entries(request: web.Request) -> web.Response:
         "nothing_yet": not everything,
         "groups": kind_groups() if not everything else [],
         "of_all_members": person.is_office,
+        "deleted": await _deleted(request, person),
     }
     return render(request, "pages/publishing/own_entries.html", context)
 
@@ -115,22 +117,38 @@ def _running(entry: Entry, today: date) -> Status:
 
 
 async def _delivered(request: web.Request, entry: Entry) -> str:
-    if entry.state is not EntryState.PUBLISHED:
+    if entry.state is EntryState.DRAFT:
         return ""
     lines = await node_of(request).ledger.lines(entry_id=entry.id)
-    return _delivered_words([line for line in lines if line.op == UPSERT])
+    return " ".join(standing_words(request, lines))
 
 
-def _delivered_words(told: Sequence[LedgerLine]) -> str:
-    if not told:
-        return ""
-    confirmed = sum(line.acknowledged_at is not None for line in told)
-    return ngettext(
-        "%(confirmed)s of %(num)s partner cluster has confirmed that it arrived.",
-        "%(confirmed)s of %(num)s partner clusters have confirmed that it arrived.",
-        len(told),
-        confirmed=confirmed,
-    )
+@dataclass(frozen=True, slots=True)
+class DeletedEntry:
+    """A deleted entry that some partner cluster has not confirmed yet."""
+
+    kind: str
+    deleted_at: datetime
+    sentences: tuple[str, ...]
+
+
+async def _deleted(request: web.Request, person: Person) -> list[DeletedEntry]:
+    organisation = None if person.is_office else person.organisation_id
+    ledger = node_of(request).ledger
+    by_entry: dict[str, list[LedgerLine]] = {}
+    for line in await ledger.open_deletions(organisation):
+        by_entry.setdefault(line.entry_id, []).append(line)
+    found = []
+    for entry_id, open_lines in by_entry.items():
+        lines = await ledger.lines(entry_id=entry_id)
+        found.append(
+            DeletedEntry(
+                kind_label(open_lines[0].entry_kind),
+                max(line.recorded_at for line in open_lines),
+                tuple(standing_words(request, lines)),
+            )
+        )
+    return sorted(found, key=lambda each: each.deleted_at, reverse=True)
 
 
 def _actions(entry: Entry) -> tuple[Action, ...]:

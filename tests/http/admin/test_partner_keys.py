@@ -1,10 +1,14 @@
 """The office compares a partner's key: page, list of tasks, history, mail."""
 
+from dataclasses import replace
+
 import pytest
 
 from federation.keys import SigningKey
 from federation.trust import TrustState
 from node.keys.model import KeyState, NodeKey
+from node.partners.model import KeyOrigin
+from node.storage.partner_keys import store_keys
 from tests.http.admin.conftest import Office
 from tests.http.admin.test_partner_pages import code_of
 from tests.http.nodes import START, SeededRandom
@@ -97,6 +101,39 @@ async def test_known_key_shown_again(connected: tuple[Office, Office]) -> None:
     sent = {"verglichen": "ja", "fingerabdruck": page.value("fingerabdruck")}
     await nord.post(f"{path}/schluessel", sent)
     assert await state_of(nord) is TrustState.ACTIVE
+
+
+async def test_key_that_was_slipped_in_is_not_called_known(
+    connected: tuple[Office, Office],
+) -> None:
+    """Who has stolen a key puts an own one before it; the owner does not know that."""
+    nord, sued = connected
+    known = sued.node.context.signer.key.public_key.fingerprint
+    evil = SigningKey.generate(SeededRandom("evil")).public_key
+    (partner,) = await nord.node.partners.list()
+    slipped_in = replace(
+        partner.key,
+        id="evil",
+        key_id=f"{partner.actor_id}#key-77",
+        multibase=evil.multibase,
+        origin=KeyOrigin.ANNOUNCED,
+    )
+    await nord.node.context.database.write(
+        lambda tx: store_keys(tx, partner.id, [slipped_in, partner.key], at=START)
+    )
+    (partner,) = await nord.node.partners.list()
+    await nord.node.partners.keys.look(partner)
+    assert await state_of(nord) is TrustState.SUSPENDED
+    path = await nord.partner_path()
+    page = await nord.get(path)
+    assert f"Key that you know, and that is shown there now {known}" in page.text
+    assert f"counts no more once you confirm {evil.fingerprint}" in page.text
+    assert "set up anew" not in page.text
+    sent = {"verglichen": "ja", "fingerabdruck": page.value("fingerabdruck")}
+    await nord.post(f"{path}/schluessel", sent)
+    assert await state_of(nord) is TrustState.ACTIVE
+    (partner,) = await nord.node.partners.list()
+    assert [key.fingerprint for key in partner.keys] == [known]
 
 
 async def test_office_may_end_instead(connected: tuple[Office, Office]) -> None:

@@ -175,7 +175,12 @@ class Site:
 
 @asynccontextmanager
 async def site_of(
-    folder: Path, name: str, *, clock: MovableClock, base_url: str | None = None
+    folder: Path,
+    name: str,
+    *,
+    clock: MovableClock,
+    base_url: str | None = None,
+    database_url: str = "",
 ) -> AsyncIterator[Site]:
     """Set up a node and open its pages on a free port."""
     random = SeededRandom(name)
@@ -191,6 +196,7 @@ async def site_of(
         clock=clock,
         random=random,
         allow_loopback_http=True,
+        database_url=database_url,
         card={
             "field": "Photonics",
             "members": 84,

@@ -78,7 +78,7 @@ def test_every_term_of_every_document_has_a_meaning(
 
 def test_every_field_of_every_wire_schema_has_a_meaning() -> None:
     """What a partner may send within the schemas has a meaning, used or not."""
-    opaque = {"card", "details", "owner", "author", "refused"}
+    opaque = {"card", "details", "owner", "author", "refused", "holds"}
     names = set()
     for name in schemas.schema_names():
         if name.startswith("wire/") and name != "wire/values":

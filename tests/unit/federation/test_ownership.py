@@ -20,8 +20,16 @@ from federation.documents import (
     build_receipt,
     build_withdrawal,
 )
+from federation.documents.holdings import (
+    HeldEntry,
+    Holdings,
+    HoldingsScope,
+    build_holdings,
+    build_holdings_page,
+)
 from federation.documents.receipt import Refusal
 from federation.errors import OriginMismatchError
+from federation.exchange import HeldState, HeldVersion, ViewDigest
 from federation.ids import NodeAddress
 from federation.ownership import (
     CLAIMS,
@@ -31,7 +39,7 @@ from federation.ownership import (
     require_signer,
 )
 from federation.version import Version
-from tests.unit.federation.nodes import NOW, Bytes, Node
+from tests.unit.federation.nodes import EPOCH, NOW, Bytes, Node
 
 SIGNER = Node("spalier.optence.example")
 RECEIVER = Node("spalier.swissmem.example")
@@ -49,6 +57,8 @@ SCHEMAS = {
     "entry": (OwnedType.ENTRY, OwnedType.ENTRY_CONTENT),
     "message": (OwnedType.MESSAGE,),
     "notice": (OwnedType.ACCEPT, OwnedType.REJECT, OwnedType.LEAVE),
+    "holdings": (OwnedType.HOLDINGS,),
+    "holdings_page": (OwnedType.HOLDINGS_PAGE,),
     "page": (OwnedType.PAGE,),
     "partner_request": (OwnedType.PARTNER_REQUEST,),
     "receipt": (OwnedType.RECEIPT,),
@@ -111,6 +121,23 @@ def samples() -> dict[OwnedType, dict[str, Any]]:
         OwnedType.DELETE: build_withdrawal(
             SIGNER.withdrawal(), signer=signer, created=NOW
         ).document,
+        OwnedType.HOLDINGS: build_holdings(
+            Holdings(EPOCH, 0, ViewDigest(), NOW),
+            address=SIGNER.address,
+            partner=receiver.address.actor,
+        ),
+        OwnedType.HOLDINGS_PAGE: build_holdings_page(
+            [
+                HeldEntry(
+                    receiver.entry_id(), HeldVersion(Version(1, 1), HeldState.DELETED)
+                )
+            ],
+            scope=HoldingsScope(),
+            more=True,
+            address=SIGNER.address,
+            partner=receiver.address.actor,
+            published=NOW,
+        ),
         OwnedType.RECEIPT: build_receipt(
             type(receipt)(
                 **{

@@ -35,6 +35,11 @@ from federation.documents import (
     parse_withdrawal,
     verify_invitation,
 )
+from federation.documents.holdings import (
+    HoldingsScope,
+    parse_holdings,
+    parse_holdings_page,
+)
 from federation.errors import PeerError
 from federation.exchange import digest_of
 from federation.key_changes import RefusalReason
@@ -49,6 +54,7 @@ SIGNED = [
     name
     for name, schema in INDEX.items()
     if schema not in {"", "wire/actor", "wire/page", "wire/tombstone"}
+    and not schema.startswith("wire/holdings")
 ]
 HOST_PEER, GUEST_PEER = HOST.actor.as_peer(), GUEST.actor.as_peer()
 
@@ -130,6 +136,18 @@ def test_example_is_accepted_by_its_receiver(name: str) -> None:
     _parse(name, read(name))
 
 
+def _parse_unsigned(schema: str, document: dict[str, Any]) -> None:
+    if schema == "wire/page":
+        parse_page(document, peer=HOST_PEER)
+        return
+    if schema == "wire/holdings":
+        told = parse_holdings(document, peer=GUEST_PEER, address=HOST.address)
+        assert told.view.hex() == read("page-empty.json")["digest"]
+        return
+    scope = HoldingsScope(document.get("bucket"))
+    parse_holdings_page(document, scope=scope, peer=GUEST_PEER, address=HOST.address)
+
+
 def _parse(name: str, document: dict[str, Any]) -> None:
     schema = INDEX[name]
     if schema == "wire/actor":
@@ -153,8 +171,8 @@ def _parse(name: str, document: dict[str, Any]) -> None:
         parse_entry(document, peer=HOST_PEER)
     elif schema == "wire/delete":
         parse_withdrawal(document, peer=HOST_PEER)
-    elif schema == "wire/page":
-        parse_page(document, peer=HOST_PEER)
+    elif schema in {"wire/page", "wire/holdings", "wire/holdings_page"}:
+        _parse_unsigned(schema, document)
     elif schema == "wire/receipt":
         parse_receipt(
             document,

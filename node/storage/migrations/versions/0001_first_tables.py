@@ -262,6 +262,7 @@ def _create_partners() -> None:
         sa.Column("in_epoch", sa.String(length=32), nullable=True),
         sa.Column("in_position", sa.BigInteger(), nullable=False),
         sa.Column("last_received_at", sa.BigInteger(), nullable=True),
+        sa.Column("refetch_since", sa.BigInteger(), nullable=True),
         sa.Column("verified_at", sa.BigInteger(), nullable=True),
         sa.Column("to_verify_since", sa.BigInteger(), nullable=True),
         sa.Column("hidden_at", sa.BigInteger(), nullable=True),

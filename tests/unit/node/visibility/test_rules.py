@@ -1,11 +1,12 @@
 """The precedence table of SPEC.md chapter 6, row by row."""
 
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
 
+from federation.lease import LeaseState
 from federation.trust import TrustState
 from federation.version import Version
 from node.catalogue.model import (
@@ -18,11 +19,13 @@ from node.catalogue.model import (
 )
 from node.members.model import Person, Role
 from node.visibility import (
+    Origin,
     PartnerViewer,
     PublicViewer,
     Viewer,
     decide_entry,
     decide_received,
+    lease_of,
 )
 
 TODAY = date(2026, 11, 21)
@@ -141,6 +144,7 @@ RECEIVED = ReceivedEntry(
     content={},
     owner=None,
     is_public=True,
+    is_personal=False,
     valid_until=TODAY,
     published_at=NOW,
     updated_at=NOW,
@@ -175,6 +179,66 @@ def test_received_entry(
 ) -> None:
     if "state" in changes:
         changes = {**changes, "state": ReceivedState(changes["state"])}
-    verdict = decide_received(replace(RECEIVED, **changes), state, viewer, TODAY)
+    received = replace(RECEIVED, **changes)
+    verdict = decide_received(received, Origin(state), viewer, NOW)
     assert (verdict.rule, verdict.visible) == (rule, visible)
     assert verdict.reason
+
+
+@pytest.mark.parametrize(
+    ("rule", "origin", "changes", "days", "visible"),
+    [
+        ("VIS-056", {"is_hidden": True}, {}, 0, False),
+        ("VIS-057", {"is_unverified": True}, {}, 0, False),
+        # From the day on which it came.
+        ("VIS-055", {}, {"is_public": False}, 29.99, True),
+        ("VIS-058", {}, {"is_public": False}, 30, False),
+        ("VIS-055", {}, {"is_public": False, "is_personal": True}, 13.99, True),
+        ("VIS-058", {}, {"is_public": False, "is_personal": True}, 14, False),
+        # A public copy is never hidden by its lease, whatever is in it.
+        ("VIS-055", {}, {"is_personal": True}, 4_000, True),
+        # From the last equal comparison, if that is later.
+        ("VIS-055", {"verified_at": 10}, {"is_public": False}, 39.99, True),
+        ("VIS-058", {"verified_at": 10}, {"is_public": False}, 40, False),
+        ("VIS-055", {"verified_at": -10}, {"is_public": False}, 29.99, True),
+        # A clock that goes back hides nothing.
+        ("VIS-055", {}, {"is_public": False}, -400, True),
+    ],
+)
+def test_hidden_restored_and_lapsed(
+    rule: str,
+    origin: dict[str, Any],
+    changes: dict[str, Any],
+    days: float,
+    visible: bool,
+) -> None:
+    if "verified_at" in origin:
+        verified = NOW + timedelta(days=origin["verified_at"])
+        origin = {"verified_at": verified}
+    received = replace(RECEIVED, **{"valid_until": None, **changes})
+    verdict = decide_received(
+        received,
+        Origin(TrustState.ACTIVE, **origin),
+        MEMBER,
+        NOW + timedelta(days=days),
+    )
+    assert (verdict.rule, verdict.visible) == (rule, visible)
+
+
+@pytest.mark.parametrize(
+    ("days", "public", "state"),
+    [
+        (13.99, True, LeaseState.CONFIRMED),
+        (14, True, LeaseState.UNCONFIRMED),
+        (13.99, False, LeaseState.CONFIRMED),
+        (14, False, LeaseState.UNCONFIRMED),
+        (30, False, LeaseState.LAPSED),
+        (400, True, LeaseState.UNCONFIRMED),
+    ],
+)
+def test_readers_are_told_what_is_not_confirmed(
+    days: float, public: bool, state: LeaseState
+) -> None:
+    received = replace(RECEIVED, is_public=public)
+    origin = Origin(TrustState.ACTIVE)
+    assert lease_of(received, origin, NOW + timedelta(days=days)) is state

@@ -1,0 +1,116 @@
+"""What the office sees after a restore: what was changed, and who has compared.
+
+Source: SPEC.md NOD-072, FED-157.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import select
+
+from federation.trust import ESTABLISHED, TrustState
+from node.backup.restoring import read_report
+from node.partners.model import Partner
+from node.ports import NodeContext
+from node.storage.database import Transaction
+from node.storage.node_state import require_node_state
+from node.storage.partners import list_partners
+from node.storage.tables import entries
+
+_COMPARING = frozenset({*ESTABLISHED, TrustState.ENDING})
+_IDS_AT_ONCE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """How far both sides have compared since the restore.
+
+    Attributes:
+        ours: Whether the partner has said what it holds of us; before that it is told
+            no entry.
+        theirs: Whether what we hold of it was equal since; before that it is not
+            shown.
+    """
+
+    partner: Partner
+    ours: bool
+    theirs: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """The last restore, and what has come of it.
+
+    Attributes:
+        restored_from: Of when the backup was; None if an older database was put in
+            place by hand.
+        report: As `node.backup.restoring` wrote it; None if it did not.
+        titles: Of the entries that the report names, by id, by language.
+        partners: Partners with whom there is something to be compared.
+    """
+
+    restored_at: datetime
+    restored_from: datetime | None
+    report: Mapping[str, Any] | None
+    titles: Mapping[str, Mapping[str, str]]
+    partners: tuple[Compared, ...]
+
+    def named(self, what: str) -> list[str]:
+        """Return the ids that the report lists under a name, e.g. `deleted`."""
+        listed = (self.report or {}).get(what)
+        return [str(each) for each in listed] if isinstance(listed, list) else []
+
+    def number(self, what: str) -> int:
+        """Return a number of the report, 0 if there is none."""
+        number = (self.report or {}).get(what)
+        return number if isinstance(number, int) else 0
+
+
+async def last_restore(context: NodeContext, folder: Path) -> Restored | None:
+    """Return the last restore of a node, None if there was none."""
+    async with context.database.read() as tx:
+        state = await require_node_state(tx)
+        if state.restored_at is None:
+            return None
+        found = await asyncio.to_thread(read_report, folder)
+        report = found if _is_of(found, state.restored_from) else None
+        names = ("deleted", "closed", "narrowed", "older")
+        wanted = [str(id_) for name in names for id_ in (report or {}).get(name, ())]
+        return Restored(
+            restored_at=state.restored_at,
+            restored_from=state.restored_from,
+            report=report,
+            titles=await _titles(tx, wanted),
+            partners=tuple(
+                Compared(
+                    partner=each,
+                    ours=each.compared_epoch == state.epoch,
+                    theirs=each.to_verify_since is None,
+                )
+                for each in await list_partners(tx, _COMPARING)
+            ),
+        )
+
+
+def _is_of(report: Mapping[str, Any] | None, restored_from: datetime | None) -> bool:
+    """Whether the report is this restore's, not an earlier one's."""
+    return (
+        report is not None
+        and restored_from is not None
+        and report.get("restored_from") == restored_from.isoformat()
+    )
+
+
+async def _titles(tx: Transaction, ids: list[str]) -> dict[str, Mapping[str, str]]:
+    titles: dict[str, Mapping[str, str]] = {}
+    for start in range(0, len(ids), _IDS_AT_ONCE):
+        chosen = ids[start : start + _IDS_AT_ONCE]
+        for row in await tx.all(
+            select(entries.c.id, entries.c.content).where(entries.c.id.in_(chosen))
+        ):
+            titles[row.id] = row.content.get("title") or {}
+    return titles

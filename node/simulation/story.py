@@ -1,0 +1,409 @@
+"""What offices do and what breaks, drawn from the seed."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any, Final
+
+from node.simulation.looking import OwnEntry
+from node.simulation.machine import CrashedError, Machine
+from node.simulation.promises import is_granted
+from node.simulation.weather import Rates
+from node.simulation.world import World
+
+_LIVE_ENTRIES_MAX: Final = 14
+_CRASH_WITHIN_STEPS: Final = 250
+_TOPICS: Final = ("Optik", "Messtechnik", "Beschichtung")
+_IDLE: Final = (
+    timedelta(minutes=11),
+    timedelta(hours=2),
+    timedelta(hours=9),
+    timedelta(days=1),
+)
+_SKEWS_S: Final = (-7200.0, -280.0, -40.0, 25.0, 55.0, 200.0, 3600.0)
+
+Weights = dict[str, int]
+
+ACTIONS: Final[Weights] = {
+    # changes
+    "publish": 9,
+    "change_audience": 16,
+    "edit": 5,
+    "let_expire": 5,
+    "withdraw": 6,
+    "delete": 5,
+    "pause": 5,
+    "resume": 8,
+    "end": 4,
+    "join": 14,
+    "rotate": 5,
+    "revoke": 3,
+    "compare_key": 8,
+    "write_message": 8,
+    # faults
+    "idle": 5,
+    "crash": 8,
+    "stop": 3,
+    "start": 14,
+    "cut": 4,
+    "cut_one_way": 4,
+    "mend": 9,
+    "skew": 4,
+    "set_clock": 5,
+}
+FOUL: Final = Rates()
+
+
+@dataclass
+class Story:
+    """Plays actions in a world until it has had enough steps."""
+
+    world: World
+    weights: Weights = field(default_factory=lambda: dict(ACTIONS))
+    gap_s: float = 6.0
+    _texts: int = 0
+
+    async def play(self, steps: int) -> None:
+        """Play for a number of further steps.
+
+        Raises:
+            BrokenPromiseError: A promise was broken.
+        """
+        world, chance = self.world, self.world.chance
+        world.weather.rates = FOUL
+        names, weights = list(self.weights), list(self.weights.values())
+        until = world.steps + steps
+        while world.steps < until:
+            await world.pass_time(chance.expovariate(1 / self.gap_s))
+            action = chance.choices(names, weights=weights)[0]
+            await self._act(getattr(self, f"_{action}"))
+
+    async def _act(self, action: Callable[[Machine], Awaitable[None]]) -> None:
+        machine = self.world.chance.choice(list(self.world.machines.values()))
+        try:
+            await action(machine)
+        except CrashedError:
+            self.world.record.note(f"{machine.name}: crashed while it started")
+        self.world.look_everywhere()
+        self.world.require_whole()
+
+    # -- entries ----------------------------------------------------------------------
+
+    async def _publish(self, machine: Machine) -> None:
+        live = self._live(machine)
+        if len(live) > _LIVE_ENTRIES_MAX:
+            await self._delete(machine)
+            return
+        await self._store(machine, "publishes", self._document(machine))
+
+    async def _change_audience(self, machine: Machine) -> None:
+        entry = self._pick(machine)
+        if entry is None:
+            return
+        document = self._document(machine)
+        before = self._readers(machine, entry.id)
+        if not await self._store(machine, "re-addresses", document, entry=entry.id):
+            return
+        after = self._readers(machine, entry.id)
+        if before - after:
+            self.world.faults["narrowed"] += 1
+        if after - before:
+            self.world.faults["widened"] += 1
+
+    async def _edit(self, machine: Machine) -> None:
+        entry = self._pick(machine)
+        if entry is None:
+            return
+        audience = {"level": entry.level, "partners": sorted(entry.named)}
+        if entry.level != "partners":
+            del audience["partners"]
+        document = {**self._document(machine), "audience": audience}
+        await self._store(machine, "edits", document, entry=entry.id)
+
+    async def _let_expire(self, machine: Machine) -> None:
+        entry = self._pick(machine)
+        if entry is None:
+            return
+        today = machine.clock.now().date()
+        document = {**self._document(machine), "valid_until": today.isoformat()}
+        if await self._store(machine, "dates", document, entry=entry.id):
+            self.world.faults["expired"] += 1
+
+    async def _withdraw(self, machine: Machine) -> None:
+        entry = self._pick(machine)
+        if entry is None or entry.state == "withdrawn":
+            return
+        done = await self.world.order(
+            machine.name, "withdraws", lambda n, o: n.catalogue.withdraw(o, entry.id)
+        )
+        self.world.faults["withdrawn"] += done is not None
+
+    async def _delete(self, machine: Machine) -> None:
+        entry = self._pick(machine)
+        if entry is None:
+            return
+        done = await self.world.order(
+            machine.name, "deletes", lambda n, o: n.catalogue.delete(o, entry.id)
+        )
+        self.world.faults["deleted"] += done is not None
+
+    async def _store(
+        self,
+        machine: Machine,
+        what: str,
+        document: dict[str, Any],
+        *,
+        entry: str | None = None,
+    ) -> bool:
+        done = await self.world.order(
+            machine.name,
+            what,
+            lambda n, o: n.catalogue.publish(o, document, entry_ref=entry),
+        )
+        return done is not None
+
+    def _document(self, machine: Machine) -> dict[str, Any]:
+        chance = self.world.chance
+        last = machine.clock.now().date() + timedelta(days=chance.randint(0, 9))
+        mark = f"M{chance.getrandbits(48):012x}"
+        return {
+            "kind": "technology_offer",
+            "title": {"de": f"Angebot {mark}"},
+            "summary": {"de": "Etwas Nützliches."},
+            "topics": [chance.choice(_TOPICS)],
+            "partnership_types": ["technical_cooperation"],
+            "valid_until": last.isoformat(),
+            "audience": self._audience(machine),
+        }
+
+    def _audience(self, machine: Machine) -> dict[str, Any]:
+        chance = self.world.chance
+        level = chance.choice(["cluster", "partners", "partners", "trusted", "public"])
+        others = [
+            partner.base_url
+            for partner in self._partners(machine)
+            if partner.state in {"active", "paused", "suspended"}
+        ]
+        if level != "partners" or not others:
+            return {"level": "cluster" if level == "partners" else level}
+        named = chance.sample(others, chance.randint(1, len(others)))
+        return {"level": "partners", "partners": named}
+
+    # -- partners ---------------------------------------------------------------------
+
+    async def _pause(self, machine: Machine) -> None:
+        if await self._to_some(machine, "active", "pauses"):
+            self.world.faults["paused"] += 1
+
+    async def _resume(self, machine: Machine) -> None:
+        if await self._to_some(machine, "paused", "resumes"):
+            self.world.faults["resumed"] += 1
+
+    async def _end(self, machine: Machine) -> None:
+        if await self._to_some(machine, "active", "ends"):
+            self.world.faults["ended"] += 1
+
+    async def _to_some(self, machine: Machine, state: str, what: str) -> bool:
+        found = [p.base_url for p in self._partners(machine) if p.state == state]
+        if not found:
+            return False
+        return await self.to_partner(machine, self.world.chance.choice(found), what)
+
+    async def to_partner(self, machine: Machine, url: str, what: str) -> bool:
+        """Let an office do something with one of its partnerships."""
+        orders: dict[str, Any] = {
+            "pauses": lambda n, o: n.partners.pause(o, url),
+            "resumes": lambda n, o: n.partners.resume(o, url),
+            "ends": lambda n, o: n.partners.end(o, url),
+            "refuses": lambda n, o: n.partners.refuse(o, url),
+            "confirms": lambda n, o: n.partners.confirm(o, url, compared=True),
+            "closes": lambda n, o: n.partners.close_unconfirmed(o, url),
+        }
+        name = url.removeprefix("https://").removesuffix(".example")
+        done = await self.world.order(machine.name, f"{what} {name}", orders[what])
+        return done is not None
+
+    async def _join(self, machine: Machine) -> None:
+        if await self._to_some(machine, "requested", "confirms"):
+            return
+        strangers = [
+            other
+            for other in self.world.machines.values()
+            if other is not machine and not self._stand(machine, other)
+        ]
+        if not strangers:
+            return
+        await self.invite(machine, self.world.chance.choice(strangers))
+
+    async def invite(self, host: Machine, guest: Machine) -> None:
+        """Let one office invite another, which uses the code at once."""
+        created = await self.world.order(
+            host.name, f"invites {guest.name}", lambda n, o: n.partners.invite(o)
+        )
+        if created is not None:
+            await self.world.order(
+                guest.name,
+                f"accepts {host.name}",
+                lambda n, o: n.partners.accept(o, created.code),
+            )
+
+    def _stand(self, machine: Machine, other: Machine) -> bool:
+        """Whether there is, or may soon be, a partnership of the two."""
+        here = self.world.promises.sight(machine.name).partners.get(other.base_url)
+        there = self.world.promises.sight(other.name).partners.get(machine.base_url)
+        open_states = {"active", "paused", "suspended", "requested"}
+        return any(
+            row is not None and row.state in open_states for row in (here, there)
+        )
+
+    # -- keys and messages --------------------------------------------------------------
+
+    async def _rotate(self, machine: Machine) -> None:
+        done = await self.world.order(
+            machine.name, "rotates its key", lambda n, _: n.own_keys.rotate(None)
+        )
+        if done is None:
+            done = await self.world.order(
+                machine.name, "uses its new key", lambda n, _: n.own_keys.activate(None)
+            )
+        self.world.faults["key_rotated"] += done is not None
+
+    async def _revoke(self, machine: Machine) -> None:
+        done = await self.world.order(
+            machine.name,
+            "revokes its key",
+            lambda n, _: n.own_keys.revoke(None, reason="lost"),
+        )
+        self.world.faults["key_revoked"] += done is not None
+
+    async def _compare_key(self, machine: Machine) -> None:
+        await self.compare_keys(machine)
+
+    async def compare_keys(self, machine: Machine) -> None:
+        """Let an office telephone with those whose key is in question."""
+        for partner in self._partners(machine):
+            if partner.state != "suspended":
+                continue
+            url = partner.base_url
+            name = url.removeprefix("https://").removesuffix(".example")
+            other = self.world.machines[name]
+            if other.node is None:
+                continue
+            shown = other.node.context.signer.key.public_key.fingerprint
+            await self.world.order(
+                machine.name,
+                f"compares the key of {name}",
+                lambda n, o, url=url, shown=shown: n.partners.confirm_key(  # type: ignore[misc]
+                    o, url, fingerprint=shown
+                ),
+            )
+
+    async def _write_message(self, machine: Machine) -> None:
+        uris = [
+            copy.uri
+            for partner in self._partners(machine)
+            for copy in partner.copies.values()
+            if copy.state == "present" and partner.state == "active"
+        ]
+        if not uris:
+            return
+        uri = self.world.chance.choice(uris)
+        self._texts += 1
+        text = f"Noch frei? ({self._texts})"
+        done = await self.world.order(
+            machine.name, "writes", lambda n, o: n.conversations.answer(o, uri, text)
+        )
+        self.world.faults["message"] += done is not None
+
+    # -- machines and links -------------------------------------------------------------
+
+    async def _idle(self, _: Machine) -> None:
+        self.world.sleep_through(self.world.chance.choice(_IDLE))
+        self.world.faults["idle"] += 1
+
+    async def _crash(self, machine: Machine) -> None:
+        process = machine.process
+        if process is None or not machine.is_up or process.steps_left is not None:
+            return
+        process.steps_left = self.world.chance.randrange(_CRASH_WITHIN_STEPS)
+        process.on_killed["count"] = self._count_crash
+
+    def _count_crash(self) -> None:
+        self.world.faults["crash"] += 1
+
+    async def _stop(self, machine: Machine) -> None:
+        if machine.is_up and machine.process is not None:
+            machine.process.on_killed.pop("count", None)
+            machine.process.steps_left = None
+            await machine.stop()
+            self.world.record.note(f"{machine.name}: stops")
+
+    async def _start(self, _: Machine) -> None:
+        down = [m for m in self.world.machines.values() if m.process is None]
+        if not down:
+            return
+        machine = self.world.chance.choice(down)
+        machine.move_on()
+        await machine.start()
+        self.world.faults["restart"] += 1
+        self.world.record.note(f"{machine.name}: starts")
+
+    async def _cut(self, machine: Machine) -> None:
+        other = self._other(machine)
+        cut = self.world.weather.cut
+        cut[machine.name, other.name] = cut[other.name, machine.name] = "partition"
+        self.world.record.note(f"{machine.name} and {other.name} are cut off")
+
+    async def _cut_one_way(self, machine: Machine) -> None:
+        other = self._other(machine)
+        self.world.weather.cut[machine.name, other.name] = "one_way"
+        self.world.record.note(f"nothing goes from {machine.name} to {other.name}")
+
+    async def _mend(self, _: Machine) -> None:
+        cut = self.world.weather.cut
+        if cut:
+            one, other = self.world.chance.choice(list(cut))
+            cut.pop((one, other), None)
+            cut.pop((other, one), None)
+            self.world.record.note(f"{one} and {other} are connected")
+
+    async def _skew(self, machine: Machine) -> None:
+        seconds = self.world.chance.choice(_SKEWS_S)
+        machine.clock.skew = timedelta(seconds=seconds)
+        self.world.faults["clock_skew"] += 1
+        self.world.record.note(f"{machine.name}: the clock is off by {seconds} s")
+
+    async def _set_clock(self, machine: Machine) -> None:
+        if machine.clock.skew:
+            machine.clock.skew = timedelta()
+            self.world.faults["clock_jump"] += 1
+            self.world.record.note(f"{machine.name}: the clock is set")
+
+    # -- looking ----------------------------------------------------------------------
+
+    def _other(self, machine: Machine) -> Machine:
+        others = [m for m in self.world.machines.values() if m is not machine]
+        return self.world.chance.choice(others)
+
+    def _partners(self, machine: Machine) -> list[Any]:
+        return list(self.world.promises.sight(machine.name).partners.values())
+
+    def _live(self, machine: Machine) -> list[OwnEntry]:
+        sight = self.world.promises.sight(machine.name)
+        return [entry for entry in sight.entries.values() if entry.state != "deleted"]
+
+    def _pick(self, machine: Machine) -> OwnEntry | None:
+        live = self._live(machine)
+        return self.world.chance.choice(live) if live else None
+
+    def _readers(self, machine: Machine, entry_id: str) -> set[str]:
+        sight = self.world.promises.sight(machine.name)
+        today = machine.clock.now().date()
+        entry = sight.entries.get(entry_id)
+        if entry is None:
+            return set()
+        return {
+            url
+            for url, partner in sight.partners.items()
+            if is_granted(entry, partner, today)
+        }

@@ -1,0 +1,417 @@
+"""Backups on both engines: what is in them, when they count, who may stay."""
+
+import dataclasses
+import io
+import json
+import zlib
+from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from node.backup.backups import Backups
+from node.backup.file_format import Header, Reader, TableHead, Writer, new_encryption
+from node.backup.restoring import Restoring
+from node.backup.shelf import KeptBackup, superfluous
+from node.errors import ConflictError, InvalidInputError, NodeError, UnavailableError
+from node.limits import BACKUPS_HOURLY
+from node.members.model import Role
+from tests.contract.backed_node import BackedNode, backed_node
+from tests.http.nodes import SeededRandom
+
+
+@pytest.fixture
+async def node(
+    engine_name: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> AsyncIterator[BackedNode]:
+    url = ""
+    if engine_name == "postgresql":
+        url = str(request.getfixturevalue("postgres_url"))
+    async with backed_node(tmp_path, url) as found:
+        yield found
+
+
+async def _filled(node: BackedNode) -> None:
+    await node.member("Jana", Role.ORGANISATION_ADMIN)
+    await node.partner("swissmem")
+    await node.publish(audience={"level": "public"})
+    await node.publish(
+        audience={"level": "partners", "partners": ["https://spalier.swissmem.example"]}
+    )
+    await node.publish(title={"de": "Größen: µm „quoted“ \\ 100 %"})
+
+
+async def test_every_row_comes_back(node: BackedNode) -> None:
+    await _filled(node)
+    before = await node.rows()
+    made = await node.backup()
+    assert made.path.stat().st_mode & 0o777 == 0o600
+    assert made.tried.proofs == 3
+    assert made.tried.rows == {name: len(rows) for name, rows in before.items()}
+    await node.close()
+    await node.restore(made.path)
+    await node.open()
+    after = await node.rows()
+    changed = {name for name in before if before[name] != after[name]}
+    # A new epoch, what has to be verified, and nothing else.
+    assert changed == {"node_state", "partners", "mail_outbox"}
+    assert [path.name for path in node.folder.glob("node.trial*")] == []
+
+
+@pytest.mark.parametrize("encrypted", [False, True])
+async def test_a_backup_of_one_engine_is_restored_on_the_other(
+    tmp_path: Path, postgres_url: str, *, encrypted: bool
+) -> None:
+    passphrase = tmp_path / "passphrase"
+    passphrase.write_text("ein langer Satz\n")
+    options = {"passphrase_file": passphrase} if encrypted else {}
+    async with backed_node(tmp_path, "") as on_sqlite:
+        await _filled(on_sqlite)
+        entries = await on_sqlite.entries()
+        first = await on_sqlite.backup(**options)
+        await on_sqlite.close()
+        settings = on_sqlite.folder / "node.toml"
+        text = settings.read_text()
+        settings.write_text(f'{text}\n[database]\nurl = "{postgres_url}"\n')
+        on_sqlite.database_url = postgres_url
+        settings.write_text(
+            text.replace('# url = ""', f'url = "{postgres_url}"')
+        )
+        await on_sqlite.restore(first.path, **options)
+        node = await on_sqlite.open()
+        assert node.context.database.engine_name == "postgresql"
+        assert await on_sqlite.entries() == entries
+        back = await on_sqlite.backup(**options)
+        await on_sqlite.close()
+        settings.write_text(text)
+        await on_sqlite.restore(back.path, **options)
+        node = await on_sqlite.open()
+        assert node.context.database.engine_name == "sqlite"
+        assert await on_sqlite.entries() == entries
+        async with node.context.database.read() as tx:
+            from node.storage.node_state import require_node_state
+
+            assert (await require_node_state(tx)).incarnation == 3
+
+
+async def test_a_passphrase_keeps_everything_secret(
+    tmp_path: Path, node: BackedNode
+) -> None:
+    passphrase, other = tmp_path / "right", tmp_path / "wrong"
+    passphrase.write_text("korrekt\n")
+    other.write_text("falsch\n")
+    await node.publish(title={"de": "Geheimnisvoller Titel"})
+    made = await node.backup(passphrase_file=passphrase)
+    content = made.path.read_bytes()
+    assert b"Geheimnis" not in content
+    with pytest.raises(zlib.error):
+        zlib.decompress(content.split(b"\n", 1)[1])
+    with pytest.raises(InvalidInputError) as wrong:
+        await node.node.backups.verify(made.path, passphrase_file=other)
+    assert wrong.value.code == "passphrase-wrong"
+    with pytest.raises(InvalidInputError) as missing:
+        await node.node.backups.verify(made.path)
+    assert missing.value.code == "passphrase-missing"
+    assert (await node.node.backups.verify(made.path, passphrase_file=passphrase)).rows
+
+
+async def test_a_backup_of_another_node_is_refused(
+    tmp_path: Path, node: BackedNode
+) -> None:
+    async with backed_node(tmp_path, name="other") as other:
+        foreign = await other.backup()
+    with pytest.raises(ConflictError) as verified:
+        await node.node.backups.verify(foreign.path)
+    assert verified.value.code == "backup-of-other-node"
+    before = await node.rows()
+    await node.close()
+    with pytest.raises(ConflictError) as restored:
+        await node.restore(foreign.path)
+    assert restored.value.code == "backup-of-other-node"
+    await node.open()
+    assert await node.rows() == before
+
+
+def _swapped(content: bytes, change: Callable[[dict[str, object]], None]) -> bytes:
+    line, rest = content.split(b"\n", 1)
+    header = json.loads(line)
+    change(header)
+    return json.dumps(header).encode() + b"\n" + rest
+
+
+def _with_lines(content: bytes, change: Callable[[list[bytes]], list[bytes]]) -> bytes:
+    """Change lines and leave their checksum as it was."""
+    line, rest = content.split(b"\n", 1)
+    lines = zlib.decompress(rest).splitlines(keepends=True)
+    return line + b"\n" + zlib.compress(b"".join(change(lines)))
+
+
+DAMAGES: dict[str, tuple[Callable[[bytes], bytes], str]] = {
+    "empty": (lambda _: b"", "not-a-backup"),
+    "text": (lambda _: b"hello\n", "not-a-backup"),
+    "a key backup": (lambda _: b'{"format": "spalier-key-backup"}\n', "not-a-backup"),
+    "cut off": (lambda content: content[:-1], "backup-damaged"),
+    "half": (lambda content: content[: len(content) // 2], "backup-damaged"),
+    "header alone": (
+        lambda content: content.split(b"\n", 1)[0] + b"\n",
+        "backup-damaged",
+    ),
+    "appended": (lambda content: content + b"x", "backup-damaged"),
+    "one bit": (
+        lambda content: content[:900] + bytes([content[900] ^ 1]) + content[901:],
+        "backup-damaged",
+    ),
+    "a newer format": (
+        lambda content: _swapped(content, lambda header: header.update(version=2)),
+        "backup-version",
+    ),
+    "a newer schema": (
+        lambda content: _swapped(content, lambda header: header.update(schema="0999")),
+        "backup-newer",
+    ),
+    "another header": (
+        lambda content: _swapped(content, lambda header: header.update(incarnation=7)),
+        "backup-damaged",
+    ),
+    "a row less": (
+        lambda content: _with_lines(content, lambda lines: lines[:-2] + lines[-1:]),
+        "backup-damaged",
+    ),
+    "another row": (
+        lambda content: _with_lines(
+            content,
+            lambda lines: [line.replace(b"Optence", b"Optense") for line in lines],
+        ),
+        "backup-damaged",
+    ),
+    "a table that is ours no more": (
+        lambda content: _with_lines(
+            content,
+            lambda lines: [
+                line.replace(b'{"table":"persons"', b'{"table":"sqlite_master"')
+                for line in lines
+            ],
+        ),
+        "backup-damaged",
+    ),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+async def test_what_is_no_whole_backup_changes_nothing(
+    node: BackedNode, damage: str
+) -> None:
+    await node.publish()
+    made = await node.backup()
+    before = await node.rows()
+    change, code = DAMAGES[damage]
+    made.path.write_bytes(change(made.path.read_bytes()))
+    with pytest.raises(InvalidInputError) as tried:
+        await node.node.backups.verify(made.path)
+    assert tried.value.code == code
+    assert node.node.backups.status.failure == code
+    await node.close()
+    files = sorted(path.name for path in node.folder.iterdir())
+    with pytest.raises(InvalidInputError) as restored:
+        await node.restore(made.path)
+    assert restored.value.code == code
+    left = {path.name for path in node.folder.iterdir()} - set(files)
+    assert left <= {"node.sqlite-shm", "node.sqlite-wal"}
+    await node.open()
+    assert await node.rows() == before
+
+
+async def test_a_view_that_contradicts_its_rows_does_not_count(
+    node: BackedNode,
+) -> None:
+    from sqlalchemy import insert
+
+    from federation.exchange import ViewDigest
+    from federation.version import Version
+    from node.storage.database import Transaction
+    from node.storage.tables import partner_views
+
+    await node.partner("swissmem")
+
+    async def work(tx: Transaction) -> None:
+        view = ViewDigest()
+        view.add("https://x.example/entries/1", Version(1, 1), "0" * 64)
+        await tx.execute(
+            insert(partner_views).values(
+                partner_id="swissmem", direction="in", buckets=view.to_bytes()
+            )
+        )
+
+    await node.node.context.database.write(work)
+    with pytest.raises(InvalidInputError) as caught:
+        await node.backup()
+    assert caught.value.code == "trial-failed"
+    # It never gets its name, and the one before stays the last one.
+    assert list(node.backups.iterdir()) == []
+    assert node.node.backups.status.made_at is None
+    assert node.node.backups.status.failure == "trial-failed"
+
+
+async def test_nothing_is_left_where_a_backup_cannot_be_written(
+    node: BackedNode, tmp_path: Path
+) -> None:
+    blocked = tmp_path / "file"
+    blocked.write_text("in the way")
+    with pytest.raises(UnavailableError) as caught:
+        await node.node.backups.create(to=blocked)
+    assert caught.value.code == "backup-folder-unusable"
+    with pytest.raises(InvalidInputError) as unnamed:
+        await node.node.backups.create()
+    assert unnamed.value.code == "backup-folder-missing"
+
+
+async def test_two_are_not_made_at_once(node: BackedNode) -> None:
+    import asyncio
+
+    results = await asyncio.gather(node.backup(), node.backup(), return_exceptions=True)
+    refused = [each for each in results if isinstance(each, NodeError)]
+    assert [each.code for each in refused] == ["backup-running"]
+    assert len(list(node.backups.iterdir())) == 1
+
+
+async def test_the_schedule_makes_one_when_it_is_due(
+    node: BackedNode, tmp_path: Path
+) -> None:
+    config = node.node.config.model_copy(
+        update={
+            "backup": node.node.config.backup.model_copy(
+                update={"folder": str(tmp_path / "planned"), "every_hours": 2}
+            )
+        }
+    )
+    context = dataclasses.replace(node.node.context, config=config)
+    planned = Backups(context, folder=node.folder)
+
+    def number() -> int:
+        return len(list((tmp_path / "planned").glob("*.spalier-backup")))
+
+    assert await planned.make_due() == 0
+    assert number() == 1
+    node.clock.advance(hours=1, minutes=59)
+    await planned.make_due()
+    assert number() == 1
+    node.clock.advance(minutes=2)
+    await planned.make_due()
+    assert number() == 2
+    assert planned.status.verified_at == node.clock.now()
+
+
+def _kept(moment: datetime) -> KeptBackup:
+    header = Header(
+        node_id="n",
+        base_url="https://a.example",
+        name="A",
+        language="de",
+        created=moment,
+        schema="0001",
+        engine="sqlite",
+        program="1",
+        incarnation=1,
+        epoch="0" * 32,
+    )
+    return KeptBackup(Path(f"/b/{moment:%Y%m%dT%H%M%SZ}"), header, 1)
+
+
+def test_the_latest_hours_and_days_are_kept() -> None:
+    start = datetime(2026, 1, 1, tzinfo=UTC)
+    shelf: list[KeptBackup] = []
+    for half_hours in range(48 * 40):
+        shelf.append(_kept(start + timedelta(minutes=30 * half_hours)))
+        gone = {each.path for each in superfluous(shelf, daily=14)}
+        shelf = [each for each in shelf if each.path not in gone]
+    times = [each.header.created for each in shelf]
+    newest = max(times)
+    hourly = [each for each in times if newest - each < timedelta(hours=24)]
+    assert len(hourly) == BACKUPS_HOURLY
+    days = {each.date() for each in times}
+    assert len(days) == 14
+    assert len(times) <= BACKUPS_HOURLY + 14
+    assert newest in times
+
+
+def test_a_long_line_and_many_pieces_come_back() -> None:
+    random = SeededRandom("format")
+    big = "x" * 3_000_000 + random.bytes(40).hex()
+    rows = [[index, random.bytes(60).hex()] for index in range(60_000)]
+    for encryption in (None, new_encryption(random)):
+        header = dataclasses.replace(
+            _kept(datetime(2026, 1, 1, tzinfo=UTC)).header, encryption=encryption
+        )
+        file = io.BytesIO()
+        writer = Writer(file, header, passphrase=b"p")
+        writer.begin_table("one", [("a", "int"), ("b", "text")])
+        for row in [*rows, [1, big]]:
+            writer.row(row)
+        writer.begin_table("two", [("a", "int")])
+        writer.finish()
+        file.seek(0)
+        reader = Reader(file, passphrase=b"p")
+        found = [line for line in reader.lines() if not isinstance(line, TableHead)]
+        assert found == [*rows, [1, big]]
+        assert reader.rows == {"one": 60_001, "two": 0}
+        content = file.getvalue()
+        for cut in range(len(header.to_line()), len(content), 200_003):
+            with pytest.raises(InvalidInputError):
+                list(Reader(io.BytesIO(content[:cut]), passphrase=b"p").lines())
+
+
+async def test_pieces_of_an_encrypted_backup_keep_their_order() -> None:
+    random = SeededRandom("pieces")
+    header = dataclasses.replace(
+        _kept(datetime(2026, 1, 1, tzinfo=UTC)).header,
+        encryption=new_encryption(random),
+    )
+    file = io.BytesIO()
+    writer = Writer(file, header, passphrase=b"p")
+    writer.begin_table("one", [("a", "text")])
+    for _ in range(60):
+        writer.row([random.bytes(50_000).hex()])
+    writer.finish()
+    content = file.getvalue()
+    head = len(header.to_line())
+    pieces, at = [], head
+    while at < len(content):
+        length = int.from_bytes(content[at : at + 4], "big") + 4
+        pieces.append(content[at : at + length])
+        at += length
+    assert len(pieces) > 3
+    for changed in (
+        [pieces[1], pieces[0], *pieces[2:]],
+        pieces[:-1],
+        [*pieces[:-2], pieces[-1]],
+        [*pieces, pieces[-1]],
+    ):
+        broken = io.BytesIO(content[:head] + b"".join(changed))
+        with pytest.raises(InvalidInputError):
+            list(Reader(broken, passphrase=b"p").lines())
+
+
+async def test_a_new_folder_gets_its_settings_from_the_backup(
+    tmp_path: Path,
+) -> None:
+    async with backed_node(tmp_path) as node:
+        entry = await node.publish(audience={"level": "public"})
+        made = await node.backup()
+        keys = await node.node.key_backups.make(None)
+        clock, random = node.clock, node.random
+    fresh = tmp_path / "fresh"
+    restoring = Restoring(fresh, made.path, clock=clock, random=random)
+    async with restoring.prepared() as prepared:
+        assert not prepared.journal_exists
+        assert not prepared.replaces
+        await restoring.order(prepared)
+    again = BackedNode(fresh, tmp_path / "backups", clock=clock, random=random)
+    found = await again.open(without_secrets=True)
+    await found.key_backups.restore(None, keys.content, code=keys.code)
+    await again.close()
+    found = await again.open()
+    assert found.config.name == "Optence e. V."
+    assert set(await again.entries()) == {entry.id}
+    await again.publish()
+    await again.close()
