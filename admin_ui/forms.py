@@ -93,6 +93,28 @@ class RevocationForm(Form):
             )
 
 
+class CloseDownForm(Form):
+    """That closing down is meant.
+
+    Attributes:
+        cluster: What has to be typed: the cluster's name.
+    """
+
+    cluster: str = ""
+
+    typed = wtforms.StringField(
+        lazy_gettext("Type the name of your cluster to confirm"),
+        [InputRequired(), Length(max=_NAME_CHARACTERS_MAX)],
+    )
+
+    def validate_typed(self, form_field: wtforms.Field) -> None:
+        """Compare with the cluster's name."""
+        if (form_field.data or "").strip().casefold() != self.cluster.casefold():
+            raise wtforms.ValidationError(
+                _("This is not the name: %(name)s", name=self.cluster)
+            )
+
+
 def _is_address(_form: wtforms.Form, form_field: wtforms.Field) -> None:
     try:
         read_email(form_field.data or "")

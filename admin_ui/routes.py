@@ -7,6 +7,7 @@ from aiohttp import web
 
 from admin_ui.desk import desk_of
 from admin_ui.views import (
+    closing,
     deliveries,
     entries,
     import_templates,
@@ -22,6 +23,7 @@ from admin_ui.views import (
     partner_page,
     partner_steps,
     partners,
+    restored,
     system,
     todo,
     visibility,
@@ -95,6 +97,11 @@ def register(app: web.Application) -> None:
     router.add_post("/admin/post/{mail_id}/erneut", mails.retry)
     router.add_get("/admin/sichtbarkeit", visibility.show)
     router.add_get("/admin/system", system.show)
+    router.add_get(restored.PATH, restored.show)
+    router.add_post(f"{restored.PATH}/entscheiden", restored.settle)
+    router.add_get(closing.PATH, closing.show)
+    router.add_post(closing.PATH, closing.show)
+    router.add_post(f"{closing.PATH}/archiv", closing.download)
     router.add_get(keys.PATH, keys.show)
     router.add_post(f"{keys.PATH}/sicherung", key_backup.make)
     router.add_post(f"{keys.PATH}/sicherung/datei", key_backup.download)

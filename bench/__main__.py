@@ -17,7 +17,7 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from bench import bare_steps
+from bench import bare_steps, fan_out, many_pages
 from bench.cluster_pair import TEXT, Partner, make_partners
 from bench.fedify import INBOX, INSTALLED, FedifyServer, NoteSender, why_not
 from bench.figures import Goal, Section, Spread, machine_facts, percentile
@@ -51,16 +51,28 @@ class Plan:
             partner's messages have a daily quota.
         pages: Pages in a round, by their size.
         step_seconds: How long each bare step is measured in a round.
+        partners: Added for the fan-out of one change.
+        changes: How many are told to all partners.
+        members: Of the node whose pages are opened.
+        received: Entries that it has received.
+        answers: How often each page is opened.
     """
 
     rounds: int
     messages: int
     pages: dict[int, int]
     step_seconds: float
+    partners: int
+    changes: int
+    members: int
+    received: int
+    answers: int
 
 
-FULL: Final = Plan(5, 4000, {1: 300, 20: 40, 200: 8}, 0.25)
-QUICK: Final = Plan(2, 1120, {1: 80, 20: 10, 200: 2}, 0.1)
+FULL: Final = Plan(
+    5, 4000, {1: 300, 20: 40, 200: 8}, 0.25, 1000, 5, 13_000, 100_000, 40
+)
+QUICK: Final = Plan(2, 1120, {1: 80, 20: 10, 200: 2}, 0.1, 300, 3, 13_000, 10_000, 15)
 
 
 @dataclass(slots=True)
@@ -259,17 +271,26 @@ def measure(
     )
     without_fedify = why_not(fedify)
     try:
-        if without_fedify is None:
-            run.fedify = FedifyServer.start(fedify, log=folder / "fedify.log")
-        asyncio.run(_rounds(run))
-        loaded = node.resident_mib
+        try:
+            if without_fedify is None:
+                run.fedify = FedifyServer.start(fedify, log=folder / "fedify.log")
+            asyncio.run(_rounds(run))
+            loaded = node.resident_mib
+        finally:
+            if run.fedify is not None:
+                run.fedify.process.stop()
+            node.stop()
+        told, pages = _afterwards(measured, run)
     finally:
-        if run.fedify is not None:
-            run.fedify.process.stop()
         echo.stop()
-        node.stop()
-    goals = _goals(run, idle=idle, loaded=loaded)
-    for section in (run.singles, *run.pages.values()):
+    goals = [
+        *_goals(run, idle=idle, loaded=loaded),
+        Goal(
+            "partners told of a change/s and core", Spread.of(told.rates).median, 2000
+        ),
+        Goal("slowest page, p95 ms", pages.slowest_p95, 50, at_least=False),
+    ]
+    for section in (run.singles, *run.pages.values(), told, pages):
         _print("\n".join(section.lines()))
         _print("")
     _print(
@@ -283,12 +304,36 @@ def measure(
         _print(goal.line())
     return {
         "machine": machine_facts(),
-        "sections": [s.document() for s in (run.singles, *run.pages.values())],
+        "sections": [s.document() for s in (run.singles, *run.pages.values(), told)],
+        "page_answers": pages.document(),
         "resident_mib": {"idle": idle, "loaded": loaded},
         "first_answer_s": node.seconds_to_first_answer,
         "fedify_per_core_second": run.fedify_rates,
         "goals": [{**asdict(goal), "met": goal.met} for goal in goals],
     }
+
+
+def _afterwards(measured: NodeFolder, run: Run) -> tuple[Section, many_pages.PageTimes]:
+    """Measure what needs the stopped node's folder, filled up."""
+    plan = run.plan
+    _print("fan-out and pages", error=True)
+    fan_out.add_partners(measured.path, run.partner.signer, count=plan.partners)
+    told = asyncio.run(
+        fan_out.measure(
+            measured.path,
+            changes=plan.changes,
+            signer=run.partner.signer,
+            seconds=plan.step_seconds,
+        )
+    )
+    pages = many_pages.run(
+        measured,
+        members=plan.members,
+        entries=plan.received,
+        echo_url=run.echo_url,
+        times=plan.answers,
+    )
+    return told, pages
 
 
 def _beside_fedify(run: Run) -> str | None:

@@ -233,9 +233,10 @@ def _insert_changed(
     connection.execute(f"INSERT INTO {table} VALUES ({places})", values)
 
 
-def _publish(node: NodeFolder, folder: Path) -> str:
+def example_offer() -> JsonObject:
+    """Return an entry for all partners, as it is published."""
     last_day = (_now() + timedelta(days=90)).date().isoformat()
-    offer = {
+    return {
         "kind": "capacity_offer",
         "title": {"de": "Prüfung von Linsen"},
         "summary": {"de": "Freie Zeiten am Interferometer."},
@@ -244,6 +245,10 @@ def _publish(node: NodeFolder, folder: Path) -> str:
         "availability": "now",
         "audience": {"level": "trusted"},
     }
+
+
+def _publish(node: NodeFolder, folder: Path) -> str:
+    offer = example_offer()
     file = folder / "offer.json"
     file.write_text(json.dumps(offer, ensure_ascii=False), encoding="utf-8")
     published = node.command("entry", "publish", str(file))

@@ -11,7 +11,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Final
 
 from bench import bare_steps
-from bench.cluster_pair import copy_partner, example_contents
+from bench.cluster_pair import copy_partner, example_offer
 from bench.figures import Section
 from bench.node_process import BenchError
 from federation.ids import NodeAddress, parse_base_url
@@ -24,8 +24,6 @@ from node.storage.partners import list_partners
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from federation.json_types import JsonObject
 
 _FIRST_PORT: Final = 30_000  # of addresses at which nobody ever listens
 
@@ -66,7 +64,7 @@ async def measure(
             active = len(await list_partners(tx, {TrustState.ACTIVE}))
         section = Section(f"fan-out of one change to {active} partners", "partner")
         for number in range(changes + 1):
-            spent, wall = await _publish(node, number, to=active)
+            spent, wall = await _publish(node, to=active)
             if number == 0:
                 continue
             section.rates.append(active / spent)
@@ -83,16 +81,11 @@ async def measure(
     return section
 
 
-async def _publish(node: Node, number: int, *, to: int) -> tuple[float, float]:
+async def _publish(node: Node, *, to: int) -> tuple[float, float]:
     """Return the seconds of processor and clock that one change takes."""
     office = await node.members.office_person()
-    contents = example_contents()
-    document: JsonObject = {
-        **contents[number % len(contents)],
-        "audience": {"level": "trusted"},
-    }
     begun, begun_wall = time.process_time(), time.perf_counter()
-    entry = await node.catalogue.publish(office, document)
+    entry = await node.catalogue.publish(office, example_offer())
     spent, wall = time.process_time() - begun, time.perf_counter() - begun_wall
     async with node.context.database.read() as tx:
         told = len(await rows_of_entry(tx, entry.id))

@@ -36,8 +36,12 @@ is_release() {
 
 install_release() {
   local name lock=requirements.lock source=() new copy
-  if [ "${1:-}" = --postgres ]; then lock=requirements-postgres.lock; fi
   name=$(name_of_checkout)
+  case ${1:-} in
+    '') ;;
+    --postgres) lock=requirements-postgres.lock name+=-postgres ;;
+    *) fail "There is no option $1." ;;
+  esac
   new=$prefix/releases/$name
   if is_release "$name"; then
     printf '%s\n' "$name"
@@ -46,8 +50,8 @@ install_release() {
   "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
     fail "Python 3.11 or newer is needed: $("$python" --version 2>&1)"
   if [ -n "${WHEELS:-}" ]; then source=(--no-index --find-links "$WHEELS"); fi
-  # Scripts in an environment name it by its path, so it is made where it stays; what
-  # was broken off has no bin/spalier and is made anew.
+  # Scripts in an environment name it by its path, so it is made where it stays. The
+  # program comes last: what was broken off has none, and is made anew.
   rm -rf "$new"
   mkdir -p "$prefix/releases"
   "$python" -m venv "$new"

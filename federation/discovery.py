@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, Final
 
 from federation.documents.actor import USERNAME
 from federation.errors import MalformedError, NotFoundError
+from federation.timestamps import format_timestamp
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
 
     from federation.ids import NodeAddress
     from federation.json_types import JsonObject, JsonValue
@@ -101,4 +103,18 @@ def nodeinfo(
             "staffAccounts": [address.actor],
             "federation": {"enabled": True},
         },
+    }
+
+
+def gone_actor(address: NodeAddress, *, deleted: datetime) -> JsonObject:
+    """Return what stands where our actor was, once its cluster has closed down.
+
+    Source: ActivityPub §6.4, Activity Vocabulary "Tombstone", SPEC.md PRT-056.
+    """
+    return {
+        "@context": "https://www.w3.org/ns/activitystreams",
+        "id": address.actor,
+        "type": "Tombstone",
+        "formerType": "Application",
+        "deleted": format_timestamp(deleted),
     }

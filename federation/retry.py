@@ -57,6 +57,17 @@ def next_attempt(
     return failed_at + delay + delay / _JITTER_PARTS * _share(jitter)
 
 
+def is_due(at: datetime | None, now: datetime) -> bool:
+    """Whether the time of an attempt has come; at once if none is set.
+
+    A time farther away than any delay is a mistake of the clock, which was set back
+    since: a partner must not wait for a year because ours was a year ahead once.
+    """
+    if at is None:
+        return True
+    return not now < at <= now + RETRY_DELAY_MAX + RETRY_DELAY_MAX / _JITTER_PARTS
+
+
 def next_check(checked_at: datetime, *, jitter: RandomSource) -> datetime:
     """Tell when both sides are compared again: 20 to 28 hours later, by chance.
 

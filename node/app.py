@@ -30,6 +30,7 @@ from node.backup.replacing import finish_replacing
 from node.catalogue.catalogue import Catalogue
 from node.catalogue.entry_import import EntryImport
 from node.clock import SystemClock, SystemRandom
+from node.closing import Closing
 from node.config import NodeConfig, load_config, smtp_password
 from node.control.server import ControlServer
 from node.conversations.conversations import Conversations
@@ -99,6 +100,7 @@ class Node:
     receiving: Receiving
     unaccounted: UnaccountedEntries
     comparing: Comparing
+    closing: Closing
     delivery: DeliveryWorker
     wakeup: WakeUp
     processes: Processes
@@ -272,6 +274,9 @@ def _assemble(
         receiving=receiving,
         unaccounted=unaccounted,
         comparing=comparing,
+        closing=Closing(
+            context, catalogue=catalogue, partners=partners, ledger=ledger
+        ),
         delivery=DeliveryWorker(
             context,
             sending=sending,
@@ -313,6 +318,7 @@ def clockwork(node: Node) -> Clockwork:
                 lambda: compact_journal(node.context, node.journal),
             ),
             Job("keys change", KEY_SECONDS, node.own_keys.advance),
+            Job("the cluster closes down", EXPIRY_SECONDS, node.closing.advance),
             Job("sessions and links end", NONCE_SECONDS, node.sign_in.purge),
             Job("old nonces go", NONCE_SECONDS, lambda: _forget_nonces(node)),
         ]

@@ -16,6 +16,7 @@ NodeError                     never raised itself
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from node.limits import RETRY_UNAVAILABLE
 from node.sentence import in_words
 
 
@@ -122,7 +123,12 @@ class ConfigInvalidError(NodeError):
 
 
 class UnavailableError(NodeError):
-    """Something outside (a partner, the disk, a port) does not answer now."""
+    """Something outside (a partner, the disk, a port) does not answer now.
+
+    Attributes:
+        retry_after: When a browser or program may try again.
+    """
 
     code = "unavailable"
     status = 503
+    retry_after = RETRY_UNAVAILABLE

@@ -71,11 +71,19 @@ FORM_BYTES_MAX: Final = 8 * MIB
 """Longest form of a page: the import of a members' list (NOD-043)."""
 PAGE_RATE: Final = Rate(per_second=20.0, burst=600.0)
 """Requests of pages from one address; files of the layout are not counted (NOD-044)."""
+RETRY_UNAVAILABLE: Final = timedelta(seconds=10)
+"""What a visitor is told to wait for while the database cannot be used (NOD-058)."""
 PROBE_KEPT: Final = timedelta(seconds=1)
 """How long the finding of `/readyz` holds (NOD-008)."""
 
 # -- what is remembered ---------------------------------------------------------
 
+ARCHIVE_BYTES_MAX: Final = 512 * MIB
+"""Most that an archive of public entries holds, all files together (EXC-026)."""
+ARCHIVE_FILE_BYTES_MAX: Final = 16 * MIB
+"""Longest file in it (EXC-026)."""
+ARCHIVE_FILES_MAX: Final = 50_000
+"""Most files in it (EXC-026)."""
 END_UNDONE_WITHIN: Final = timedelta(days=30)
 """How long an office may take the end of a partnership back, as long as the partner was
 not told of it (EXC-024)."""

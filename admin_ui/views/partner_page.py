@@ -20,7 +20,7 @@ from admin_ui.wording import (
     step_sentence,
 )
 from federation.limits import ENTRIES_HELD_MAX
-from federation.trust import TrustState
+from federation.trust import ESTABLISHED, TrustState
 from node.errors import NodeError
 from node.office import Effects
 from node.office.partner_report import write_report
@@ -80,7 +80,7 @@ async def overview(request: web.Request) -> web.Response:
             "fingerprint": desk.node.partners.fingerprint(partner),
             "last_exchange": last_exchange(partner),
             "balance": balance_of(partner, await counts_of(desk, partner))
-            if partner.active_since is not None
+            if partner.state in ESTABLISHED
             else None,
             "failure": plain_failure(partner),
             "steps_possible": _possible(partner, effects, undo=undo_until is not None),

@@ -1,6 +1,7 @@
 """The node itself: checks, version, database, key, address."""
 
 import asyncio
+from datetime import datetime
 from importlib.metadata import version
 from typing import Final
 
@@ -12,8 +13,10 @@ from node.doctor import Finding, Severity
 from node.doctor.examination import CHECKS
 from node.doctor.facts import read_facts
 from node.doctor.finding import Subject
+from node.members.model import Role
 from node.web.i18n import gettext as _
 from node.web.i18n import ngettext
+from node.web.pages.serving import formats_of
 from node.web.rendering import render
 from node.web.views import Fact, Status, StatusTone
 
@@ -34,6 +37,7 @@ async def show(request: web.Request) -> web.Response:
     order = list(_TONES)
     findings.sort(key=lambda each: -order.index(each.severity))
     context = desk.node.context
+    backup = await asyncio.to_thread(lambda: desk.node.backups.status)
     engines = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
     engine = context.database.engine_name
     facts = [
@@ -42,12 +46,15 @@ async def show(request: web.Request) -> web.Response:
         Fact(_("Database"), engines.get(engine, engine)),
         Fact(_("Key"), context.signer.key.public_key.fingerprint),
         Fact(_("Node"), context.node_id),
+        Fact(_("Last backup"), _when(request, backup.made_at)),
+        Fact(_("Last successful trial restore"), _when(request, backup.verified_at)),
     ]
     return render(
         request,
         "admin_ui/system.html",
         {
             "findings": [(each, _status(each)) for each in findings],
+            "may_close": desk.person.role is Role.NODE_ADMIN,
             "verdict": _verdict(findings),
             "facts": facts,
         },
@@ -67,6 +74,10 @@ async def _subject(desk: Desk) -> Subject:
         serving=True,
         now=desk.now,
     )
+
+
+def _when(request: web.Request, at: datetime | None) -> str:
+    return _("never") if at is None else formats_of(request).write_datetime(at)
 
 
 def _examined(subject: Subject) -> list[Finding]:

@@ -8,6 +8,8 @@ from aiohttp import web
 
 from admin_ui.desk import Desk, desk_of
 from admin_ui.views.partner_keys import question_of
+from admin_ui.views.restored import PATH as RESTORED_PATH
+from admin_ui.views.restored import open_questions
 from admin_ui.wording import plain_failure
 from node.conversations.model import UnansweredThread
 from node.keys.telling import progress_of
@@ -58,6 +60,7 @@ async def tasks_of(desk: Desk) -> Sequence[Task]:
     tasks += [_suspended(desk, each) for each in await node.partners.suspended()]
     tasks += [_uncompared(each) for each in await node.partners.uncompared()]
     tasks += await _keys(desk)
+    tasks += await _unaccounted(desk)
     tasks += [_unreachable(each) for each in await desk.overview.unreachable()]
     tasks += await _mails(desk)
     tasks += await _entries(desk)
@@ -108,6 +111,26 @@ def _request(partner: Partner) -> Task:
             ),
         ),
     )
+
+
+async def _unaccounted(desk: Desk) -> list[Task]:
+    number = await open_questions(desk)
+    if not number:
+        return []
+    return [
+        Task(
+            kind=_("Comparison"),
+            title=ngettext(
+                "Decide about %(num)s entry that a partner cluster holds",
+                "Decide about %(num)s entries that partner clusters hold",
+                number,
+            ),
+            text=_("This node cannot explain what it is told about them."),
+            actions=(
+                Action(label=_("Look and decide"), href=RESTORED_PATH, tone="primary"),
+            ),
+        )
+    ]
 
 
 def _suspended(desk: Desk, partner: Partner) -> Task:

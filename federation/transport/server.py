@@ -142,7 +142,7 @@ async def read_request(
     base_url: BaseUrl,
     clock: Clock,
     bytes_max: int = PAGE_BYTES_MAX,
-    before_long_body: Callable[[AdmittedHead], Awaitable[None]] | None = None,
+    before_long_body: Callable[[AdmittedHead], Awaitable[object]] | None = None,
     room: BodyRoom | None = None,
     peer: str = "",
 ) -> ReceivedRequest:

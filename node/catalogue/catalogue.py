@@ -33,7 +33,7 @@ from node.storage import entries as rows
 from node.storage.conversations import forget_titles
 from node.storage.database import Transaction
 from node.storage.members import load_person
-from node.storage.node_state import require_node_state
+from node.storage.node_state import require_node_state, require_not_closing
 from node.storage.partners import list_partners, load_partner
 from node.storage.tables import entries
 from node.visibility import (
@@ -185,6 +185,7 @@ class Catalogue:
         draft: bool = False,
     ) -> Entry:
         """`publish` inside the caller's transaction, e.g. an import."""
+        await require_not_closing(tx)
         publication = read_publication(document, today=self._today())
         audience = named_audience(publication, await list_partners(tx))
         owner = await resolve_owner(tx, actor, publication)

@@ -185,24 +185,24 @@ def show_plan(prepared: "Prepared", folder: Path) -> None:
             "invitations": done.invitations,
         }
     )
-    say_aside(*(f"  {number:>6}  {text}" for text, number in table_rows))
+    say_aside(*(f"  {text}: {number}" for text, number in table_rows))
     if prepared.replaces:
         say_aside(_("The present database is kept aside, in the same place."))
 
 
 def _changes(numbers: Mapping[str, int]) -> list[tuple[str, int]]:
     words = {
-        "deleted": _("entries are deleted again"),
-        "closed": _("entries are withdrawn or closed again"),
-        "narrowed": _("entries are again for fewer readers"),
-        "older": _("entries were changed later and show their older text"),
-        "lost": _("entries were published later and are lost"),
-        "persons": _("persons have left, or may less, again"),
-        "partners": _("partnerships are ended, stopped or hidden again"),
-        "lost_partners": _("partnerships began later and are lost"),
-        "keys": _("keys of this node are brought up to date"),
-        "mails": _("mails that waited are not sent: they may have left already"),
-        "invitations": _("open invitation codes are taken back"),
+        "deleted": _("Entries deleted again"),
+        "closed": _("Entries withdrawn or closed again"),
+        "narrowed": _("Entries for fewer readers again"),
+        "older": _("Entries changed later, which show their older text"),
+        "lost": _("Entries published later, which are lost"),
+        "persons": _("Persons who have left, or may less, again"),
+        "partners": _("Partnerships ended, stopped or hidden again"),
+        "lost_partners": _("Partnerships begun later, which are lost"),
+        "keys": _("Keys of this node brought up to date"),
+        "mails": _("Waiting mails not sent, because they may have left already"),
+        "invitations": _("Open invitation codes taken back"),
     }
     return [(words[name], numbers[name]) for name in words if numbers.get(name)]
 
@@ -270,7 +270,7 @@ def _show_changes(document: Mapping[str, Any]) -> None:
         if isinstance(value, list | int)
     }
     for text, number in _changes(numbers):
-        say(f"  {number:>6}  {text}")
+        say(f"  {text}: {number}")
 
 
 def show_unaccounted(document: Mapping[str, Any]) -> None:

@@ -1,18 +1,17 @@
 """`keys …`: the node's own keys."""
 
-import os
 import sys
 from pathlib import Path
 from typing import Any
 
 import click
 
-from node.cli.files import read_packed
+from node.cli.files import NewFile, read_packed
 from node.cli.invocation import Invocation, invocation
 from node.cli.options import acting
 from node.cli.wording import gettext as _
 from node.cli.wording import lazy_gettext
-from node.errors import ConflictError, InvalidInputError, UnavailableError
+from node.errors import InvalidInputError
 from node.sentence import system_reason
 
 _CODE_CHARACTERS_MAX = 400
@@ -171,7 +170,7 @@ def backup(*, file: Path, sheet: Path | None) -> None:
     from node.cli import key_views
 
     call = invocation()
-    targets = [_NewFile(path) for path in (file, sheet) if path is not None]
+    targets = [NewFile(path) for path in (file, sheet) if path is not None]
     try:
         for target in targets:
             target.open()
@@ -214,64 +213,6 @@ def _sheet(made: dict[str, Any], file: Path) -> str:
         ],
     )
     return standalone_page(sheet, language=made["language"])
-
-
-class _NewFile:
-    """A file that only its owner can read and that did not exist before."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._descriptor: int | None = None
-
-    def open(self) -> None:
-        """Take the name.
-
-        Raises:
-            ConflictError: There is such a file.
-            UnavailableError: It cannot be written.
-        """
-        try:
-            self._descriptor = os.open(
-                self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600
-            )
-        except FileExistsError as error:
-            raise ConflictError(
-                _("The file %(name)s exists already.", name=self._path),
-                code="file-exists",
-                path=str(self._path),
-                hint=_("Choose another name; nothing is overwritten."),
-            ) from error
-        except OSError as error:
-            raise self._unwritable(error) from error
-
-    def write(self, content: bytes) -> None:
-        """Write all of it, synced to disk."""
-        if self._descriptor is None:
-            msg = "the file is not open"
-            raise RuntimeError(msg)
-        try:
-            with os.fdopen(self._descriptor, "wb") as stream:
-                stream.write(content)
-                stream.flush()
-                os.fsync(stream.fileno())
-        except OSError as error:
-            raise self._unwritable(error) from error
-
-    def remove(self) -> None:
-        """Give the name back; a backup that nobody confirmed is worth nothing."""
-        if self._descriptor is not None:
-            self._path.unlink(missing_ok=True)
-
-    def _unwritable(self, error: OSError) -> UnavailableError:
-        return UnavailableError(
-            _(
-                "The file %(name)s cannot be written: %(reason)s.",
-                name=self._path,
-                reason=system_reason(error).translated(_),
-            ),
-            code="file-unwritable",
-            path=str(self._path),
-        )
 
 
 _CODE_FILE = click.option(

@@ -277,18 +277,29 @@ def demo(*, port: int | None, folder: Path, reset: bool) -> None:
 @click.command(
     "doctor", help=lazy_gettext("Check the node and say what to do; changes nothing.")
 )
+@click.option(
+    "--check",
+    "only",
+    multiple=True,
+    metavar="ID",
+    help=lazy_gettext("Only this check (repeatable), as --json names it."),
+)
 @on_a_node
-def doctor() -> None:
+def doctor(*, only: tuple[str, ...]) -> None:
     """Check the node."""
     import os
 
     from node.cli import node_views
     from node.clock import SystemClock
-    from node.doctor import examine
+    from node.doctor import CHECKS, examine
 
     call = invocation()
     folder = call.node_folder()
-    findings = examine(folder, clock=SystemClock(), environ=dict(os.environ))
+    if unknown := set(only) - {check.id for check in CHECKS}:
+        raise click.UsageError(
+            _("There is no check %(name)s.", name=", ".join(sorted(unknown)))
+        )
+    findings = examine(folder, clock=SystemClock(), environ=dict(os.environ), only=only)
     document = {
         "checks": [
             {

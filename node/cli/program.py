@@ -10,6 +10,7 @@ import click
 
 from node.cli import (
     backup_commands,
+    closing_commands,
     conform_commands,
     conversation_commands,
     entry_commands,
@@ -51,6 +52,7 @@ for _module in (
     backup_commands,
     conversation_commands,
     conform_commands,
+    closing_commands,
 ):
     for _command in _module.COMMANDS:
         program.add_command(_command)

@@ -25,8 +25,15 @@ class NotServingError(Exception):
     """Nobody listens on the folder's socket."""
 
 
-def ask(folder: Path, request: ControlRequest) -> dict[str, Any]:
+def ask(
+    folder: Path, request: ControlRequest, *, answer_seconds: float = ANSWER_SECONDS
+) -> dict[str, Any]:
     """Send one request to the process that serves the node in `folder`.
+
+    Args:
+        folder: The node's folder.
+        request: The command.
+        answer_seconds: How long the process may take, or say nothing meanwhile.
 
     Returns:
         The command's document, after the node has committed.
@@ -55,7 +62,7 @@ def ask(folder: Path, request: ControlRequest) -> dict[str, Any]:
             ) from error
         except OSError as error:
             raise _no_answer(folder) from error
-        connection.settimeout(ANSWER_SECONDS)
+        connection.settimeout(answer_seconds)
         try:
             connection.sendall(encode_request(request))
             line = _read_answer(connection, request)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from node.control.commands import (
     backup,
+    closing,
     conversations,
     entries,
     keys,
@@ -26,6 +27,8 @@ Command: TypeAlias = Callable[["Node", ControlRequest], Awaitable[dict[str, Any]
 COMMANDS: Mapping[str, Command] = MappingProxyType(
     {
         "answer": conversations.answer,
+        "archive.make": closing.make,
+        "close-down": closing.close_down,
         "backup.create": backup.create,
         "backup.list": backup.list_kept,
         "backup.verify": backup.verify,

@@ -17,7 +17,12 @@ from node.conversations.entries import find_own, find_received
 from node.conversations.model import Conversation, UnansweredThread
 from node.conversations.owners import owners_in, owners_of
 from node.conversations.titles import title_for_mail, titled_now, unanswered_now
-from node.errors import ConflictError, InvalidInputError, NotFoundError
+from node.errors import (
+    ConflictError,
+    InvalidInputError,
+    NotFoundError,
+    UnavailableError,
+)
 from node.members.model import Person
 from node.partners.history import describe_state
 from node.partners.model import Partner
@@ -135,8 +140,11 @@ class Conversations:
                 tx, where=rows.possibly_of(person) & rows.has_unread(person)
             )
             mine = await self._of_person(tx, person, candidates)
-            filled = await self._filled(tx, person, mine)
-        return sum(each.unread for each in filled)
+            unread = await rows.count_unread(tx, [each.id for each in mine])
+        return sum(
+            unread.get((each.id, not _writes_as_owner(person, each)), 0)
+            for each in mine
+        )
 
     async def show(self, person: Person, conversation_id: str) -> Conversation:
         """Return one conversation and note that the member has read it.
@@ -144,6 +152,11 @@ class Conversations:
         Raises:
             NotFoundError: There is none, or it is not this member's.
         """
+
+        async def opened(tx: Transaction) -> Conversation:
+            conversation = await self._for_person(tx, person, conversation_id)
+            (filled,) = await self._filled(tx, person, [conversation])
+            return filled
 
         async def work(tx: Transaction) -> Conversation:
             conversation = await self._for_person(tx, person, conversation_id)
@@ -154,10 +167,14 @@ class Conversations:
                 from_owner=from_owner,
                 at=self._context.clock.now(),
             )
-            (filled,) = await self._filled(tx, person, [conversation])
-            return filled
+            return await opened(tx)
 
-        return await self._context.database.write(work)
+        try:
+            return await self._context.database.write(work)
+        except UnavailableError:
+            # Who reads goes on reading while nothing can be written.
+            async with self._context.database.read() as tx:
+                return await opened(tx)
 
     async def unanswered(self) -> Sequence[UnansweredThread]:
         """List, for the office, threads in which our member has not answered."""

@@ -1,7 +1,7 @@
 """Run every check of a node in order."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -11,6 +11,7 @@ from federation.ports import Clock
 from node.config import NodeConfig, load_config
 from node.control.client import NotServingError, ask
 from node.control.request import ControlRequest
+from node.doctor.backup_checks import BackupCheck, JournalCheck
 from node.doctor.database_checks import (
     ClockCheck,
     DatabaseCheck,
@@ -37,6 +38,8 @@ CHECKS: Final[tuple[Check, ...]] = (
     KeyCheck(),
     KeyBackupCheck(),
     KeyChangeCheck(),
+    BackupCheck(),
+    JournalCheck(),
     LoopbackCheck(),
     ServingCheck(),
     ReachabilityCheck(),
@@ -47,14 +50,25 @@ CHECKS: Final[tuple[Check, ...]] = (
     DiskCheck(),
 )
 
+# A process that takes longer over a ping hangs, or is as good as hanging.
+PING_SECONDS: Final = 5.0
 
-def examine(folder: Path, *, clock: Clock, environ: Mapping[str, str]) -> list[Finding]:
+
+def examine(
+    folder: Path,
+    *,
+    clock: Clock,
+    environ: Mapping[str, str],
+    only: Collection[str] = (),
+) -> list[Finding]:
     """Check the node in `folder`; nothing is changed.
 
     Args:
         folder: The node's folder.
         clock: The time.
         environ: The environment, which may hold settings.
+        only: Ids of the checks that are made, beside that of the settings; all of
+            them if it is empty.
     """
     try:
         config = load_config(folder, environ)
@@ -73,8 +87,9 @@ def examine(folder: Path, *, clock: Clock, environ: Mapping[str, str]) -> list[F
         serving=_is_serving(folder),
         now=clock.now(),
     )
+    chosen = [check for check in CHECKS if not only or check.id in only]
     read = _settings(Severity.OK, _("The settings are read; none is unknown."))
-    return [read, *(found for check in CHECKS for found in check.findings(subject))]
+    return [read, *(found for check in chosen for found in check.findings(subject))]
 
 
 def _settings(severity: Severity, message: str, *, fix: str = "") -> Finding:
@@ -92,7 +107,7 @@ def _facts(folder: Path, config: NodeConfig) -> DatabaseFacts | None:
 
 def _is_serving(folder: Path) -> bool:
     try:
-        ask(folder, ControlRequest("ping"))
+        ask(folder, ControlRequest("ping"), answer_seconds=PING_SECONDS)
     except (NotServingError, NodeError):
         return False
     return True

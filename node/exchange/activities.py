@@ -141,9 +141,21 @@ class Activities:
             return False
         older = keys.before(keys.signer_for(partner).key_number)
         if older is None:
-            return False
+            return await self._begin_anew(tx, partner)
         logger.warning("%s does not know our newest key", partner.id)
         await tell_anew(tx, self._context, partner, held=older.number)
+        return True
+
+    async def _begin_anew(self, tx: Transaction, partner: Partner) -> bool:
+        """Go back to the key that signs now: the partner knows none before it.
+
+        It may have pinned that one in a new handshake and nothing else, while an
+        answer of before made us believe that it knows only older ones.
+        """
+        active = self._context.keys.active.number
+        if partner.told_key_number >= active:
+            return False
+        await note_told(tx, partner.id, number=active)
         return True
 
     async def keys_in_question(self, tx: Transaction, partner: Partner) -> None:

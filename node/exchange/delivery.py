@@ -25,8 +25,9 @@ from federation.errors import (
 from federation.keys import Signer
 from federation.negotiation import Capability
 from federation.peers import RemotePeer
-from federation.retry import next_attempt
+from federation.retry import is_due, next_attempt
 from federation.trust import Allow, TrustAction, TrustState, decide_trust
+from node.errors import UnavailableError
 from node.exchange.activities import BuiltActivity
 from node.exchange.comparing import Comparing
 from node.exchange.page_delivery import PageClient, PageDelivery
@@ -158,16 +159,17 @@ class DeliveryWorker:
 
     async def run(self) -> None:
         """Deliver until cancelled; a delivery under way is cut off and repeated."""
+        caught_up = False
         try:
-            for partner in await self._partners():
-                if partner.state is TrustState.ACTIVE:
-                    self._start(partner.id, self._catch_up)
             while True:
-                for partner_id in await self._due():
-                    # Whoever is being delivered to is not asked for once more: a
-                    # partner with what must not leave now would be due for ever.
-                    if partner_id not in self._tasks:
-                        self._start(partner_id, self.deliver)
+                try:
+                    if not caught_up:
+                        await self._start_catching_up()
+                        caught_up = True
+                    await self._start_due()
+                except UnavailableError as error:
+                    # The database comes back; who waits for it is still due then.
+                    logger.warning("deliveries wait: %s", error)
                 for partner_id in await self._wakeup.wait(POLL_SECONDS):
                     self._start(partner_id, self.deliver)
         finally:
@@ -243,7 +245,7 @@ class DeliveryWorker:
             return False
         if rest.kind is ActivityKind.ACTOR and rest.keys != self._context.keys.keys:
             return False
-        return self._context.clock.now() < rest.until
+        return not is_due(rest.until, self._context.clock.now())
 
     def _let_rest(
         self, partner: Partner, kind: ActivityKind, error: TemporaryFetchError
@@ -297,6 +299,8 @@ class DeliveryWorker:
             try:
                 async with self._slots:
                     await self._shared_work.deliver(partner_id, job)
+            except UnavailableError as error:
+                logger.warning("delivery to %s waits: %s", partner_id, error)
             except Exception:
                 # One partner's trouble (or our disk) must not end the others' loop.
                 logger.exception("delivery to %s failed", partner_id)
@@ -321,6 +325,18 @@ class DeliveryWorker:
             if isinstance(error, ForeignKeyError) and partner is not None:
                 await self._activities.foreign_key_seen(partner)
         await self.deliver(partner_id)
+
+    async def _start_catching_up(self) -> None:
+        for partner in await self._partners():
+            if partner.state is TrustState.ACTIVE:
+                self._start(partner.id, self._catch_up)
+
+    async def _start_due(self) -> None:
+        for partner_id in await self._due():
+            # Whoever is being delivered to is not asked for once more: a partner
+            # with what must not leave now would be due for ever.
+            if partner_id not in self._tasks:
+                self._start(partner_id, self.deliver)
 
     async def _partners(self) -> list[Partner]:
         async with self._context.database.read() as tx:
@@ -347,8 +363,7 @@ class DeliveryWorker:
             ]
 
     def _is_due(self, partner: Partner) -> bool:
-        now = self._context.clock.now()
-        return partner.next_attempt_at is None or partner.next_attempt_at <= now
+        return is_due(partner.next_attempt_at, self._context.clock.now())
 
     async def _deliver_activity(self, partner: Partner) -> bool:
         async with self._context.database.read() as tx:
@@ -423,6 +438,8 @@ class DeliveryWorker:
         gone = (
             partner.state in _OVER_FOR_US
             and isinstance(error, PermanentFetchError)
+            # Not to know the key of an answer is our trouble, not the partner's word.
+            and not isinstance(error, ForeignKeyError)
             and error.problem_code in PROBLEMS_OVER
             # After our key was revoked, not to know us means nothing.
             and self._context.keys.is_known_to(partner)
@@ -435,6 +452,7 @@ class DeliveryWorker:
                 return
             older = (
                 isinstance(error, PermanentFetchError)
+                and not isinstance(error, ForeignKeyError)
                 and error.problem_code == PROBLEM_UNKNOWN_KEY
                 and current.told_key_number == partner.told_key_number
                 and await self._activities.key_unknown(tx, current)

@@ -29,7 +29,7 @@ from node.storage.node_state import require_node_state
 
 logger = logging.getLogger(__name__)
 
-UNVERIFIED_MAX: Final = CHECK_AFTER + CHECK_SPREAD
+UNVERIFIED_MAX: Final = 2 * (CHECK_AFTER + CHECK_SPREAD)
 PROBLEM_GAP: Final = "position-gap"
 # What a partner answers that takes withdrawals only.
 PROBLEMS_HELD: Final = frozenset({"partnership-paused", "partnership-suspended"})
@@ -129,14 +129,20 @@ class PageDelivery:
             await self._push_withdrawals(partner)
             raise
 
-    async def pull(self, partner_id: str) -> int:
-        """Fetch and apply what a partner has for us; return how many changes."""
-        changes = 0
+    async def pull(self, partner_id: str, *, anew: bool = False) -> int:
+        """Fetch and apply what a partner has for us; return how many changes.
+
+        Args:
+            partner_id: The partner.
+            anew: Fetch everything once more, from the beginning.
+        """
+        changes, begin = 0, 0 if anew else None
         for _ in range(PULLED_PAGES_MAX):
             partner = await self._load(partner_id)
             if partner is None:
                 return changes
-            page = await self._fetch(partner, after=partner.in_position)
+            after = partner.in_position if begin is None else begin
+            page = await self._fetch(partner, after=after)
             if partner.in_epoch is not None and page.epoch != partner.in_epoch:
                 page = await self._fetch(partner, after=0)
             if not page.items and page.verifying is None:
@@ -145,6 +151,7 @@ class PageDelivery:
             changes += len(page.items)
             if not page.items:
                 return changes
+            begin = page.last if anew else None
         return changes
 
     # Inside
@@ -183,13 +190,17 @@ class PageDelivery:
     async def _pull_unverified(self, partner: Partner) -> None:
         """Fetch from a partner of whom nothing was confirmed for long.
 
-        It may not reach us, behind a wall that lets only our requests through.
+        It may not reach us, behind a wall that lets only our requests through; then
+        it cannot mend what differs either, and everything is fetched once more.
         """
         since = partner.verified_at or partner.active_since
         if since is None or self._context.clock.now() - since < UNVERIFIED_MAX:
             return
         try:
             await self.pull(partner.id)
+            current = await self._load(partner.id)
+            if current is not None and current.verified_at == partner.verified_at:
+                await self.pull(partner.id, anew=True)
         except FederationError as error:
             logger.info("nothing pulled from %s: %s", partner.id, error)
 

@@ -36,6 +36,8 @@ _KEY_SETTLED: Final = frozenset(
     }
 )
 
+_AT_REST: Final = frozenset({TrustState.PAUSED, TrustState.SUSPENDED})
+
 _STATE_SENTENCES = {
     TrustState.REQUESTED: (
         "{partner} has asked to become a partner and waits for your answer"
@@ -132,6 +134,9 @@ async def change_state(
     state = require_next(partner, event)
     if partner.state is TrustState.SUSPENDED and state is not TrustState.SUSPENDED:
         values = {**_NO_QUESTION, **values}
+    if state is TrustState.ACTIVE and partner.state in _AT_REST:
+        # Nothing was compared meanwhile (SPEC FED-151).
+        values = {"next_check_at": context.clock.now(), **values}
     await rows.update_partner(tx, partner.id, state=state, **values)
     await add_step(tx, context, partner.id, event=event.value, person=person, note=note)
     return replace(partner, state=state, **values)

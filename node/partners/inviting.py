@@ -38,6 +38,7 @@ from node.storage import outgoing
 from node.storage import partners as rows
 from node.storage.database import Transaction
 from node.storage.members import office_persons
+from node.storage.node_state import require_not_closing
 from node.storage.outgoing import ActivityKind
 
 DAYS_MAX = INVITATION_DAYS_MAX
@@ -97,6 +98,7 @@ class Inviting:
             )
 
         async def work(tx: Transaction) -> InvitationCreated:
+            await require_not_closing(tx)
             now = self._context.clock.now()
             secret, code = await self._new_code(tx)
             invitation = Invitation(

@@ -34,6 +34,7 @@ from node.sentence import Sentence, sentence_of
 from node.storage import outgoing
 from node.storage import partners as rows
 from node.storage.database import Transaction
+from node.storage.node_state import require_not_closing
 
 _UNCONFIRMED = "The request has not been confirmed by the other node."
 REQUEST_UNCONFIRMED = "request-unconfirmed"
@@ -227,6 +228,7 @@ class Joining:
         )
 
         async def work(tx: Transaction) -> _WrittenDown:
+            await require_not_closing(tx)
             known = await rows.find_by_base_url(tx, host.base_url)
             if known is not None:
                 known = await rows.lock_partner(tx, known.id)

@@ -44,6 +44,7 @@ from node.storage import outgoing
 from node.storage import partners as rows
 from node.storage.database import Transaction
 from node.storage.members import office_persons
+from node.storage.node_state import require_not_closing
 from node.storage.outgoing import ActivityKind, OutgoingActivity
 
 # Steps of the history whose note is the reason that the other office reads.
@@ -166,6 +167,7 @@ class Partners:
         await self.keys.require_shown(partner)
 
         async def work(tx: Transaction) -> Partner:
+            await require_not_closing(tx)
             current = await self._locked(tx, partner.id)
             require_next(current, TrustEvent.WE_CONFIRMED)
             # Another request may have arrived while the key was compared.

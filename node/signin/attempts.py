@@ -48,7 +48,12 @@ class AttemptLimit:
         """
         now = self._clock.now()
         key = hashlib.sha256(account.casefold().encode("utf-8", "replace")).digest()
-        recent = [at for at in self._seen.pop(key, []) if now - at < self._within]
+        # What lies ahead was counted before the clock was set back.
+        recent = [
+            at
+            for at in self._seen.pop(key, [])
+            if timedelta() <= now - at < self._within
+        ]
         self._seen[key] = recent
         if len(recent) >= self._tries:
             raise TooManyAttemptsError(self._within - (now - recent[0]))

@@ -2,11 +2,12 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final, TypeVar
 
-from node.errors import ConflictError, NotFoundError
+from node.errors import ConflictError, NotFoundError, UnavailableError
 from node.limits import (
     LINK_TRIES,
     LINKS_KEPT,
@@ -361,7 +362,9 @@ class SignIn:
             async def work(tx: Transaction) -> None:
                 await rows.touch_session(tx, hashed, now=now)
 
-            await self._context.database.write(work)
+            # Who reads goes on reading while nothing can be written.
+            with suppress(UnavailableError):
+                await self._context.database.write(work)
         return person
 
     async def sign_out(self, token: str) -> None:

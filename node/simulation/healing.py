@@ -18,9 +18,10 @@ from node.simulation.violation import BrokenPromiseError
 from node.simulation.weather import CALM
 from node.simulation.world import World
 
-_ROUNDS_MAX: Final = 14
-_ROUND_S: Final = 25.0
-_ROUND_SLEPT: Final = timedelta(minutes=20)
+_ROUND_S: Final = 15.0
+# Retries come within an hour. Whoever does not know a key any more looks at the
+# partner's address within 28 hours, and only then is there something to compare.
+_SLEPT: Final = (*[timedelta(minutes=20)] * 5, *[timedelta(hours=8)] * 8)
 _ESTABLISHED: Final = frozenset({"active", "paused", "suspended"})
 
 
@@ -42,16 +43,16 @@ class Healing:
         world.weather.cut.clear()
         world.record.note("everything works again")
         faults: list[tuple[str, str]] = [("liveness", "nothing was looked at")]
-        for number in range(_ROUNDS_MAX):
+        for number, slept in enumerate(_SLEPT):
             for machine in world.machines.values():
                 await self._bring_up(machine)
-            await self._tidy_offices(last=number > _ROUNDS_MAX // 2)
+            await self._tidy_offices(last=number > len(_SLEPT) - 3)
             await world.pass_time(_ROUND_S)
             faults = self._faults()
             if not faults:
                 world.record.note(f"healed after {number + 1} rounds")
                 return
-            world.sleep_through(_ROUND_SLEPT)
+            world.sleep_through(slept)
             await world.pass_time(_ROUND_S)
         raise BrokenPromiseError(*faults[0])
 
@@ -91,6 +92,9 @@ class Healing:
                 await story.to_partner(machine, row.base_url, "confirms")
             case "requested":
                 await story.to_partner(machine, row.base_url, "refuses")
+            case "waiting" if last:
+                # Their key was revoked before they confirmed: we never hear of it.
+                await story.to_partner(machine, row.base_url, "ends")
             case "waiting" if there is None or (
                 there.state not in {"requested", "active"} and not there.waiting
             ):

@@ -50,13 +50,12 @@ class Promises:
 
     Attributes:
         liars: Nodes that lie; what they hold or say of their own is not judged.
-        unsure: Pairs (node, partner) whose past is not comparable, because a
-            backup was put back and both have not compared since.
+        forged: Hashes of documents that nobody may hold.
     """
 
     machines: Mapping[str, Machine]
     liars: frozenset[str] = frozenset()
-    steps: int = 0
+    forged: set[str] = field(default_factory=set)
     _eyes: dict[str, Eye] = field(default_factory=dict)
     _sights: dict[str, Sight] = field(default_factory=dict)
     _marks: dict[str, _Owner] = field(default_factory=dict)
@@ -117,6 +116,12 @@ class Promises:
             earlier = before.partners.get(partner.base_url) if before else None
             for copy in partner.copies.values():
                 self._judge_copy(machine.name, origin, copy)
+            if partner.acked > partner.head:
+                raise BrokenPromiseError(
+                    "INV-3",
+                    f"{machine.name} believes that {origin} has confirmed "
+                    f"{partner.acked} of {partner.head} positions",
+                )
             if earlier is not None:
                 self._judge_progress(machine.name, earlier, partner)
         if before is not None:
@@ -140,6 +145,8 @@ class Promises:
                     "INV-4", f"{holder} keeps content of {copy.uri} ({copy.state})"
                 )
             return
+        if copy.content_hash in self.forged:
+            raise BrokenPromiseError("INV-5", f"{holder} holds the forged {copy.uri}")
         if (holder, copy.uri, copy.version, copy.content_hash or "") not in self._sent:
             raise BrokenPromiseError(
                 "INV-5",
@@ -166,6 +173,14 @@ class Promises:
                     "INV-5",
                     f"{holder} went back from {copy.version} to {after.version} of "
                     f"{uri}",
+                )
+            if (
+                copy.state == after.state == "present"
+                and copy.version == after.version
+                and copy.content_hash != after.content_hash
+            ):
+                raise BrokenPromiseError(
+                    "INV-5", f"{holder} took a second content of {copy.version} of {uri}"
                 )
             if copy.state == "deleted" and after.state != "deleted":
                 raise BrokenPromiseError(

@@ -60,7 +60,7 @@ class Story:
 
     world: World
     weights: Weights = field(default_factory=lambda: dict(ACTIONS))
-    gap_s: float = 6.0
+    gap_s: float = 3.0
     _texts: int = 0
 
     async def play(self, steps: int) -> None:

@@ -5,7 +5,7 @@ import json
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from http import HTTPStatus
 from pathlib import Path
@@ -127,8 +127,9 @@ class World:
         request: WireRequest | None = letter.request
         if self.meddler is not None:
             request = self.meddler.leaves(letter)
-        self._guarded(lambda: self.promises.leaves(letter))
         body = None if request is None else request.body
+        if request is not None:
+            self._guarded(lambda: self.promises.leaves(replace(letter, request=request)))
         self.record.note(
             f"#{letter.number} {letter.sender} to {letter.receiver} "
             f"{letter.request.method} {letter.path} {_kind(body)} {fingerprint(body)}"

@@ -1,6 +1,6 @@
 """Conversations and their messages in the database."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -11,6 +11,7 @@ from sqlalchemy import (
     and_,
     bindparam,
     exists,
+    func,
     insert,
     not_,
     or_,
@@ -35,7 +36,7 @@ from node.storage.tables import (
     received_entries,
 )
 
-_URIS_AT_ONCE = 500  # in one query
+_IDS_AT_ONCE = 500  # in one query
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +112,18 @@ _LAST_ACTIVITY = Prepared(
     .where(messages.c.conversation_id == bindparam("of_conversation"))
     .order_by(messages.c.sent_at.desc(), messages.c.id.desc())
     .limit(1)
+)
+_UNREAD = (
+    select(
+        messages.c.conversation_id,
+        messages.c.from_owner,
+        func.count().label("number"),
+    )
+    .where(
+        messages.c.conversation_id.in_(bindparam("ids", expanding=True)),
+        messages.c.read_at.is_(None),
+    )
+    .group_by(messages.c.conversation_id, messages.c.from_owner)
 )
 _OWN_DELETED = select(entries.c.id).where(
     entries.c.id.in_(bindparam("ids", expanding=True)),
@@ -190,6 +203,22 @@ def has_unread(person: Person) -> ColumnElement[bool]:
             from_other_side,
         )
     )
+
+
+async def count_unread(
+    tx: Transaction, conversation_ids: Sequence[str]
+) -> Mapping[tuple[str, bool], int]:
+    """Count what nobody on the other side has opened.
+
+    Returns:
+        Numbers of messages by conversation and whether the owner's side wrote them.
+    """
+    unread: dict[tuple[str, bool], int] = {}
+    for start in range(0, len(conversation_ids), _IDS_AT_ONCE):
+        some = list(conversation_ids[start : start + _IDS_AT_ONCE])
+        for row in await tx.all(_UNREAD, {"ids": some}):
+            unread[row.conversation_id, row.from_owner] = int(row.number)
+    return unread
 
 
 async def list_conversations(
@@ -389,8 +418,8 @@ async def list_deleted(
     """Return which of these entries, ours or partners', their origin deleted."""
     uris = sorted(set(entry_uris))
     deleted: set[str] = set()
-    for start in range(0, len(uris), _URIS_AT_ONCE):
-        chunk = uris[start : start + _URIS_AT_ONCE]
+    for start in range(0, len(uris), _IDS_AT_ONCE):
+        chunk = uris[start : start + _IDS_AT_ONCE]
         own = {address.entry_local_id(uri): uri for uri in chunk}
         ids = [each for each in own if each is not None]
         ours = await tx.all(_OWN_DELETED, {"ids": ids})

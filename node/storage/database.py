@@ -28,7 +28,7 @@ from sqlalchemy.exc import DBAPIError
 from node.erasure.decisions import Decision
 from node.errors import UnavailableError
 from node.sentence import Sentence
-from node.storage.failures import NESTED, for_caller, outage, stopping
+from node.storage.failures import NESTED, OutageLog, for_caller, outage, stopping
 from node.storage.sqlite_connection import (
     LOOP_SHARE_S,
     SqliteConnection,
@@ -141,6 +141,7 @@ class SqliteDatabase:
                 that has no threads and must do the same again (simulator).
         """
         self.recorder: Recorder | None = None
+        self._outage = OutageLog()
         # Not a text to be parsed: a folder may be called "50%?".
         url = URL.create("sqlite", database=str(path))
         self._write_engine = sqlite_engine(url, writes=True)
@@ -282,16 +283,20 @@ class SqliteDatabase:
                 await self._run_group(remaining)
             except _TransactionLostError as lost:
                 # What the others did is gone too: they run again without it.
+                self._outage.failed(lost.culprit.error)
                 lost.culprit.settle()
                 remaining = [job for job in remaining if job is not lost.culprit]
                 continue
             except Exception as error:  # noqa: BLE001 - handed to every caller
-                logger.warning("commit failed: %s", type(error).__name__)
+                self._outage.failed(error)
                 for job in remaining:
                     job.fail(for_caller(error))
                 return
+            if not any(isinstance(job.error, UnavailableError) for job in remaining):
+                self._outage.succeeded()
             await self._write_down(remaining)
             for job in remaining:
+                self._outage.failed(job.error)
                 run_hooks(job.hooks)
                 job.settle()
             return

@@ -1,11 +1,14 @@
 """What goes wrong with a database, in words that people understand."""
 
+import logging
 import sqlite3
 
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from node.errors import UnavailableError
+
+logger = logging.getLogger(__name__)
 
 # Connection lost, out of resources, shut down, system error (PostgreSQL app. A).
 _POSTGRES_OUTAGE_CLASSES = frozenset({"08", "53", "57", "58"})
@@ -55,6 +58,41 @@ def outage(cause: BaseException | None = None) -> UnavailableError:
     )
     failure.__cause__ = cause
     return failure
+
+
+class OutageLog:
+    """Says once that nothing can be written, and once that it is over.
+
+    Every caller gets an error of its own; a line for each would bury the one that
+    says why.
+    """
+
+    def __init__(self) -> None:
+        self._lasts = False
+
+    def failed(self, error: BaseException | None) -> None:
+        """Take note of a write that failed, whatever the reason."""
+        cause = error.__cause__ if isinstance(error, UnavailableError) else error
+        if self._lasts or cause is None or not _is_outage(cause):
+            return
+        self._lasts = True
+        logger.error("nothing can be written to the database: %s", _reason(cause))
+
+    def succeeded(self) -> None:
+        """Take note of a write that is stored."""
+        if self._lasts:
+            self._lasts = False
+            logger.warning("the database can be written again")
+
+
+def _reason(error: BaseException) -> str:
+    """Say in the driver's words, without values, what is wrong."""
+    by_driver = error.orig if isinstance(error, DBAPIError) else error
+    if isinstance(by_driver, sqlite3.Error):
+        name = getattr(by_driver, "sqlite_errorname", type(by_driver).__name__)
+        return f"{by_driver} ({name})"
+    state = getattr(by_driver, "sqlstate", None)
+    return f"{type(by_driver).__name__} {state or ''}".strip()
 
 
 def _is_outage(error: BaseException) -> bool:

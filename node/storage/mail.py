@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, func, insert, select, update
+from sqlalchemy import ColumnElement, Row, func, insert, or_, select, update
 
+from node.limits import MAIL_RETRY_MAX
 from node.mail.model import Mail
 from node.storage.database import Transaction
 from node.storage.prepared import Prepared
@@ -94,10 +95,14 @@ async def count_mails(tx: Transaction) -> MailCounts:
 
 
 async def due_mails(tx: Transaction, *, now: datetime, limit: int) -> list[Mail]:
-    """Load what is to be sent now, oldest first."""
+    """Load what is to be sent now, oldest first.
+
+    What waits longer than any mail does was postponed before the clock was set back.
+    """
+    at = mail_outbox.c.next_attempt_at
     rows = await tx.all(
         select(mail_outbox)
-        .where(_open(), mail_outbox.c.next_attempt_at <= now)
+        .where(_open(), or_(at <= now, at > now + MAIL_RETRY_MAX))
         .order_by(mail_outbox.c.next_attempt_at, mail_outbox.c.created_at)
         .limit(limit)
     )

@@ -9,7 +9,7 @@ from sqlalchemy import insert, select, update
 
 from node.errors import ConflictError
 from node.storage.database import Transaction
-from node.storage.tables import node_state
+from node.storage.tables import node_state, probes
 
 _ONLY_ROW = 1
 
@@ -29,6 +29,8 @@ class NodeState:
         actor_updated: When that changed last, whole seconds.
         restored_at: When the database was put back from a backup last.
         restored_from: Of when that backup was; None if nobody knows.
+        closing_since: Since when the cluster closes down.
+        closed_at: When that was complete.
     """
 
     node_id: str
@@ -43,6 +45,8 @@ class NodeState:
     actor_updated: datetime | None = None
     restored_at: datetime | None = None
     restored_from: datetime | None = None
+    closing_since: datetime | None = None
+    closed_at: datetime | None = None
 
 
 async def load_node_state(tx: Transaction) -> NodeState | None:
@@ -63,6 +67,8 @@ async def load_node_state(tx: Transaction) -> NodeState | None:
         actor_updated=row.actor_updated,
         restored_at=row.restored_at,
         restored_from=row.restored_from,
+        closing_since=row.closing_since,
+        closed_at=row.closed_at,
     )
 
 
@@ -91,6 +97,18 @@ async def store_node_state(tx: Transaction, state: NodeState) -> None:
         await tx.execute(insert(node_state).values(id=_ONLY_ROW, **values))
 
 
+async def try_to_write(tx: Transaction, *, at: datetime) -> None:
+    """Write something small, as proof that anything can be written now.
+
+    Args:
+        tx: The transaction.
+        at: Now; another value than the last time, else nothing would be written.
+    """
+    changed = await tx.execute(update(probes).values(at=at))
+    if changed.rowcount == 0:
+        await tx.execute(insert(probes).values(id=_ONLY_ROW, at=at))
+
+
 async def hold_partnerships(tx: Transaction, *, alone: bool) -> None:
     """Keep publishing and the begin of partnerships apart until the commit.
 
@@ -117,3 +135,27 @@ async def note_actor(tx: Transaction, *, digest: str, updated: datetime | None) 
     await tx.execute(
         update(node_state).values(actor_digest=digest, actor_updated=updated)
     )
+
+
+async def note_closing(tx: Transaction, *, at: datetime) -> None:
+    """Note that the cluster closes down."""
+    await tx.execute(update(node_state).values(closing_since=at))
+
+
+async def note_closed(tx: Transaction, *, at: datetime) -> None:
+    """Note that nobody is waited for any more."""
+    await tx.execute(update(node_state).values(closed_at=at))
+
+
+async def require_not_closing(tx: Transaction) -> None:
+    """Require that the cluster does not close down.
+
+    Raises:
+        ConflictError: It does: nothing is published, and no partnership begins.
+    """
+    state = await load_node_state(tx)
+    if state is not None and state.closing_since is not None:
+        raise ConflictError(
+            "This cluster closes down: nothing new begins any more.",
+            code="closing-down",
+        )

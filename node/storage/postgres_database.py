@@ -14,7 +14,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from node.limits import IDLE_TRANSACTION_MAX, LOCK_WAIT_MAX
-from node.storage.failures import NESTED, for_caller, outage, stopping
+from node.storage.failures import NESTED, OutageLog, for_caller, outage, stopping
 from node.storage.postgres_transaction import PostgresTransaction, connected
 from node.storage.transaction import Recorder, Transaction, Work, run_hooks
 from node.storage.write_guard import write_guard
@@ -53,6 +53,7 @@ class PostgresDatabase:
         event.listen(self._engine.sync_engine, "connect", _set_up)
         self.recorder: Recorder | None = None
         self._running: set[asyncio.Task[Any]] = set()
+        self._outage = OutageLog()
         self._closing = False
 
     async def write(self, work: Work[T]) -> T:
@@ -82,7 +83,9 @@ class PostgresDatabase:
                 if attempt < POSTGRES_ATTEMPTS and _is_retryable(error):
                     await asyncio.sleep(POSTGRES_RETRY_WAIT_S * attempt)
                     continue
+                self._outage.failed(error)
                 raise for_caller(error) from error
+            self._outage.succeeded()
             if self.recorder is not None and transaction.decisions:
                 await asyncio.to_thread(self.recorder.append, transaction.decisions)
             run_hooks(transaction.hooks)

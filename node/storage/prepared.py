@@ -72,9 +72,10 @@ class PreparedText:
         self.sql: Final = str(compiled)
         positions = compiled.positiontup
         self._is_positional: Final = positions is not None
+        kinds = {name: bind.type for bind, name in compiled.bind_names.items()}
         self._values: Final = [
-            (name, _way_there(compiled.binds[name].type, dialect))
-            for name in (positions or compiled.binds)
+            (name, _way_there(kinds[name], dialect))
+            for name in (kinds if positions is None else positions)
         ]
         # What stands in the statement itself.
         self._fixed: Final = {

@@ -274,6 +274,14 @@ partner_leases = Table(
     Column("expires_at", UtcDateTime, nullable=False),
 )
 
+# What `/readyz` writes to see whether anything can be written.
+probes = Table(
+    "probes",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("at", UtcDateTime, nullable=False),
+)
+
 # Which process does what only one may do at a time, e.g. the work of the clock.
 work_leases = Table(
     "work_leases",
@@ -423,7 +431,18 @@ received_entries = Table(
     UniqueConstraint("partner_id", "entry_uri"),
     Index("ix_received_entries_partner_id_bucket", "partner_id", "bucket"),
     Index("ix_received_entries_state_kind", "state", "kind"),
-    Index("ix_received_entries_partner_id_state", "partner_id", "state"),
+    # All that says who sees an entry: the feed counts them without reading one.
+    Index(
+        "ix_received_entries_feed",
+        "state",
+        "partner_id",
+        "is_personal",
+        "is_public",
+        "changed_at",
+        "valid_until",
+        "kind",
+        "id",
+    ),
 )
 
 # Digest buckets (federation.exchange.ViewDigest) of what a partner holds of us

@@ -20,6 +20,7 @@ from federation.json_types import JsonObject
 from node.limits import DISCOVERY_CACHE
 from node.partners.own_actor import own_actor
 from node.ports import NodeContext
+from node.storage.node_state import load_node_state
 from node.web.conditional import conditional_response
 from node.web.door_guard import DoorGuard
 
@@ -50,9 +51,17 @@ class DiscoveryDoors:
             guard.add(app, path, refused_with=_ANY_ORIGIN, GET=handler, HEAD=handler)
 
     async def actor(self, request: web.Request, _head: AdmittedHead) -> web.Response:
-        """Answer with our actor document; readable without a signature."""
+        """Answer with our actor document, or that it is gone; needs no signature."""
         async with self._context.database.read() as tx:
+            state = await load_node_state(tx)
             actor = await own_actor(tx, self._context)
+        if state is not None and state.closed_at is not None:
+            return web.json_response(
+                discovery.gone_actor(self._address, deleted=state.closed_at),
+                status=410,
+                content_type=ACTIVITY_JSON,
+                headers=_FOR_EVERYBODY,
+            )
         return _answer(request, build_actor(actor), content_type=ACTIVITY_JSON)
 
     async def webfinger(

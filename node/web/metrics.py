@@ -5,6 +5,7 @@ the database when they are asked for; what passes by is counted as it passes, in
 this process. Source: SPEC.md WEB-008.
 """
 
+import asyncio
 import hmac
 from collections.abc import Iterable, Iterator
 from time import perf_counter
@@ -18,6 +19,8 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector
 from typing_extensions import override
 
+from node.backup.backups import Backups
+from node.backup.status import BackupStatus
 from node.office.figures import Figures, PartnerFigures, read_figures
 from node.ports import NodeContext
 from node.web.door_paths import door_of
@@ -34,10 +37,12 @@ class Metrics:
     Args:
         context: The node.
         token: What the asker has to know.
+        backups: Their times are told, too.
     """
 
-    def __init__(self, context: NodeContext, *, token: str) -> None:
+    def __init__(self, context: NodeContext, *, token: str, backups: Backups) -> None:
         self._context = context
+        self._backups = backups
         self._expected = f"{_SCHEME}{token}".encode()
         self._registry = CollectorRegistry(auto_describe=False)
         self._requests = Counter(
@@ -69,7 +74,8 @@ class Metrics:
         async with self._context.database.read() as tx:
             figures = await read_figures(tx, now=now)
         counted = CollectorRegistry(auto_describe=False)
-        counted.register(_Counted(figures))
+        status = await asyncio.to_thread(lambda: self._backups.status)
+        counted.register(_Counted(figures, status))
         return web.Response(
             body=generate_latest(self._registry) + generate_latest(counted),
             headers={
@@ -100,8 +106,9 @@ class Metrics:
 class _Counted(Collector):
     """What the database says, as metrics."""
 
-    def __init__(self, figures: Figures) -> None:
+    def __init__(self, figures: Figures, backup: BackupStatus) -> None:
         self._figures = figures
+        self._backup = backup
 
     @override
     def collect(self) -> Iterator[Metric]:
@@ -118,7 +125,20 @@ class _Counted(Collector):
         mails.add_metric(("pending",), self._figures.mails.pending)
         mails.add_metric(("failed",), self._figures.mails.failed)
         yield mails
+        yield from _of_backups(self._backup)
         yield from _of_partners(self._figures.partners)
+
+
+def _of_backups(status: BackupStatus) -> Iterator[Metric]:
+    for name, text, at in (
+        ("made", "When the newest backup that counts was made.", status.made_at),
+        ("verified", "When a trial restore last succeeded.", status.verified_at),
+        ("failed", "When a backup or its trial last failed.", status.failed_at),
+    ):
+        family = GaugeMetricFamily(f"spalier_backup_{name}_timestamp_seconds", text)
+        if at is not None:
+            family.add_metric((), at.timestamp())
+        yield family
 
 
 def _of_partners(partners: Iterable[PartnerFigures]) -> Iterator[Metric]:

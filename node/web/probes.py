@@ -14,7 +14,7 @@ from node.errors import NodeError
 from node.limits import PROBE_KEPT
 from node.ports import NodeContext
 from node.storage.database import Transaction
-from node.storage.node_state import load_node_state
+from node.storage.node_state import load_node_state, try_to_write
 
 logger = logging.getLogger(__name__)
 
@@ -64,17 +64,26 @@ class Probes:
     async def _look(self) -> str | None:
         """Return the code of what keeps the node from working, if anything does."""
         try:
-            await self._context.database.write(_readable)
+            await self._context.database.write(self._try)
         except NodeError as error:
             return error.code
         except Exception:
             logger.exception("the node is not ready")
             return "storage-unavailable"
-        return None
+        # Withdrawals take effect, but a restore could undo them.
+        recorder = self._context.database.recorder
+        if recorder is not None and recorder.trouble is not None:
+            return recorder.trouble.code
+        keys = self._context.keys
+        # Several machines may share a node: the file of a new key is still to come.
+        return None if keys.active.number in keys.secrets else "key-missing"
 
+    async def _try(self, tx: Transaction) -> None:
+        """Read the node's own row, and write: both have to work.
 
-async def _readable(tx: Transaction) -> None:
-    """Take the write lock and read the node's own row: both have to work."""
-    if await load_node_state(tx) is None:
-        msg = "the database belongs to no node"
-        raise LookupError(msg)
+        To take the lock would not be enough: on a full disk one gets it.
+        """
+        if await load_node_state(tx) is None:
+            msg = "the database belongs to no node"
+            raise LookupError(msg)
+        await try_to_write(tx, at=self._context.clock.now())

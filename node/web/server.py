@@ -97,4 +97,4 @@ def _register_metrics(app: web.Application, node: Node) -> None:
     # Few nodes are asked for figures; the others do without the library.
     from node.web.metrics import Metrics  # noqa: PLC0415
 
-    Metrics(node.context, token=token).register(app)
+    Metrics(node.context, token=token, backups=node.backups).register(app)

@@ -84,6 +84,7 @@ class EntryCard:
         owner: Organisation, and person where one is named.
         reason: Why the reader sees it (plain text).
         status: State, where it is another than "published".
+        unconfirmed: Whether its origin has not confirmed it for long; drawn paler.
     """
 
     href: str
@@ -99,6 +100,7 @@ class EntryCard:
     when: str = ""
     reason: str = ""
     status: Status | None = None
+    unconfirmed: bool = False
     audience: AudienceView | None = None
     actions: tuple[Action, ...] = ()
 

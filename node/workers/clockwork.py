@@ -5,6 +5,7 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
+from node.errors import UnavailableError
 from node.storage.leases import LeaseLostError
 
 logger = logging.getLogger(__name__)
@@ -56,7 +57,9 @@ async def _repeat(job: Job) -> None:
                 done = await job.step()
         except LeaseLostError:
             raise
+        except UnavailableError as error:
+            logger.warning("%s: %s Tried again later.", job.name, error)
         except Exception:
-            # A job must survive a full disk or a locked row; the next run tries again.
+            # A job must survive a locked row or a bug; the next run tries again.
             logger.exception("%s failed", job.name)
         await asyncio.sleep(job.every_seconds)

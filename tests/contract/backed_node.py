@@ -179,7 +179,12 @@ async def backed_node(
     tmp_path: Path, database_url: str = "", *, name: str = "node"
 ) -> AsyncIterator[BackedNode]:
     """Set up a node and open it."""
-    node = BackedNode(tmp_path / name, tmp_path / "backups", database_url)
+    node = BackedNode(
+        tmp_path / name,
+        tmp_path / "backups",
+        database_url,
+        random=SeededRandom(name),
+    )
     await node.set_up()
     await node.open()
     try:

@@ -75,9 +75,7 @@ async def test_a_backup_of_one_engine_is_restored_on_the_other(
         text = settings.read_text()
         settings.write_text(f'{text}\n[database]\nurl = "{postgres_url}"\n')
         on_sqlite.database_url = postgres_url
-        settings.write_text(
-            text.replace('# url = ""', f'url = "{postgres_url}"')
-        )
+        settings.write_text(text.replace('# url = ""', f'url = "{postgres_url}"'))
         await on_sqlite.restore(first.path, **options)
         node = await on_sqlite.open()
         assert node.context.database.engine_name == "postgresql"
@@ -198,26 +196,29 @@ DAMAGES: dict[str, tuple[Callable[[bytes], bytes], str]] = {
 }
 
 
-@pytest.mark.parametrize("damage", DAMAGES)
 async def test_what_is_no_whole_backup_changes_nothing(
-    node: BackedNode, damage: str
+    node: BackedNode, tmp_path: Path
 ) -> None:
     await node.publish()
     made = await node.backup()
     before = await node.rows()
-    change, code = DAMAGES[damage]
-    made.path.write_bytes(change(made.path.read_bytes()))
-    with pytest.raises(InvalidInputError) as tried:
-        await node.node.backups.verify(made.path)
-    assert tried.value.code == code
-    assert node.node.backups.status.failure == code
+    content = made.path.read_bytes()
+    path = tmp_path / "damaged"
+    for damage, (change, code) in DAMAGES.items():
+        path.write_bytes(change(content))
+        with pytest.raises(InvalidInputError) as tried:
+            await node.node.backups.verify(path)
+        assert tried.value.code == code, damage
+        assert node.node.backups.status.failure == code, damage
     await node.close()
-    files = sorted(path.name for path in node.folder.iterdir())
-    with pytest.raises(InvalidInputError) as restored:
-        await node.restore(made.path)
-    assert restored.value.code == code
-    left = {path.name for path in node.folder.iterdir()} - set(files)
-    assert left <= {"node.sqlite-shm", "node.sqlite-wal"}
+    files = {each.name for each in node.folder.iterdir()}
+    for damage, (change, code) in DAMAGES.items():
+        path.write_bytes(change(content))
+        with pytest.raises(InvalidInputError) as restored:
+            await node.restore(path)
+        assert restored.value.code == code, damage
+        left = {each.name for each in node.folder.iterdir()} - files
+        assert left <= {"node.sqlite-shm", "node.sqlite-wal"}, damage
     await node.open()
     assert await node.rows() == before
 

@@ -203,6 +203,19 @@ async def test_a_server_that_is_away_is_tried_again(
     assert len(postbox.mails) == 2
 
 
+async def test_a_clock_that_was_set_back_holds_no_mail_up(
+    world: World, server: MailServer, postbox: Postbox
+) -> None:
+    world.clock.advance(days=365)
+    await queue(world)
+    await server.stop()
+    assert await world.mail.send_due() == 0
+    await server.start()
+    world.clock.advance(days=-365)
+    assert await world.mail.send_due() == 1
+    assert len(postbox.mails) == 1
+
+
 async def test_pauses_grow_to_an_hour(world: World, server: MailServer) -> None:
     await server.stop()
     await queue(world)

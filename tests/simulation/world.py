@@ -41,7 +41,11 @@ from node.storage import entries as entry_rows
 from node.storage import tables
 from node.storage.database import Database, Transaction
 from node.storage.members import insert_organisation, insert_person, load_person
-from node.storage.node_state import NodeState, store_node_state
+from node.storage.node_state import (
+    NodeState,
+    require_node_state,
+    store_node_state,
+)
 from node.storage.partners import (
     insert_partner,
     load_partner,
@@ -328,6 +332,7 @@ async def _make_partner(node: SimNode, other: SimNode) -> None:
     node.partner_ids[other.name] = partner.id
 
     async def work(tx: Transaction) -> None:
-        await insert_partner(tx, replace(partner))
+        epoch = (await require_node_state(tx)).epoch
+        await insert_partner(tx, replace(partner, compared_epoch=epoch))
 
     await node.context.database.write(work)

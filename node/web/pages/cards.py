@@ -11,9 +11,15 @@ from node.feed import FeedItem, own_item
 from node.web.formats import Formats
 from node.web.i18n import current_language
 from node.web.i18n import gettext as _
-from node.web.pages.wording import kind_label, kind_tone, state_words, term
+from node.web.pages.wording import (
+    kind_label,
+    kind_tone,
+    state_words,
+    term,
+    unconfirmed_words,
+)
 from node.web.site import SiteSettings
-from node.web.views import Action, EntryCard, Origin
+from node.web.views import Action, EntryCard, Origin, Status
 
 _PUBLISHED = frozenset({"published", "present"})
 
@@ -59,10 +65,17 @@ def card_of(
         since=item.since,
         valid_until=None if is_event else item.valid_until,
         when=event_words(item.content, formats) if is_event else "",
-        status=state_words(item.state),
+        status=_status(item, formats),
+        unconfirmed=item.unconfirmed_since is not None,
         actions=actions,
         reason=reason,
     )
+
+
+def _status(item: FeedItem, formats: Formats) -> Status | None:
+    if item.unconfirmed_since is not None:
+        return Status(unconfirmed_words(item.unconfirmed_since, formats), "warning")
+    return state_words(item.state)
 
 
 def owner_words(item: FeedItem) -> str:

@@ -113,6 +113,7 @@ async def _entry_page(
         "origin": Origin(item.origin_name, own=item.own and person is not None),
         "owner": owner_words(item),
         "status": state_words(item.state),
+        "unconfirmed": item.unconfirmed_since,
         "fields": fields_of(item.content, formats) if item.known_kind else None,
         "when": _when(item, formats),
         "calendar_href": f"{entry_path(item.local_id)}.ics",

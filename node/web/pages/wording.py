@@ -1,9 +1,11 @@
 """Words that several pages share: kinds, states, reasons, refusals."""
 
 from collections.abc import Mapping
+from datetime import datetime
 
 from node.errors import NodeError
 from node.sentence import in_words as sentence_in_words
+from node.web.formats import Formats
 from node.web.i18n import gettext, lazy_gettext, localized
 from node.web.i18n import gettext as _
 from node.web.views import EntryTone, Status
@@ -51,6 +53,11 @@ def state_words(state: str) -> Status | None:
         "withdrawn": Status(_("withdrawn"), "warning"),
     }
     return words.get(state)
+
+
+def unconfirmed_words(since: datetime, formats: Formats) -> str:
+    """Say that a copy's origin has not confirmed it for long."""
+    return _("not confirmed by its origin since %(day)s", day=formats.write_date(since))
 
 
 def in_words(text: str) -> str:

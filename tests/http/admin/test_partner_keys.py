@@ -157,3 +157,28 @@ async def test_member_is_not_asked(connected: tuple[Office, Office]) -> None:
     assert await state_of(nord) is TrustState.SUSPENDED
     feed = await nord.get("/start", who="anna@nord.example")
     assert "the office is checking its key" in feed.text
+
+
+async def test_office_reads_that_a_partner_knows_a_foreign_key_of_ours(
+    connected: tuple[Office, Office],
+) -> None:
+    nord, sued = connected
+    (partner,) = await nord.node.partners.list()
+    foreign = SigningKey.generate(SeededRandom("evil")).public_key
+    at_sued = (await sued.node.partners.list())[0]
+    slipped_in = replace(
+        at_sued.key,
+        id="evil",
+        key_id=f"{at_sued.actor_id}#key-77",
+        multibase=foreign.multibase,
+        origin=KeyOrigin.ANNOUNCED,
+    )
+    await sued.node.context.database.write(
+        lambda tx: store_keys(tx, at_sued.id, [at_sued.key, slipped_in], at=START)
+    )
+    await nord.node.own_keys.rotate(nord.person)
+    await nord.settle()
+    assert (await nord.node.partners.list())[0].told_key_number == 1
+    assert await state_of(sued) is TrustState.SUSPENDED
+    page = await nord.get(f"/admin/partner/{partner.id}")
+    assert "knows a key in your node's name that your node does not know" in page.text

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from federation.limits import RETRY_DELAY_FIRST, RETRY_DELAY_MAX
-from federation.retry import next_attempt
+from federation.retry import is_due, next_attempt
 from tests.unit.federation.nodes import NOW, Bytes
 
 
@@ -32,6 +32,17 @@ def test_the_partners_wish_counts_up_to_an_hour() -> None:
 def test_jitter_spreads() -> None:
     moments = {next_attempt(9, NOW, jitter=Bytes(str(seed))) for seed in range(20)}
     assert len(moments) > 15
+
+
+def test_due_is_what_has_come_and_what_no_delay_explains() -> None:
+    assert is_due(None, NOW)
+    assert is_due(NOW, NOW)
+    assert not is_due(NOW + timedelta(microseconds=1), NOW)
+    longest = next_attempt(99, NOW, jitter=Bytes("x"))
+    assert not is_due(longest, NOW)
+    # The clock was a year ahead when this was noted.
+    assert is_due(NOW + RETRY_DELAY_MAX * 1.2, NOW)
+    assert is_due(NOW + timedelta(days=365), NOW)
 
 
 def test_no_attempt_is_no_question() -> None:

@@ -12,6 +12,7 @@ depends_on = None
 def upgrade() -> None:
     _create_node_state()
     _create_organisations()
+    _create_probes()
     _create_seen_nonces()
     _create_work_leases()
     _create_persons()
@@ -80,6 +81,15 @@ def _create_organisations() -> None:
         sa.Column("updated_at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_organisations")),
         sa.UniqueConstraint("external_id", name=op.f("uq_organisations_external_id")),
+    )
+
+
+def _create_probes() -> None:
+    op.create_table(
+        "probes",
+        sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_probes")),
     )
 
 
@@ -627,15 +637,24 @@ def _create_received_entries() -> None:
         ),
     )
     op.create_index(
-        "ix_received_entries_partner_id_bucket",
+        "ix_received_entries_feed",
         "received_entries",
-        ["partner_id", "bucket"],
+        [
+            "state",
+            "partner_id",
+            "is_personal",
+            "is_public",
+            "changed_at",
+            "valid_until",
+            "kind",
+            "id",
+        ],
         unique=False,
     )
     op.create_index(
-        "ix_received_entries_partner_id_state",
+        "ix_received_entries_partner_id_bucket",
         "received_entries",
-        ["partner_id", "state"],
+        ["partner_id", "bucket"],
         unique=False,
     )
     op.create_index(

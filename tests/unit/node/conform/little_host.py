@@ -71,7 +71,6 @@ from federation.exchange import (
 from federation.handshake import format_code, invitation_id, invitation_refused
 from federation.ids import BaseUrl, NodeAddress, random_id
 from federation.inbox import (
-    AdmittedHead,
     ReceivedRequest,
     admit,
     admit_partner,
@@ -315,13 +314,10 @@ class LittleHost:
                         if request.path == "/partner-requests"
                         else PAGE_BYTES_MAX
                     ),
-                    before_long_body=self._require_signed_head,
+                    before_long_body=lambda head: require_signed_head(head, peers=self),
                 )
         except TimeoutError:
             raise SlowRequestError("The body did not arrive in time.") from None
-
-    async def _require_signed_head(self, head: AdmittedHead) -> None:
-        await require_signed_head(head, peers=self)
 
     async def find_by_key(self, key_id: str, /) -> KnownPeer | None:
         peer = self.peer
@@ -333,8 +329,8 @@ class LittleHost:
                     await client.fetch_actor(BaseUrl(key_id.partition("/actor")[0]))
             return None
         if "keeps-old-keys" in self.bugs:
-            keys = tuple(replace(key, expires=None) for key in peer.keys)
-            return replace(peer, keys=keys)
+            keys = [replace(key, expires=None) for key in peer.keys]
+            return replace(peer, keys=tuple(keys))
         return peer
 
     async def remember(self, key_id: str, nonce: str, /, *, until: datetime) -> bool:
@@ -463,12 +459,11 @@ class LittleHost:
         elif isinstance(content, ActorUpdate):
             if len(self.peer.keys) > 1 and "once-only" in self.bugs:
                 raise NotPermittedError("Again?", code="conflict")
-            self._take_update(content)
+            self._take_update(self.peer, content)
 
-    def _take_update(self, update: ActorUpdate) -> None:
-        assert self.peer is not None
+    def _take_update(self, peer: KnownPeer, update: ActorUpdate) -> None:
         decided = decide_key_change(
-            self.peer.keys,
+            peer.keys,
             update.actor.keys,
             signed_by=update.signed_by,
             updated=update.actor.updated,
@@ -480,10 +475,10 @@ class LittleHost:
         if isinstance(decided, KeyChangeIgnored):
             raise ConflictError("A newer one counts.", code="update-older")
         if isinstance(decided, KeySuspended) and "ignores-missing" not in self.bugs:
-            self.peer = replace(self.peer, state=TrustState.SUSPENDED)
+            self.peer = replace(peer, state=TrustState.SUSPENDED)
             raise ConflictError("A key is missing.", code="keys-suspended")
         if isinstance(decided, KeysAccepted):
-            self.peer = replace(self.peer, keys=decided.keys)
+            self.peer = replace(peer, keys=decided.keys)
             self.updated = update.actor.updated
 
     def _receive(self, page: Page) -> SignedDocument:

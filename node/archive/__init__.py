@@ -1,0 +1,1 @@
+"""The archive of a cluster's public entries: made by a node, verified without one."""

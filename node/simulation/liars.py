@@ -1,0 +1,193 @@
+"""A partner that lies: its node is real, what leaves it is not what it says.
+
+It has its own keys and signs every lie properly where it can. Nobody else may come to
+harm by it: no honest node holds what is forged, goes back to an old version, sends it
+what it may not have, or falls over.
+
+Source: SPEC.md FED-052, FED-053, PRT-022, PRT-027.
+"""
+
+import hashlib
+import json
+from collections import defaultdict
+from dataclasses import dataclass, field, replace
+from random import Random
+from typing import Any, Final
+
+from typing_extensions import override
+
+from federation.canonical import canonical_bytes
+from federation.documents.partner_request import new_nonce
+from federation.documents.signed import sign
+from federation.signatures.http import sign_request
+from federation.transport.wire import WireAnswer, WireRequest
+from node.simulation.machine import Machine
+from node.simulation.network import Letter
+from node.simulation.world import Meddler, World
+
+_LIES_ABOUT_PAGES: Final = ("equivocated", "replayed", "forged", "withheld")
+_LIES_IN_RECEIPTS: Final = ("wrong_digest", "false_receipt")
+_OLD_KEPT: Final = 12
+
+
+@dataclass
+class Liar(Meddler):
+    """Changes what one node says.
+
+    Args:
+        world: Where it lies.
+        machine: Whose node it is.
+        chance: Draws the lies.
+        share: How many of its pages and receipts are lies.
+    """
+
+    world: World
+    machine: Machine
+    chance: Random
+    share: float = 0.5
+    _pages: dict[str, list[bytes]] = field(default_factory=lambda: defaultdict(list))
+    _receipts: dict[str, list[bytes]] = field(default_factory=lambda: defaultdict(list))
+
+    @override
+    def leaves(self, letter: Letter) -> WireRequest | None:
+        request = letter.request
+        page = _document(request.body, "OrderedCollectionPage")
+        if letter.sender != self.machine.name or page is None or request.body is None:
+            return request
+        old = self._pages[letter.receiver]
+        self._pages[letter.receiver] = [*old, request.body][-_OLD_KEPT:]
+        if self.chance.random() > self.share or self.machine.node is None:
+            return request
+        lie = self.chance.choice(_LIES_ABOUT_PAGES)
+        if lie == "withheld":
+            return self._counted(lie, None)
+        if lie == "replayed":
+            return self._counted(lie, self._signed(request, self.chance.choice([*old, request.body])))
+        if not page["orderedItems"] or not self._falsify(page, lie):
+            return request
+        body = json.dumps(page, ensure_ascii=False).encode()
+        return self._counted(lie, self._signed(request, body))
+
+    @override
+    def answers(self, letter: Letter, answer: WireAnswer) -> WireAnswer:
+        receipt = _document(answer.body, "Receipt")
+        if letter.receiver != self.machine.name or receipt is None:
+            return answer
+        old = self._receipts[letter.sender]
+        self._receipts[letter.sender] = [*old, answer.body][-_OLD_KEPT:]
+        if self.chance.random() > self.share or self.machine.node is None:
+            return answer
+        lie = self.chance.choice(_LIES_IN_RECEIPTS)
+        self.world.faults[lie] += 1
+        if lie == "false_receipt" and old and self.chance.random() < 0.3:  # noqa: PLR2004
+            return _answer(answer, self.chance.choice(old))
+        return _answer(answer, self._false_receipt(receipt, lie))
+
+    # -- lies -------------------------------------------------------------------------
+
+    def _falsify(self, page: dict[str, Any], lie: str) -> bool:
+        entries = [
+            item for item in page["orderedItems"] if isinstance(item.get("object"), dict)
+        ]
+        if not entries:
+            return False
+        item = self.chance.choice(entries)
+        entry = item["object"]
+        if lie == "equivocated":
+            # The same version, with a proof of our own, and another content.
+            entry["summary"] = "Etwas anderes."
+            entry["summaryMap"] = {"de": "Etwas anderes."}
+            item["object"] = self._signed_document(entry)
+            return True
+        match self.chance.randrange(3):
+            case 0:  # an entry of somebody else, whose proof is right
+                stolen = self._stolen()
+                if stolen is None:
+                    return False
+                item["object"] = stolen
+            case 1:  # somebody else's address, our proof
+                other = self.chance.choice(
+                    [m for m in self.world.machines.values() if m is not self.machine]
+                )
+                entry["id"] = f"{other.base_url}/entries/{entry['id'].rpartition('/')[2]}"
+                item["object"] = self._signed_document(entry)
+            case _:  # changed after it was signed
+                entry["summary"] = "Gefälscht."
+                entry["summaryMap"] = {"de": "Gefälscht."}
+        forged = hashlib.sha256(canonical_bytes(item["object"])).hexdigest()
+        self.world.promises.forged.add(forged)
+        return True
+
+    def _stolen(self) -> dict[str, Any] | None:
+        rows = self.world.promises.rows(
+            self.machine.name,
+            "SELECT document FROM received_entries WHERE state = 'present'"
+            " ORDER BY entry_uri",
+        )
+        if not rows:
+            return None
+        found: dict[str, Any] = json.loads(self.chance.choice(rows)["document"])
+        return found
+
+    def _false_receipt(self, receipt: dict[str, Any], lie: str) -> bytes:
+        if lie == "wrong_digest":
+            receipt["digest"] = hashlib.sha256(self.chance.randbytes(8)).hexdigest()
+        else:
+            match self.chance.randrange(4):
+                case 0:
+                    receipt["position"] += self.chance.randint(1, 9)
+                case 1:
+                    receipt["position"] = max(0, receipt["position"] - 2)
+                case 2:
+                    receipt["epoch"] = self.chance.randbytes(16).hex()
+                case _:
+                    receipt["held"] = receipt["held"] + 7
+                    receipt["refusedCount"] = 0
+                    receipt["refused"] = []
+        return canonical_bytes(self._signed_document(receipt))
+
+    # -- signatures -------------------------------------------------------------------
+
+    def _signed_document(self, document: dict[str, Any]) -> dict[str, Any]:
+        node = self.machine.node
+        assert node is not None  # noqa: S101 - asked before
+        bare = {key: value for key, value in document.items() if key != "proof"}
+        signer, now = node.context.signer, self.machine.clock.now()
+        return dict(sign(bare, signer=signer, created=now).document)
+
+    def _signed(self, request: WireRequest, body: bytes) -> WireRequest:
+        node = self.machine.node
+        assert node is not None  # noqa: S101 - asked before
+        kept = [
+            (name, value)
+            for name, value in request.headers
+            if name.lower() not in {"signature", "signature-input", "content-digest"}
+        ]
+        signature = sign_request(
+            request.method,
+            request.target,
+            body=body,
+            signer=node.context.signer,
+            created=self.machine.clock.now(),
+            nonce=new_nonce(self.machine.random),
+        )
+        return replace(request, body=body, headers=(*kept, *signature.items()))
+
+    def _counted(self, lie: str, request: WireRequest | None) -> WireRequest | None:
+        self.world.faults[lie] += 1
+        return request
+
+
+def _document(body: bytes | None, kind: str) -> dict[str, Any] | None:
+    if not body or f'"{kind}"'.encode() not in body:
+        return None
+    try:
+        document = json.loads(body)
+    except ValueError:
+        return None
+    is_wanted = isinstance(document, dict) and document.get("type") == kind
+    return document if is_wanted else None
+
+
+def _answer(answer: WireAnswer, body: bytes) -> WireAnswer:
+    return replace(answer, body=body)
