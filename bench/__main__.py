@@ -17,7 +17,7 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from bench import bare_steps, fan_out, many_pages
+from bench import bare_steps, engines, fan_out, many_pages
 from bench.cluster_pair import TEXT, Partner, make_partners
 from bench.fedify import INBOX, INSTALLED, FedifyServer, NoteSender, why_not
 from bench.figures import Goal, Section, Spread, machine_facts, percentile
@@ -56,6 +56,7 @@ class Plan:
         members: Of the node whose pages are opened.
         received: Entries that it has received.
         answers: How often each page is opened.
+        engine_messages: To a node on each engine, in a round.
     """
 
     rounds: int
@@ -67,12 +68,15 @@ class Plan:
     members: int
     received: int
     answers: int
+    engine_messages: int
 
 
 FULL: Final = Plan(
-    5, 4000, {1: 300, 20: 40, 200: 8}, 0.25, 1000, 5, 13_000, 100_000, 40
+    5, 4000, {1: 300, 20: 40, 200: 8}, 0.25, 1000, 5, 13_000, 100_000, 40, 45
 )
-QUICK: Final = Plan(2, 1120, {1: 80, 20: 10, 200: 2}, 0.1, 300, 3, 13_000, 10_000, 15)
+QUICK: Final = Plan(
+    2, 1120, {1: 80, 20: 10, 200: 2}, 0.1, 300, 3, 13_000, 10_000, 15, 80
+)
 
 
 @dataclass(slots=True)
@@ -281,6 +285,7 @@ def measure(
                 run.fedify.process.stop()
             node.stop()
         told, pages = _afterwards(measured, run)
+        both = _both_engines(folder / "engines", plan)
     finally:
         echo.stop()
     goals = [
@@ -290,13 +295,19 @@ def measure(
         ),
         Goal("slowest page, p95 ms", pages.slowest_p95, 50, at_least=False),
     ]
-    for section in (run.singles, *run.pages.values(), told, pages):
+    sections = [run.singles, *run.pages.values(), told]
+    for section in sections:
         _print("\n".join(section.lines()))
         _print("")
+    _print("\n".join(pages.lines()))
+    _print("")
     _print(
         f"resident memory {idle:.0f} MiB idle, {loaded:.0f} MiB loaded; "
         f"first answer after {node.seconds_to_first_answer:.2f} s"
     )
+    if both:
+        _print("messages of one partner stored/s and core of the node")
+        _print("\n".join(engine.line() for engine in both))
     if profile is not None:
         _print("\n".join(step_lines(profile)))
     _print(_beside_fedify(run) or f"Fedify: {without_fedify}")
@@ -304,8 +315,9 @@ def measure(
         _print(goal.line())
     return {
         "machine": machine_facts(),
-        "sections": [s.document() for s in (run.singles, *run.pages.values(), told)],
+        "sections": [section.document() for section in sections],
         "page_answers": pages.document(),
+        "engines": [engine.document() for engine in both],
         "resident_mib": {"idle": idle, "loaded": loaded},
         "first_answer_s": node.seconds_to_first_answer,
         "fedify_per_core_second": run.fedify_rates,
@@ -334,6 +346,18 @@ def _afterwards(measured: NodeFolder, run: Run) -> tuple[Section, many_pages.Pag
         times=plan.answers,
     )
     return told, pages
+
+
+def _both_engines(folder: Path, plan: Plan) -> list[engines.Engine]:
+    _print("SQLite and PostgreSQL", error=True)
+    folder.mkdir()
+    try:
+        return engines.measure(
+            folder, rounds=plan.rounds, messages=plan.engine_messages
+        )
+    except (ImportError, RuntimeError) as error:
+        _print(f"PostgreSQL: {error}", error=True)
+        return []
 
 
 def _beside_fedify(run: Run) -> str | None:

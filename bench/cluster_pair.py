@@ -150,17 +150,26 @@ def example_contents() -> list[JsonObject]:
     ]
 
 
-def make_partners(folder: Path, *, count: int) -> tuple[NodeFolder, list[Partner]]:
+def make_partners(
+    folder: Path, *, count: int, database: str = ""
+) -> tuple[NodeFolder, list[Partner]]:
     """Set up two nodes, make them partners, and multiply the second one.
 
     A node takes the requests of one partner in turn, and a limited number of
     messages a day; so the load comes from many. One goes through the handshake,
     the others are copies of its rows, each with its own address and key.
 
+    Args:
+        folder: For both nodes.
+        count: Of partners; only one on PostgreSQL.
+        database: As of `NodeFolder.initialise`, of the measured node.
+
     Raises:
         BenchError: A step of the handshake failed.
     """
-    measured = NodeFolder.initialise(folder / "nord", name="Cluster Nord")
+    measured = NodeFolder.initialise(
+        folder / "nord", name="Cluster Nord", database=database
+    )
     other = NodeFolder.initialise(folder / "sued", name="Cluster Süd")
     here, there = serve(measured), serve(other)
     try:
@@ -176,6 +185,8 @@ def make_partners(folder: Path, *, count: int) -> tuple[NodeFolder, list[Partner
     target = NodeAddress(parse_base_url(measured.base_url, allow_loopback_http=True))
     first = Signer(_address(other.base_url), load_key(other.path), 1)
     signers = [first]
+    if count == 1:
+        return measured, [Partner(first, target, entry_uri, [])]
     with closing(sqlite3.connect(measured.path / "node.sqlite")) as connection:
         for number in range(1, count):
             signer = Signer(

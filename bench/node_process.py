@@ -54,12 +54,19 @@ class NodeFolder:
         return f"http://127.0.0.1:{self.port}"
 
     @classmethod
-    def initialise(cls, path: Path, *, name: str) -> NodeFolder:
-        """Set up a node on loopback in an empty folder."""
+    def initialise(cls, path: Path, *, name: str, database: str = "") -> NodeFolder:
+        """Set up a node on loopback in an empty folder.
+
+        Args:
+            path: The folder.
+            name: Of the cluster.
+            database: URL of an empty PostgreSQL database; without it, SQLite.
+        """
         port = free_port()
         arguments = ("init", "--node", str(path), "--name", name)
         address = ("--url", f"http://127.0.0.1:{port}", "--allow-loopback-http")
-        run_command(*arguments, *address, "--office", "office@nord.example")
+        engine = ("--database", database) if database else ()
+        run_command(*arguments, *address, *engine, "--office", "office@nord.example")
         return cls(path, port)
 
     def command(self, *arguments: str) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from node.cli import (
     member_commands,
     node_commands,
     partner_commands,
+    simulate_commands,
 )
 from node.cli.invocation import Invocation, print_document
 from node.cli.options import LANGUAGES, on_a_node

@@ -44,7 +44,7 @@ class Liar(Meddler):
     world: World
     machine: Machine
     chance: Random
-    share: float = 0.5
+    share: float = 0.7
     _pages: dict[str, list[bytes]] = field(default_factory=lambda: defaultdict(list))
     _receipts: dict[str, list[bytes]] = field(default_factory=lambda: defaultdict(list))
 
@@ -105,6 +105,7 @@ class Liar(Meddler):
                 if stolen is None:
                     return False
                 item["object"] = stolen
+                return True  # what it is, its origin may have sent itself
             case 1:  # somebody else's address, our proof
                 other = self.chance.choice(
                     [m for m in self.world.machines.values() if m is not self.machine]

@@ -82,6 +82,8 @@ class PartnerRow:
     told: Mapping[str, Told] = field(repr=False)
     digest_out: str
     digest_in: str
+    receipt_digest: str | None
+    checked_at: int | None
     receipt_held: int | None
     receipt_refused: int | None
     last_error: str | None
@@ -219,6 +221,8 @@ def _partner(db: sqlite3.Connection, row: sqlite3.Row) -> PartnerRow:
         told=told,
         digest_out=views.get("out", ""),
         digest_in=views.get("in", ""),
+        receipt_digest=row["receipt_digest"],
+        checked_at=row["checked_at"],
         receipt_held=row["receipt_held"],
         receipt_refused=row["receipt_refused"],
         last_error=row["last_error"],

@@ -8,10 +8,12 @@ Source: SPEC.md chapter 1, VIS-010 to VIS-055, FED-050 to FED-057.
 
 import hashlib
 import json
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Any, Final
+from http import HTTPStatus
+from typing import Any, Final, TypeAlias
 
 from federation.canonical import canonical_bytes
 from federation.ids import BaseUrl, NodeAddress
@@ -33,6 +35,10 @@ _ESTABLISHED: Final = frozenset({"active", "paused", "suspended"})
 # A page is built and sent at the same moment of virtual time. A change that is
 # committed between the two is noticed here, by this many seconds at most.
 _SAME_MOMENT_S: Final = 1.0
+
+
+_Grant: TypeAlias = tuple[str, str, Version]
+"""Entry, base URL of a partner, version."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +65,9 @@ class Promises:
     _eyes: dict[str, Eye] = field(default_factory=dict)
     _sights: dict[str, Sight] = field(default_factory=dict)
     _marks: dict[str, _Owner] = field(default_factory=dict)
-    _granted_until: dict[tuple[str, str, str, Version], float] = field(
-        default_factory=dict
-    )
+    _granted: dict[str, set[_Grant]] = field(default_factory=dict)
+    _granted_until: dict[tuple[str, _Grant], float] = field(default_factory=dict)
+    _accepted: set[int] = field(default_factory=set)
     _carried: set[tuple[str, str]] = field(default_factory=set)
     _told: set[tuple[str, str]] = field(default_factory=set)
     _sent: set[tuple[str, str, Version, str]] = field(default_factory=set)
@@ -102,11 +108,17 @@ class Promises:
         for entry in now.entries.values():
             if entry.mark:
                 owner = _Owner(machine.name, entry.id, entry.version)
-                self._marks.setdefault(entry.mark, owner)
-            for partner in now.partners.values():
-                if is_granted(entry, partner, today):
-                    key = (machine.name, entry.id, partner.base_url, entry.version)
-                    self._granted_until[key] = moment
+                known = self._marks.setdefault(entry.mark, owner)
+                if known != owner:
+                    self._marks[entry.mark] = owner  # signed anew, nothing else
+        for grant in self._granted.get(machine.name, ()):
+            self._granted_until[machine.name, grant] = moment
+        self._granted[machine.name] = {
+            (entry.id, partner.base_url, entry.version)
+            for entry in now.entries.values()
+            for partner in now.partners.values()
+            if partner.state == "active" and is_granted(entry, partner, today)
+        }
 
     def _judge(self, machine: Machine, before: Sight | None, now: Sight) -> None:
         if machine.name in self.liars:
@@ -124,6 +136,7 @@ class Promises:
                 )
             if earlier is not None:
                 self._judge_progress(machine.name, earlier, partner)
+        self._judge_ledger(machine, now)
         if before is not None:
             for entry_id, entry in before.entries.items():
                 after = now.entries.get(entry_id)
@@ -132,6 +145,37 @@ class Promises:
                         "INV-5",
                         f"{machine.name}'s entry {entry_id} went back from version "
                         f"{entry.version} to {after and after.version}",
+                    )
+                if after.version == entry.version and after.mark != entry.mark:
+                    raise BrokenPromiseError(
+                        "INV-5",
+                        f"{machine.name} used version {entry.version} of {entry_id} "
+                        "twice",
+                    )
+
+    def _judge_ledger(self, machine: Machine, now: Sight) -> None:
+        """Entry and ledger say the same after every commit (EXC-001)."""
+        today = machine.clock.now().date()
+        for partner in now.partners.values():
+            if partner.state not in _ESTABLISHED:
+                continue
+            for entry in now.entries.values():
+                row = partner.told.get(entry.id)
+                is_due = is_granted(entry, partner, today)
+                if is_due and (
+                    row is None or (row.op == "upsert" and row.version != entry.version)
+                ):
+                    raise BrokenPromiseError(
+                        "INV-2",
+                        f"{machine.name}'s ledger has {row and row.version} for "
+                        f"{partner.base_url} of {entry.id}, {entry.version}",
+                    )
+                ran_out = entry.last_day is not None and entry.last_day < today
+                if row and row.op == "upsert" and not is_due and not ran_out:
+                    raise BrokenPromiseError(
+                        "INV-1",
+                        f"{machine.name}'s ledger still lets {partner.base_url} have "
+                        f"{entry.id}, which is {entry.state} for {entry.level}",
                     )
 
     def _judge_copy(self, holder: str, origin: str, copy: Copy) -> None:
@@ -186,6 +230,16 @@ class Promises:
                 raise BrokenPromiseError(
                     "INV-5", f"{uri} was deleted and came back at {holder}"
                 )
+        digest = hashlib.sha256(bytes.fromhex(now.digest_out)).hexdigest()
+        if (
+            now.checked_at != before.checked_at
+            and now.digest_equal
+            and now.acked == now.head
+            and now.receipt_digest != digest
+        ):
+            raise BrokenPromiseError(
+                "INV-3", f"{holder} calls its digest and that of {now.base_url} equal"
+            )
         if before.in_epoch == now.in_epoch and now.in_position < before.in_position:
             raise BrokenPromiseError(
                 "INV-2",
@@ -221,6 +275,10 @@ class Promises:
                     "INV-4",
                     f"{other} confirmed the withdrawal {what} and holds {copy.version}",
                 )
+            if row.op == "delete" and copy is not None and copy.state != "deleted":
+                raise BrokenPromiseError(
+                    "INV-5", f"{other} remembers the deletion {what} as {copy.state}"
+                )
             if row.receipt_id is None:
                 raise BrokenPromiseError(
                     "INV-4", f"the withdrawal {what} at {other} has no receipt"
@@ -240,6 +298,30 @@ class Promises:
     def answers(self, letter: Letter, answer: WireAnswer) -> None:
         """Judge an answer that leaves."""
         self._judge_text(letter.receiver, letter.sender, answer.body)
+        if answer.status >= HTTPStatus.BAD_REQUEST or letter.request.method != "POST":
+            return
+        if letter.number in self._accepted:
+            raise BrokenPromiseError(
+                "INV-5", f"{letter.receiver} took one and the same request twice"
+            )
+        self._accepted.add(letter.number)
+        if letter.receiver not in self.liars:
+            self._judge_receipt(letter, answer)
+
+    def _judge_receipt(self, letter: Letter, answer: WireAnswer) -> None:
+        """An answer leaves after the commit, never before (NOD-004)."""
+        if b'"Receipt"' not in answer.body:
+            return
+        receipt = json.loads(answer.body)
+        row = self.sight(letter.receiver).partners.get(f"https://{letter.sender}.example")
+        if row is None or row.in_epoch != receipt["epoch"]:
+            return
+        if row.in_position < receipt["position"]:
+            raise BrokenPromiseError(
+                "INV-2",
+                f"{letter.receiver} confirms position {receipt['position']} before "
+                "that is on its disk",
+            )
 
     def _judge_text(self, sender: str, receiver: str, body: bytes | None) -> None:
         if not body or not receiver:
@@ -273,15 +355,8 @@ class Promises:
         if entry.mark == mark and partner is not None and partner.state == "active":
             if is_granted(entry, partner, today):
                 return
-        until = max(
-            (
-                moment
-                for (name, entry_id, to, version), moment in self._granted_until.items()
-                if (name, entry_id, to) == (sender, owner.entry_id, url)
-                and version >= owner.version
-            ),
-            default=-1e9,
-        )
+        grant = (owner.entry_id, url, owner.version)
+        until = self._granted_until.get((sender, grant), -math.inf)
         if machine.loop.time() - until > _SAME_MOMENT_S:
             raise BrokenPromiseError(
                 "INV-1",

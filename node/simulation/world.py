@@ -33,6 +33,7 @@ from node.simulation.weather import CALM, Weather
 
 T = TypeVar("T")
 
+LETTERS_IN_A_MINUTE_MAX: Final = 150  # of one node to another
 NAMES: Final = ("anna", "bert", "cora", "dora", "emil", "fred", "gerd", "hans")
 
 
@@ -59,6 +60,7 @@ class World:
     broken: BrokenPromiseError | None = None
     meddler: "Meddler | None" = None
     _logged: int = 0
+    _letters: Counter[tuple[str, str, int]] = field(default_factory=Counter)
 
     # -- orders ---------------------------------------------------------------------
 
@@ -125,6 +127,12 @@ class World:
     def leaves(self, letter: Letter) -> WireRequest | None:
         """See a request leave."""
         request: WireRequest | None = letter.request
+        minute = (letter.sender, letter.receiver, int(self.loop.time() // 60))
+        self._letters[minute] += 1
+        if self._letters[minute] > LETTERS_IN_A_MINUTE_MAX:
+            self.break_promise(
+                "liveness", f"{letter.sender} floods {letter.receiver}: {letter.path}"
+            )
         if self.meddler is not None:
             request = self.meddler.leaves(letter)
         body = None if request is None else request.body

@@ -3,8 +3,10 @@
 import dataclasses
 import io
 import json
+import resource
 import zlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -416,3 +418,40 @@ async def test_a_new_folder_gets_its_settings_from_the_backup(
     assert set(await again.entries()) == {entry.id}
     await again.publish()
     await again.close()
+
+
+@contextmanager
+def _files_end_at(limit: int) -> Iterator[None]:
+    """Let this process write no file beyond a size, as on a disk that is full."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+async def test_a_full_disk_leaves_neither_half_a_backup_nor_half_a_database(
+    tmp_path: Path,
+) -> None:
+    async with backed_node(tmp_path) as node:
+        for _ in range(20):
+            await node.publish()
+        good = await node.backup()
+        before = await node.rows()
+        # First the file itself does not fit, then only the trial's database.
+        for limit, code in (
+            (2_000, "backup-folder-unusable"),
+            (good.tried.bytes * 2, "trial-impossible"),
+        ):
+            with _files_end_at(limit), pytest.raises(UnavailableError) as made:
+                await node.node.backups.create(to=node.backups)
+            assert made.value.code == code
+            assert [path.name for path in node.backups.iterdir()] == [good.path.name]
+        assert node.node.backups.status.made_at == good.tried.header.created
+        await node.close()
+        with _files_end_at(100_000), pytest.raises(UnavailableError) as restored:
+            await node.restore(good.path)
+        assert restored.value.code == "restore-impossible"
+        await node.open()
+        assert await node.rows() == before

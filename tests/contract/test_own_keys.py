@@ -23,6 +23,7 @@ from node.node_key import load_key, store_key, stored_numbers
 from node.partners.model import HandshakeRole, Partner
 from node.storage.database import Database, Transaction
 from node.storage.node_keys import list_keys, note_told
+from node.storage.node_state import require_node_state
 from node.storage.outgoing import (
     ActivityKind,
     OutgoingActivity,
@@ -80,7 +81,8 @@ async def add_partner(
     )
 
     async def work(tx: Transaction) -> None:
-        await insert_partner(tx, partner)
+        epoch = (await require_node_state(tx)).epoch
+        await insert_partner(tx, replace(partner, compared_epoch=epoch))
 
     await world.context.database.write(work)
     return name

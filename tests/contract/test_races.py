@@ -25,6 +25,7 @@ from node.partners.partners import Partners
 from node.storage import ledger as rows
 from node.storage.database import Database, Transaction
 from node.storage.ledger import UPSERT, WITHDRAW, Disclosure
+from node.storage.node_state import require_node_state
 from node.storage.partners import insert_partner, load_partner
 from node.storage.postgres_database import PostgresDatabase
 from node.storage.schema import migrate
@@ -196,7 +197,8 @@ async def both_with(database: Database, state: TrustState) -> Both:
     )
 
     async def work(tx: Transaction) -> None:
-        await insert_partner(tx, partner)
+        epoch = (await require_node_state(tx)).epoch
+        await insert_partner(tx, replace(partner, compared_epoch=epoch))
 
     await database.write(work)
     address = NodeAddress(parse_base_url(SUED, allow_loopback_http=False))

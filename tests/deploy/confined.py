@@ -132,8 +132,8 @@ def confine(unit: Path) -> None:
     for name in ("mprotect", "pkey_mprotect"):
         further.add(_EPERM, name, _Comparison(2, _MASKED, _PROT_EXEC, _PROT_EXEC))
     further.add(_EPERM, "shmat", _Comparison(2, _MASKED, _SHM_EXEC, _SHM_EXEC))
-    files = int(settings["LimitNOFILE"][0])
-    resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))
+    for value in settings.get("LimitNOFILE", []):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (int(value), int(value)))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     os.umask(int(settings["UMask"][0], 8))
     ctypes.CDLL(None).prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)

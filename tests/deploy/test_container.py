@@ -9,12 +9,18 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import clean_environment, make_node, serving
+from tests.cli.conftest import TestNode, clean_environment, make_node, serving
 from tests.deploy.programs import DEPLOY, ROOT, program
 
 FOLDER = DEPLOY / "container"
 CONTAINERFILE = (FOLDER / "Containerfile").read_text()
 COMPOSE = (FOLDER / "compose.yaml").read_text()
+
+
+@pytest.fixture(scope="module")
+def node(tmp_path_factory: pytest.TempPathFactory) -> TestNode:
+    """A node for all tests here."""
+    return make_node(tmp_path_factory.mktemp("container") / "node", "Cluster Nord")
 
 
 def instructions(name: str) -> list[str]:
@@ -89,8 +95,7 @@ def test_caddyfile_of_the_example_comes_from_ours(tmp_path: Path) -> None:
     assert "127.0.0.1:8080" not in adapted
 
 
-def test_health_is_what_the_process_is(tmp_path: Path) -> None:
-    node = make_node(tmp_path / "node", "Cluster Nord")
+def test_health_is_what_the_process_is(node: TestNode) -> None:
     name, *words = health_command()
     assert name == "spalier"
 
@@ -115,8 +120,7 @@ def test_health_is_what_the_process_is(tmp_path: Path) -> None:
             process.send_signal(signal.SIGCONT)
 
 
-def test_check_that_does_not_exist_is_wrong_usage(tmp_path: Path) -> None:
-    node = make_node(tmp_path / "node", "Cluster Nord")
+def test_check_that_does_not_exist_is_wrong_usage(node: TestNode) -> None:
     done = node.run("doctor", "--check", "weather", "--json")
     assert done.code == 2
     assert "weather" in done.error["message"]
@@ -125,11 +129,10 @@ def test_check_that_does_not_exist_is_wrong_usage(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["Containerfile", "compose.yaml"])
-def test_settings_in_the_environment_exist(name: str, tmp_path: Path) -> None:
+def test_settings_in_the_environment_exist(name: str, node: TestNode) -> None:
     text = (FOLDER / name).read_text()
     named = set(re.findall(r"\bSPALIER_[A-Z]+__[A-Z_]+", text))
     assert named
-    node = make_node(tmp_path / "node", "Cluster Nord")
     value = {"PORT": str(node.port), "PROXIES": "127.0.0.1", "HOST": "127.0.0.1"}
     known = {
         each: value[each.rpartition("_")[2]]

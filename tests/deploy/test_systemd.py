@@ -17,6 +17,7 @@ from tests.cli.conftest import (
     entry_file,
     is_ready,
     make_node,
+    serving,
     wait_until,
 )
 from tests.deploy.confined import directives
@@ -209,3 +210,35 @@ def test_account_of_the_service_is_the_one_of_the_unit() -> None:
     text = (UNITS / "spalier.sysusers").read_text()
     (account,) = directives(UNITS / "spalier.service")["User"]
     assert re.search(rf"^u {account} ", text, re.MULTILINE)
+
+
+def test_backup_is_made_under_the_rules_while_the_node_serves(tmp_path: Path) -> None:
+    unit = UNITS / "spalier-backup.service"
+    node = make_node(tmp_path / "node", "Cluster Nord")
+    shelf = tmp_path / "backups"
+    shelf.mkdir(mode=0o700)
+    (command,) = directives(unit)["ExecStart"]
+    placed = command.replace("/var/lib/spalier/node", str(node.folder)).replace(
+        "/var/backups/spalier/node", str(shelf)
+    )
+    name, *words = placed.split()
+    assert name == PROGRAM
+    with serving(node):
+        done = subprocess.run(
+            [
+                *(sys.executable, "-m", "tests.deploy.confined", str(unit)),
+                *(sys.executable, "-m", "node.cli", *words),
+            ],
+            capture_output=True,
+            text=True,
+            check=False,
+            env=clean_environment(),
+        )
+        assert done.returncode == 0, done.stderr
+        (backup,) = shelf.iterdir()
+        assert backup.stat().st_mode & 0o077 == 0
+    # What it wrote can be put back: the node opens and serves.
+    restored = node.run("restore", backup, "--yes", "--json")
+    assert restored.code == 0, restored
+    with serving(node):
+        pass

@@ -42,7 +42,7 @@ class Launcher:
         assert self._process.stdin is not None
         self._process.stdin.write(json.dumps(order) + "\n")
         self._process.stdin.flush()
-        return Running(int(self._answer()), folder, log)
+        return Running(int(self._answer()), what, folder, log)
 
     def close(self) -> None:
         assert self._process.stdin is not None
@@ -64,6 +64,7 @@ class Running:
     """One process."""
 
     pid: int
+    what: str
     folder: Path
     log: Path
     killed_at: float | None = field(default=None)

@@ -70,6 +70,28 @@ class SharedNode:
         self.processes.append(process)
         return process
 
+    def start_doors(self) -> None:
+        """Start both serves, unless they run."""
+        for folder, name, environ in (
+            (self.here, "doors0", {}),
+            (self.there, "doors1", {"SPALIER_LISTEN__PORT": str(self.other_port)}),
+        ):
+            if not any(
+                each.what == "doors" and each.folder == folder and each.is_alive
+                for each in self.processes
+            ):
+                self.start("doors", folder, name, **environ)
+
+    def wait_for(self, *folders: Path) -> None:
+        """Wait until a process answers in each folder."""
+        for folder in folders:
+            wait_until(
+                lambda folder=folder: answers(folder),  # type: ignore[misc]
+                what=lambda: "\n".join(
+                    each.log.read_text()[-2000:] for each in self.processes
+                ),
+            )
+
     def worker(self, number: int) -> Running:
         return self.start("worker", (self.here, self.there)[number], f"worker{number}")
 
@@ -92,41 +114,47 @@ class SharedNode:
         return str(found[0][0]) if found else None
 
 
-@pytest.fixture
-def shared(
-    launcher: Launcher, postgres_server: PostgresServer, tmp_path: Path
+@pytest.fixture(scope="module")
+def both(
+    launcher: Launcher,
+    postgres_server: PostgresServer,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[SharedNode]:
+    """A node with two serves, and its partner; no worker runs."""
+    folder = tmp_path_factory.mktemp("shared")
     with postgres_server.fresh_database() as url:
         port, other_port = free_ports(2)
-        here, there = tmp_path / "here", tmp_path / "there"
+        here, there = folder / "here", folder / "there"
         made = spalier(
             *("init", "--node", here, "--url", f"http://127.0.0.1:{port}"),
             *("--name", "Nord", "--allow-loopback-http", "--database", url, "--json"),
         )
         assert made.code == 0, made
         shutil.copytree(here, there)
-        partner = make_node(tmp_path / "sued", "Süd")
+        partner = make_node(folder / "sued", "Süd")
         database = url.replace("postgresql+psycopg", "postgresql")
         node = SharedNode(launcher, database, here, there, partner, other_port)
         with ended(node.processes):
-            for what, folder, name, environ in (
-                ("doors", here, "doors0", {}),
-                ("doors", there, "doors1", {"SPALIER_LISTEN__PORT": str(other_port)}),
-                ("serve", partner.folder, "partner", {}),
-            ):
-                node.start(what, folder, name, **environ)
-            for folder in (here, there, partner.folder):
-                wait_until(
-                    lambda folder=folder: answers(folder),
-                    alive=lambda: all(each.is_alive for each in node.processes),
-                    what=lambda: "\n".join(
-                        each.log.read_text()[-2000:] for each in node.processes
-                    ),
-                )
-            connect_without_workers = node.worker(0)
+            node.start_doors()
+            node.start("serve", partner.folder, "partner")
+            worker = node.worker(0)
+            node.wait_for(here, there, partner.folder)
             connect(here, partner.folder)
-            connect_without_workers.stop()
+            worker.stop()
             yield node
+
+
+@pytest.fixture
+def shared(both: SharedNode) -> Iterator[SharedNode]:
+    """The node with both serves and no worker; what a test started is ended."""
+    both.start_doors()
+    both.wait_for(both.here, both.there, both.partner.folder)
+    yield both
+    for process in both.processes:
+        if process.what == "worker":
+            process.stop()
+    # In order: nothing is left behind that the next test would wait for.
+    assert both.holder() is None
 
 
 class Load:
@@ -172,6 +200,7 @@ def test_workers_that_are_killed_lose_and_double_nothing(shared: SharedNode) -> 
     print(f"SPALIER_PROCESS_SEED={SEED}")
     chance = random.Random(SEED)
     load = Load(shared, chance)
+    before = shared.held_by_partner()
     workers = [shared.worker(0), shared.worker(1)]
     killed: list[Running] = []
     failed: list[BaseException] = []
@@ -198,17 +227,20 @@ def test_workers_that_are_killed_lose_and_double_nothing(shared: SharedNode) -> 
     writing.join()
     assert not failed, failed
     eventually(
-        lambda: in_sync(shared.here) and shared.held_by_partner() == load.visible,
+        lambda: (
+            in_sync(shared.here)
+            and shared.held_by_partner() == {**before, **load.visible}
+        ),
         30,
         f"seed {SEED}: the partner does not hold what it should",
     )
-    check_ledger(shared, load)
+    check_ledger(shared, {**before, **load.visible})
     check_one_deliverer_at_a_time(workers, killed)
     assert len(killed) >= 3, "too quick to show anything: raise SPALIER_SHARED_CHANGES"
     print(f"{load.done} changes, {len(killed)} workers killed")
 
 
-def check_ledger(shared: SharedNode, load: Load) -> None:
+def check_ledger(shared: SharedNode, visible: dict[str, int]) -> None:
     """No gap and no double: every position once, everything confirmed."""
     rows = shared.rows(
         "SELECT seq, op, acknowledged_at IS NULL, entry_id FROM disclosures"
@@ -220,7 +252,7 @@ def check_ledger(shared: SharedNode, load: Load) -> None:
     ((head, acked),) = shared.rows("SELECT head_seq, acked_seq FROM partners")
     assert (head, acked) == (max(positions), max(positions))
     told = {row[3] for row in rows if row[1] == "upsert"}
-    assert told == {uri.rpartition("/")[2] for uri in load.visible}
+    assert told == {uri.rpartition("/")[2] for uri in visible}
     # Nothing of an entry that was never told: no row, so B never heard of it.
     with closing(sqlite3.connect(shared.partner.folder / "node.sqlite")) as database:
         heard = {
@@ -267,9 +299,10 @@ def test_a_change_in_one_serve_is_delivered_by_a_worker_at_once(
     for number in (0, 1):
         shared.worker(number)
     publish(shared.here, audience=TRUSTED)
-    wait_until(lambda: len(shared.held_by_partner()) == 1)
+    eventually(lambda: in_sync(shared.here), 20, "nobody delivers")
     took = []
-    for count in range(2, 8):
+    before = len(shared.held_by_partner())
+    for count in range(before + 1, before + 7):
         folder = (shared.here, shared.there)[count % 2]
         publish(folder, audience=TRUSTED)
         took.append(eventually(partial(holds, shared, count), 20, "late"))
@@ -287,7 +320,7 @@ def hanging(shared: SharedNode) -> tuple[Running, str]:
     publish(shared.here, audience=TRUSTED)
     eventually(lambda: in_sync(shared.here), 20, "nobody delivers")
     eventually(lambda: shared.holder() is None, 20, "the lease is not given back")
-    (partner,) = [each for each in shared.processes if each.log.name == "partner.log"]
+    (partner,) = [each for each in shared.processes if each.what == "serve"]
     partner.send(signal.SIGSTOP)
     publish(shared.here, audience=TRUSTED)
     eventually(lambda: shared.holder() is not None, 10, "nobody took the lease")
@@ -301,6 +334,7 @@ def test_what_a_killed_worker_held_is_taken_over_within_the_lease(
 ) -> None:
     workers = {str(each.pid): each for each in (shared.worker(0), shared.worker(1))}
     partner, holder = hanging(shared)
+    before = len(shared.held_by_partner())
     time.sleep(2 * LEASE)
     assert shared.holder() == holder, "a lease that is renewed is not lost"
     workers[holder.partition("-")[0]].kill()
@@ -310,13 +344,14 @@ def test_what_a_killed_worker_held_is_taken_over_within_the_lease(
     print(f"taken over {took:.1f} s after the kill, the lease has {LEASE:.0f} s")
     # The lease, then the next look for what is due (every 2 s).
     assert took < LEASE + 3
-    assert len(shared.held_by_partner()) == 2
+    assert len(shared.held_by_partner()) == before + 1
 
 
 def test_a_worker_that_stood_still_does_no_harm(shared: SharedNode) -> None:
     """It wakes up after another one took over; what it hears then is not noted."""
     workers = {str(each.pid): each for each in (shared.worker(0), shared.worker(1))}
     partner, holder = hanging(shared)
+    held = len(shared.held_by_partner())
     paused = workers[holder.partition("-")[0]]
     paused.send(signal.SIGSTOP)
     partner.send(signal.SIGCONT)
@@ -336,7 +371,7 @@ def test_a_worker_that_stood_still_does_no_harm(shared: SharedNode) -> None:
     )
     assert after == before
     assert shared.rows("SELECT count(*) FROM receipts") == receipts
-    assert len(shared.held_by_partner()) == 3
+    assert len(shared.held_by_partner()) == held + 2
     assert paused.is_alive, "it goes on with what it takes next"
 
 
@@ -394,7 +429,11 @@ def by_number(key: dict[str, Any]) -> int:
 def test_a_command_finds_the_node_whoever_listens(shared: SharedNode) -> None:
     """Two processes of one folder share one socket path; the next one takes over."""
     worker = shared.worker(0)
-    doors = shared.processes[0]
+    (doors,) = [
+        each
+        for each in shared.processes
+        if each.what == "doors" and each.folder == shared.here and each.is_alive
+    ]
     assert command(shared.here, "ping")
     doors.kill()
     took = eventually(lambda: answers(shared.here), 10, "nobody listens any more")
@@ -402,23 +441,22 @@ def test_a_command_finds_the_node_whoever_listens(shared: SharedNode) -> None:
     node = TestNode(shared.here, 0, "Nord", {})
     worker.kill()
     # Nobody listens: the command opens the database itself, beside the others.
-    done = node.json("entry", "list")
-    assert done["entries"] == []
+    assert node.json("partner", "list")["partners"][0]["state"] == "active"
 
 
 def test_a_sqlite_node_is_one_process(shared: SharedNode) -> None:
     node = shared.partner
-    refused = {
-        ("worker",): "node-in-use",
-        ("serve", "--without-worker"): "node-in-use",
-        ("serve",): "node-in-use",
-    }
-    for arguments, code in refused.items():
-        done = node.run(*arguments, "--json")
-        assert (done.code, done.error["code"]) == (1, code)
-    (process,) = [each for each in shared.processes if each.folder == node.folder]
+    assert refusal(node, "serve") == "node-in-use"
+    assert refusal(node, "worker") == "node-in-use"
+    (process,) = [each for each in shared.processes if each.what == "serve"]
     process.stop()
-    for arguments in (("worker",), ("serve", "--without-worker")):
-        done = node.run(*arguments, "--json")
-        assert (done.code, done.error["code"]) == (1, "database-not-shared")
-        assert "PostgreSQL" in done.error["hint"]
+    assert refusal(node, "worker") == "database-not-shared"
+    assert refusal(node, "serve", "--without-worker") == "database-not-shared"
+    shared.processes.remove(process)
+    shared.start("serve", node.folder, "partner")
+
+
+def refusal(node: TestNode, *arguments: str) -> str:
+    done = node.run(*arguments, "--json")
+    assert done.code == 1
+    return str(done.error["code"])

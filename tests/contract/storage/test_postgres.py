@@ -1,12 +1,14 @@
 """What PostgreSQL needs beside the common contract."""
 
 import asyncio
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from node.errors import UnavailableError
+from node.storage import postgres_database
 from node.storage.database import Transaction
 from node.storage.postgres_database import POSTGRES_ATTEMPTS, PostgresDatabase
 
@@ -76,6 +78,74 @@ async def test_a_server_that_ends_the_connection_is_an_outage(
         assert caught.value.code == "storage-unavailable"
         async with database.read() as tx:
             assert await tx.scalar(text("SELECT 1")) == 1
+    finally:
+        await database.close()
+
+
+async def test_a_process_that_stands_still_holds_nobody_up(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its transaction is ended by the server; the others get the row."""
+    short = {"idle_in_transaction_session_timeout": timedelta(seconds=0.4)}
+    monkeypatch.setattr(postgres_database, "_SETTINGS", short)
+    paused, other = PostgresDatabase(postgres_url), PostgresDatabase(postgres_url)
+    try:
+
+        async def prepare(tx: Transaction) -> None:
+            await tx.execute(text("CREATE TABLE heads (id int PRIMARY KEY, seq int)"))
+            await tx.execute(text("INSERT INTO heads VALUES (1, 0)"))
+
+        async def stand_still(tx: Transaction) -> None:
+            await tx.execute(text("UPDATE heads SET seq = 99"))
+            await asyncio.sleep(1)
+            await tx.execute(text("SELECT 1"))
+
+        async def raise_it(tx: Transaction) -> None:
+            await tx.execute(text("UPDATE heads SET seq = seq + 1"))
+
+        await other.write(prepare)
+        standing = asyncio.create_task(paused.write(stand_still))
+        await asyncio.sleep(0.1)
+        async with asyncio.timeout(10):
+            await other.write(raise_it)
+        with pytest.raises(UnavailableError):
+            await standing
+        async with other.read() as tx:
+            assert await tx.scalar(text("SELECT seq FROM heads")) == 1
+        await paused.write(raise_it)
+    finally:
+        await paused.close()
+        await other.close()
+
+
+async def test_whoever_waits_too_long_for_a_row_is_told_so(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    short = {"lock_timeout": timedelta(seconds=0.2)}
+    monkeypatch.setattr(postgres_database, "_SETTINGS", short)
+    database = PostgresDatabase(postgres_url)
+    go_on = asyncio.Event()
+    try:
+
+        async def hold(tx: Transaction) -> None:
+            await tx.execute(text("LOCK TABLE heads"))
+            await go_on.wait()
+
+        async def prepare(tx: Transaction) -> None:
+            await tx.execute(text("CREATE TABLE heads (id int PRIMARY KEY, seq int)"))
+
+        async def change(tx: Transaction) -> None:
+            await tx.execute(text("INSERT INTO heads VALUES (1, 0)"))
+
+        await database.write(prepare)
+        holding = asyncio.create_task(database.write(hold))
+        await asyncio.sleep(0.1)
+        with pytest.raises(UnavailableError) as caught:
+            await database.write(change)
+        assert caught.value.code == "storage-unavailable"
+        go_on.set()
+        await holding
+        await database.write(change)
     finally:
         await database.close()
 

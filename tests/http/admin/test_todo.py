@@ -91,6 +91,7 @@ async def test_partner_that_is_silent_for_a_day(
             attempts=9,
             next_attempt_at=clock.now().replace(year=2030),
             last_error=f"{sued.base_url}/inbox: ClientConnectorError: refused",
+            problem_code="connection",
             last_failure_at=clock.now(),
         )
 

@@ -1,0 +1,398 @@
+"""Planted bugs: each replaces one function of the product, and must be caught.
+
+A bug that stays in the code for long does so because nothing looks. So the simulator
+itself is measured here: what it does not catch within `STEPS_MAX` steps it would not
+catch in the product either.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from sqlalchemy import update
+
+from federation import decisions
+from federation import exchange as exchange_rules
+from federation.documents import page as pages
+from federation.documents.receipt import SentRange
+from federation.exchange import HeldState
+from federation.transport import client
+from node.catalogue.catalogue import Catalogue
+from node.catalogue.model import AudienceLevel
+from node.exchange import delivery, inbox_desk, receiving, sending
+from node.exchange.receiving import Receiving
+from node.exchange.sending import Sending
+from node.ledger import Ledger
+from node.ledger import ledger as ledger_module
+from node.partners import partners as partners_module
+from node.partners.nonces import PendingNonce
+from node.storage import ledger as ledger_rows
+from node.storage import outgoing
+from node.storage.database import SqliteDatabase
+from node.storage.tables import disclosures, partners
+from node.visibility import Form
+
+Plant = Callable[[pytest.MonkeyPatch], None]
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """One bug.
+
+    Attributes:
+        steps_max: Within so many steps, over all seeds, it must be caught.
+        liar: Whether it takes a partner that lies to show it.
+        actions: What happens more often than usual, so that it comes sooner.
+    """
+
+    name: str
+    plant: Plant
+    steps_max: int = 1500
+    liar: bool = False
+    actions: dict[str, int] | None = None
+
+
+MUTANTS: list[Mutant] = []
+
+
+def mutant(
+    *, steps_max: int = 1500, liar: bool = False, **actions: int
+) -> Callable[[Plant], Plant]:
+    def add(plant: Plant) -> Plant:
+        MUTANTS.append(
+            Mutant(plant.__name__, plant, steps_max, liar, actions or None)
+        )
+        return plant
+
+    return add
+
+
+# -- the sending half ---------------------------------------------------------------
+
+
+@mutant(idle=30, let_expire=40)
+def the_rule_is_not_asked_again(patch: pytest.MonkeyPatch) -> None:
+    """A page carries what the ledger says, whatever the rules say by then."""
+    patch.setattr(Sending, "_may_see", lambda *_: True)
+
+
+@mutant()
+def what_is_narrowed_is_not_withdrawn(patch: pytest.MonkeyPatch) -> None:
+    record = Ledger._record
+
+    async def wrong(self: Any, tx: Any, entry: Any, *rest: Any) -> bool:
+        verdict = rest[1]
+        if entry.state == "published" and not verdict.visible:
+            return False
+        return await record(self, tx, entry, *rest)
+
+    patch.setattr(Ledger, "_record", wrong)
+
+
+@mutant()
+def the_ledger_is_written_after_the_change(patch: pytest.MonkeyPatch) -> None:
+    """Entry and row are two transactions."""
+    tell = Catalogue._tell
+
+    async def later(self: Any, tx: Any, entry: Any) -> None:
+        async def write() -> None:
+            await self._context.database.write(lambda own: tell(self, own, entry))
+
+        tx.after_commit(lambda: _keep(asyncio.create_task(write())))
+
+    patch.setattr(Catalogue, "_tell", later)
+
+
+@mutant()
+def a_version_is_used_twice(patch: pytest.MonkeyPatch) -> None:
+    async def same(_self: Any, _tx: Any, entry: Any) -> Any:
+        return entry.version
+
+    patch.setattr(Catalogue, "_next_version", same)
+
+
+@mutant()
+def a_page_holds_what_was_there_when_it_was_queued(patch: pytest.MonkeyPatch) -> None:
+    first: dict[tuple[str, str], bytes] = {}
+    item = Sending._item
+
+    async def stale(
+        self: Any, tx: Any, partner: Any, row: Any, entry: Any, **rest: Any
+    ) -> Any:
+        if entry.document is not None:
+            kept = first.setdefault((partner.id, entry.id), entry.document)
+            entry = replace(entry, document=kept)
+        return await item(self, tx, partner, row, entry, **rest)
+
+    patch.setattr(Sending, "_item", stale)
+
+
+@mutant(pause=30)
+def a_paused_partner_is_told_entries(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(sending, "_may", lambda *_: True)
+
+
+@mutant()
+def named_partners_are_all_partners(patch: pytest.MonkeyPatch) -> None:
+    """The audience is read too widely, everywhere alike."""
+    for module in (sending, ledger_module):
+        decide = module.decide_entry
+
+        def wide(entry: Any, *rest: Any, decide: Any = decide) -> Any:
+            if entry.audience.level is AudienceLevel.PARTNERS:
+                audience = replace(entry.audience, level=AudienceLevel.TRUSTED)
+                entry = replace(entry, audience=audience)
+            return decide(entry, *rest)
+
+        patch.setattr(module, "decide_entry", wide)
+
+
+@mutant()
+def it_is_not_noted_who_was_told(patch: pytest.MonkeyPatch) -> None:
+    async def nothing(*_: Any) -> None:
+        pass
+
+    patch.setattr(ledger_rows, "mark_told", nothing)
+
+
+@mutant()
+def a_receipt_confirms_what_has_moved_on(patch: pytest.MonkeyPatch) -> None:
+    between = ledger_rows.rows_between
+
+    async def all_of_them(tx: Any, partner_id: str, *, after: int, through: int) -> Any:
+        return await between(tx, partner_id, after=after, through=2**40)
+
+    patch.setattr(ledger_rows, "rows_between", all_of_them)
+
+
+@mutant(liar=True)
+def a_receipt_may_say_any_position(patch: pytest.MonkeyPatch) -> None:
+    read = client.parse_receipt
+
+    def wide(document: Any, *, sent: SentRange, **rest: Any) -> Any:
+        last = max(sent.last, int(document.get("position", 0)))
+        return read(document, sent=SentRange(sent.epoch, sent.first, last), **rest)
+
+    patch.setattr(client, "parse_receipt", wide)
+
+
+@mutant(liar=True)
+def the_digest_is_not_compared(patch: pytest.MonkeyPatch) -> None:
+    apply = Sending._apply_receipt
+
+    async def equal(self: Any, tx: Any, partner: Any, *rest: Any, **more: Any) -> bool:
+        await apply(self, tx, partner, *rest, **more)
+        await tx.execute(
+            update(partners)
+            .where(partners.c.id == partner.id)
+            .values(digest_equal=True)
+        )
+        return True
+
+    patch.setattr(Sending, "_apply_receipt", equal)
+
+
+@mutant()
+def receipts_are_not_kept(patch: pytest.MonkeyPatch) -> None:
+    """What is confirmed is noted, the proof of it is thrown away."""
+    acknowledge = ledger_rows.acknowledge
+
+    async def without(tx: Any, row: Any, *, values: dict[str, Any]) -> None:
+        await acknowledge(tx, row, values={**values, "receipt_id": None})
+
+    patch.setattr(ledger_rows, "acknowledge", without)
+
+
+# -- delivery -------------------------------------------------------------------------
+
+
+@mutant(cut=30)
+def a_partner_is_given_up(patch: pytest.MonkeyPatch) -> None:
+    due = delivery.DeliveryWorker._is_due
+
+    def once(self: Any, partner: Any) -> bool:
+        return partner.attempts < 2 and due(self, partner)
+
+    patch.setattr(delivery.DeliveryWorker, "_is_due", once)
+
+
+@mutant(cut=20)
+def nobody_waits_before_trying_again(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(
+        delivery, "next_attempt", lambda *_a, **_k: datetime(2026, 1, 1, tzinfo=UTC)
+    )
+
+
+@mutant(end=20)
+def the_end_is_not_told(patch: pytest.MonkeyPatch) -> None:
+    queue = outgoing.queue_activity
+
+    async def silent(tx: Any, partner_id: str, *, kind: Any, **rest: Any) -> Any:
+        if kind is outgoing.ActivityKind.LEAVE:
+            return None
+        return await queue(tx, partner_id, kind=kind, **rest)
+
+    patch.setattr(outgoing, "queue_activity", silent)
+
+
+@mutant(write_message=60)
+def a_message_counts_as_delivered_when_it_leaves(patch: pytest.MonkeyPatch) -> None:
+    deliver = delivery.DeliveryWorker._deliver_activity
+
+    async def hopeful(self: Any, partner: Any) -> bool:
+        async with self._context.database.read() as tx:
+            found = await outgoing.next_undelivered(tx, partner.id)
+        if found is not None and found.kind is outgoing.ActivityKind.MESSAGE:
+            async with self._context.database.read() as tx:
+                built = await self._activities.build(tx, partner, found)
+            await self._delivered(partner, found, built)
+        return await deliver(self, partner)
+
+    patch.setattr(delivery.DeliveryWorker, "_deliver_activity", hopeful)
+
+
+# -- the receiving half ---------------------------------------------------------------
+
+
+@mutant()
+def the_position_is_stored_before_the_effect(patch: pytest.MonkeyPatch) -> None:
+    store = Receiving._store
+
+    async def later(self: Any, tx: Any, state: Any) -> None:
+        async def write() -> None:
+            await self._context.database.write(lambda own: store(self, own, state))
+
+        tx.after_commit(lambda: _keep(asyncio.create_task(write())))
+
+    patch.setattr(Receiving, "_store", later)
+
+
+@mutant()
+def the_receipt_leaves_before_the_commit(patch: pytest.MonkeyPatch) -> None:
+    """A group commit that tells its callers too early."""
+    run = SqliteDatabase._run_group
+
+    async def hasty(self: Any, group: list[Any]) -> None:
+        from node.storage import database
+
+        run_job = database._run_job
+
+        async def told(writer: Any, job: Any) -> None:
+            await run_job(writer, job)
+            job.settle()
+            await asyncio.sleep(0.01)
+
+        patch.setattr(database, "_run_job", told)
+        try:
+            await run(self, group)
+        finally:
+            patch.setattr(database, "_run_job", run_job)
+
+    patch.setattr(SqliteDatabase, "_run_group", hasty)
+
+
+@mutant(steps_max=3000, withdraw=30, change_audience=60)
+def a_tombstone_yields_to_an_older_version(patch: pytest.MonkeyPatch) -> None:
+    decide = receiving.decide_item
+
+    def forgetful(item: Any, held: Any) -> Any:
+        gone = {HeldState.WITHDRAWN, HeldState.DELETED}
+        return decide(item, None if held is not None and held.state in gone else held)
+
+    patch.setattr(receiving, "decide_item", forgetful)
+
+
+@mutant(steps_max=3000, change_audience=80)
+def a_withdrawal_beats_a_later_version(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(
+        exchange_rules,
+        "_decide_withdrawal",
+        lambda withdrawal, _held: exchange_rules.Remove(withdrawal),
+    )
+
+
+@mutant(delete=30)
+def a_deletion_is_a_withdrawal(patch: pytest.MonkeyPatch) -> None:
+    tombstone = receiving._tombstone
+
+    def mild(withdrawal: Any) -> dict[str, Any]:
+        return {**tombstone(withdrawal), "state": "withdrawn"}
+
+    patch.setattr(receiving, "_tombstone", mild)
+
+
+@mutant()
+def a_tombstone_keeps_the_content(patch: pytest.MonkeyPatch) -> None:
+    put = receiving.rows.put_received
+
+    async def half(tx: Any, partner_id: str, values: Any) -> None:
+        kept = [
+            {**row, "content": {"title": {"de": "M0123456789ab"}}}
+            if row["state"] in {"withdrawn", "deleted"}
+            else row
+            for row in values
+        ]
+        await put(tx, partner_id, kept)
+
+    patch.setattr(receiving.rows, "put_received", half)
+
+
+@mutant(end=20)
+def the_end_leaves_copies(patch: pytest.MonkeyPatch) -> None:
+    async def nothing(*_: Any) -> None:
+        pass
+
+    patch.setattr(partners_module, "forget_received", nothing)
+
+
+@mutant(steps_max=800)
+def nonces_are_not_kept(patch: pytest.MonkeyPatch) -> None:
+    async def nothing(*_: Any) -> None:
+        pass
+
+    patch.setattr(PendingNonce, "store", nothing)
+
+
+@mutant(write_message=60)
+def an_activity_that_took_effect_is_forgotten(patch: pytest.MonkeyPatch) -> None:
+    async def nothing(*_: Any, **__: Any) -> None:
+        pass
+
+    patch.setattr(inbox_desk, "add_processed", nothing)
+
+
+@mutant(liar=True)
+def proofs_are_not_verified(patch: pytest.MonkeyPatch) -> None:
+    from federation.documents.signed import SignedDocument
+
+    patch.setattr(
+        entry_documents(), "require_proof", lambda document, **_: SignedDocument.of(document)
+    )
+
+
+@mutant(liar=True)
+def a_page_is_taken_though_pages_before_it_are_missing(
+    patch: pytest.MonkeyPatch,
+) -> None:
+    patch.setattr(
+        receiving, "decide_continuity", lambda *_: exchange_rules.InOrder()
+    )
+
+
+_KEPT: set[asyncio.Task[Any]] = set()
+
+
+def _keep(task: asyncio.Task[Any]) -> None:
+    _KEPT.add(task)
+
+
+def entry_documents() -> Any:
+    from federation.documents import entry
+
+    return entry
+
+
+__all__ = ["MUTANTS", "Form", "Mutant", "decisions", "disclosures", "pages"]
