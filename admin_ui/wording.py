@@ -306,12 +306,12 @@ _PROBLEMS: Final = {
 def partner_status(partner: Partner) -> Status:
     """Say where a partnership stands; trouble with delivery comes first."""
     text, tone = _STATES[partner.state]
-    if partner.state is TrustState.ACTIVE and partner.hidden_at is not None:
-        return Status(_("connected, hidden from members"), "warning")
     if partner.state is TrustState.ACTIVE and partner.attempts:
         return Status(_("not reachable at the moment"), "danger")
     if partner.state is TrustState.ACTIVE and partner.digest_equal is False:
         return Status(_("connected, states differ"), "warning")
+    if partner.state is TrustState.ACTIVE and partner.hidden_at is not None:
+        return Status(_("connected, hidden from members"), "warning")
     return Status(str(text), tone)
 
 

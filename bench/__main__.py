@@ -296,18 +296,15 @@ def measure(
         Goal("slowest page, p95 ms", pages.slowest_p95, 50, at_least=False),
     ]
     sections = [run.singles, *run.pages.values(), told]
-    for section in sections:
-        _print("\n".join(section.lines()))
+    parts: list[Section | many_pages.PageTimes] = [*sections, pages]
+    for part in parts:
+        _print("\n".join(part.lines()))
         _print("")
-    _print("\n".join(pages.lines()))
-    _print("")
     _print(
         f"resident memory {idle:.0f} MiB idle, {loaded:.0f} MiB loaded; "
         f"first answer after {node.seconds_to_first_answer:.2f} s"
     )
-    if both:
-        _print("messages of one partner stored/s and core of the node")
-        _print("\n".join(engine.line() for engine in both))
+    _print("\n".join(engines.lines(both)))
     if profile is not None:
         _print("\n".join(step_lines(profile)))
     _print(_beside_fedify(run) or f"Fedify: {without_fedify}")

@@ -7,6 +7,7 @@ of its own. What the database server spends is not in it: it is another process.
 from __future__ import annotations
 
 import asyncio
+import importlib
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
@@ -77,12 +78,12 @@ def measure(folder: Path, *, rounds: int, messages: int) -> list[Engine]:
         messages: In each, for each engine; a partner's have a daily quota.
 
     Raises:
+        ImportError: The tests' tools are not installed.
         RuntimeError: There is no PostgreSQL here.
     """
-    # With the tests' tools only; a node has its server elsewhere.
-    from tests.postgres_server import running_server  # noqa: PLC0415
-
-    with running_server() as server, server.fresh_database() as url:
+    # Only where the tests' tools are; a node has its server elsewhere.
+    server_of_tests = importlib.import_module("tests.postgres_server")
+    with server_of_tests.running_server() as server, server.fresh_database() as url:
         with ExitStack() as stack:
             engines = []
             for name, database in (("SQLite", ""), ("PostgreSQL", url)):
@@ -94,6 +95,12 @@ def measure(folder: Path, *, rounds: int, messages: int) -> list[Engine]:
                 engines.append(Engine(name, partner, node))
             asyncio.run(_rounds(engines, rounds=rounds, messages=messages))
         return engines
+
+
+def lines(found: list[Engine]) -> list[str]:
+    """The figures of all engines as text."""
+    title = "messages of one partner, stored/s and core of the node"
+    return [title, *(engine.line() for engine in found)] if found else []
 
 
 async def _rounds(engines: list[Engine], *, rounds: int, messages: int) -> None:

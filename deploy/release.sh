@@ -10,6 +10,8 @@
 # way back is the way there: use the old one. Settings: PREFIX=/opt/spalier,
 # PYTHON=python3, WHEELS=dir installs from a folder of wheels without a network.
 set -euo pipefail
+# Nodes run as other accounts than the one that installs.
+umask 022
 checkout=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 prefix=${PREFIX:-/opt/spalier}
 python=${PYTHON:-python3}

@@ -50,10 +50,11 @@ from node.keys.opening import open_ring
 from node.keys.own_keys import OwnKeys
 from node.keys.ring import KeyRing
 from node.ledger import Ledger
-from node.limits import PROCESSED_KEPT
+from node.limits import PARTNER_DAYS_KEPT, PROCESSED_KEPT
 from node.mail.entry_mail import EntryMailer
 from node.mail.outbox import MailOutbox
 from node.members.directory import MemberDirectory
+from node.office.restored import take_back_known
 from node.partners.partners import Partners
 from node.ports import NodeContext
 from node.processes import Processes, processes_of
@@ -63,6 +64,7 @@ from node.storage.database import Transaction, open_database
 from node.storage.node_keys import list_keys
 from node.storage.node_state import require_node_state
 from node.storage.nonces import forget_expired, forget_processed
+from node.storage.partner_days import forget_days
 from node.storage.schema import migrate
 from node.workers.clockwork import Clockwork, Job
 
@@ -274,9 +276,7 @@ def _assemble(
         receiving=receiving,
         unaccounted=unaccounted,
         comparing=comparing,
-        closing=Closing(
-            context, catalogue=catalogue, partners=partners, ledger=ledger
-        ),
+        closing=Closing(context, catalogue=catalogue, partners=partners, ledger=ledger),
         delivery=DeliveryWorker(
             context,
             sending=sending,
@@ -317,10 +317,16 @@ def clockwork(node: Node) -> Clockwork:
                 COMPACTION_SECONDS,
                 lambda: compact_journal(node.context, node.journal),
             ),
+            Job(
+                "what was taken back before a restore goes",
+                EXPIRY_SECONDS,
+                lambda: take_back_known(node.context, node.folder, node.unaccounted),
+            ),
             Job("keys change", KEY_SECONDS, node.own_keys.advance),
             Job("the cluster closes down", EXPIRY_SECONDS, node.closing.advance),
             Job("sessions and links end", NONCE_SECONDS, node.sign_in.purge),
             Job("old nonces go", NONCE_SECONDS, lambda: _forget_nonces(node)),
+            Job("old days of partners go", EXPIRY_SECONDS, lambda: _forget_days(node)),
         ]
     )
 
@@ -330,6 +336,14 @@ async def _forget_nonces(node: Node) -> int:
         now = node.context.clock.now()
         forgotten = await forget_expired(tx, now=now)
         return forgotten + await forget_processed(tx, before=now - PROCESSED_KEPT)
+
+    return await node.context.database.write(work)
+
+
+async def _forget_days(node: Node) -> int:
+    async def work(tx: Transaction) -> int:
+        today = node.context.clock.now().date()
+        return await forget_days(tx, before=today - PARTNER_DAYS_KEPT)
 
     return await node.context.database.write(work)
 

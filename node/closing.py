@@ -25,7 +25,6 @@ from node.partners.partners import Partners
 from node.ports import NodeContext
 from node.sentence import Sentence
 from node.storage.database import Transaction
-from node.storage.ledger import UPSERT
 from node.storage.members import office_persons
 from node.storage.node_state import (
     note_closed,
@@ -97,9 +96,8 @@ class Closing:
             members = await _count(tx, persons.c.id, persons.c.left_at.is_(None))
             talks = await _count(tx, conversations.c.id)
         open_lines: dict[str, list[LedgerLine]] = {}
-        for line in await self._ledger.lines():
-            if line.op != UPSERT and line.acknowledged_at is None:
-                open_lines.setdefault(line.partner_id, []).append(line)
+        for line in await self._ledger.unconfirmed_removals():
+            open_lines.setdefault(line.partner_id, []).append(line)
         return Progress(
             closing_since=state.closing_since,
             closed_at=state.closed_at,

@@ -180,6 +180,14 @@ transaction (NOD-056)."""
 LOCK_WAIT_MAX: Final = timedelta(seconds=20)
 """How long a transaction waits for rows that another one has locked (NOD-056)."""
 
+# -- what the office sees -------------------------------------------------------
+
+PARTNER_DAYS_SHOWN: Final = 14
+"""Days of the strip that shows when a partner was reached, today among them
+(EXC-027)."""
+PARTNER_DAYS_KEPT: Final = timedelta(days=15)
+"""How long it is remembered on which days a partner was reached (EXC-027)."""
+
 # -- backups --------------------------------------------------------------------
 
 BACKUPS_HOURLY: Final = 24

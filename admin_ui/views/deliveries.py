@@ -1,15 +1,15 @@
 """What went to whom, and when it was confirmed."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from aiohttp import web
 
-from admin_ui.desk import desk_of, page_number
+from admin_ui.desk import Desk, desk_of, page_number
 from admin_ui.wording import line_status
 from node.ledger.ledger import LedgerLine
-from node.storage.ledger import UPSERT
+from node.storage.ledger_pages import LedgerCounts, LineState
 from node.web.i18n import gettext as _
 from node.web.i18n import lazy_gettext, localized
 from node.web.rendering import render
@@ -17,11 +17,12 @@ from node.web.views import Pagination, Status, Tab
 
 PATH = "/admin/zustellung"
 LINES_ON_PAGE = 50
-STATES: Final[Mapping[str, str]] = {
-    "waiting": lazy_gettext("not confirmed yet"),
-    "confirmed": lazy_gettext("confirmed"),
-    "refused": lazy_gettext("not taken by the partner"),
-    "withdrawn": lazy_gettext("taken back"),
+STATES: Final[Mapping[LineState, str]] = {
+    LineState.WAITING: lazy_gettext("not confirmed yet"),
+    LineState.CONFIRMED: lazy_gettext("confirmed"),
+    LineState.REFUSED: lazy_gettext("not taken by the partner"),
+    LineState.WITHDRAWING: lazy_gettext("being taken back"),
+    LineState.WITHDRAWN: lazy_gettext("taken back"),
 }
 
 
@@ -40,92 +41,104 @@ class DeliveryRow:
     status: Status
 
 
-def state_of(line: LedgerLine) -> str:
-    """Return the key of `STATES` under which a line is found."""
-    if line.op != UPSERT:
-        return "withdrawn"
-    if line.acknowledged_at is None:
-        return "waiting"
-    return "confirmed" if line.refused_reason is None else "refused"
+def chosen_state(request: web.Request) -> LineState | None:
+    """Return the state that the query names; None for all, also for anything else."""
+    try:
+        return LineState(request.query.get("stand", ""))
+    except ValueError:
+        return None
 
 
-def filtered(
-    lines: Sequence[LedgerLine], *, state: str = "", partner_id: str = ""
-) -> list[LedgerLine]:
-    """Keep the lines of a state and of a partner; empty for all."""
-    return [
-        line
-        for line in lines
-        if (not state or state_of(line) == state)
-        and (not partner_id or line.partner_id == partner_id)
-    ]
-
-
-def paged(
-    lines: Sequence[LedgerLine], *, page: int, path: str, query: Mapping[str, str]
+async def page_of(
+    desk: Desk,
+    counts: LedgerCounts,
+    *,
+    page: int,
+    path: str,
+    partner_id: str,
+    state: LineState | None,
 ) -> tuple[list[DeliveryRow], Pagination]:
-    """Cut one page out of the lines and prepare its rows."""
-    pages = max(1, -(-len(lines) // LINES_ON_PAGE))
+    """Load one page of the ledger and prepare its rows.
+
+    Args:
+        desk: Who asks.
+        counts: Of all lines that the partner filter leaves.
+        page: Number of the page; beyond the last one, that one.
+        path: Where the page is.
+        partner_id: Only of this partner; empty for all.
+        state: Only what is so far; None for all.
+    """
+    number = counts.lines if state is None else counts.in_state(state)
+    pages = max(1, -(-number // LINES_ON_PAGE))
     page = min(page, pages)
-    start = (page - 1) * LINES_ON_PAGE
-    rows = [_row(line) for line in lines[start : start + LINES_ON_PAGE]]
-    return rows, Pagination(page, pages, path, query)
+    lines = await desk.node.ledger.page(
+        limit=LINES_ON_PAGE,
+        offset=(page - 1) * LINES_ON_PAGE,
+        partner_id=partner_id or None,
+        state=state,
+    )
+    query = {} if path != PATH or not partner_id else {"partner": partner_id}
+    if state is not None:
+        query["stand"] = state.value
+    return [row_of(line) for line in lines], Pagination(page, pages, path, query)
 
 
 async def show(request: web.Request) -> web.Response:
-    """Show all lines, filtered by partner and state."""
+    """Show one page of all lines, filtered by partner and state."""
     desk = desk_of(request)
-    lines = await desk.node.ledger.lines()
-    partners = {line.partner_id: line.partner_name for line in lines}
-    partner_id = request.query.get("partner", "")
-    state = request.query.get("stand", "")
-    partner_id = partner_id if partner_id in partners else ""
-    state = state if state in STATES else ""
-    query = {
-        name: value
-        for name, value in (("partner", partner_id), ("stand", state))
-        if value
+    by_partner = await desk.node.ledger.counts_by_partner()
+    names = {
+        each.id: each.name
+        for each in await desk.node.partners.list()
+        if each.id in by_partner
     }
-    rows, place = paged(
-        filtered(lines, state=state, partner_id=partner_id),
+    partner_id = request.query.get("partner", "")
+    partner_id = partner_id if partner_id in names else ""
+    state = chosen_state(request)
+    total = sum(by_partner.values(), LedgerCounts())
+    counts = by_partner[partner_id] if partner_id else total
+    rows, place = await page_of(
+        desk,
+        counts,
         page=page_number(request),
         path=PATH,
-        query=query,
+        partner_id=partner_id,
+        state=state,
     )
-    of_partner = filtered(lines, partner_id=partner_id)
     return render(
         request,
         "admin_ui/deliveries.html",
         {
             "rows": rows,
             "place": place,
-            "partners": sorted(partners.items(), key=lambda item: item[1].casefold()),
+            "partners": sorted(names.items(), key=lambda item: item[1].casefold()),
             "partner_id": partner_id,
-            "state": state,
-            "tabs_shown": _tabs(of_partner, partner_id, state),
-            "total": len(lines),
+            "state": "" if state is None else state.value,
+            "tabs_shown": _tabs(counts, partner_id, state),
+            "total": total.lines,
         },
     )
 
 
-def _tabs(lines: Sequence[LedgerLine], partner_id: str, chosen: str) -> list[Tab]:
+def _tabs(counts: LedgerCounts, partner_id: str, chosen: LineState | None) -> list[Tab]:
     kept = {"partner": partner_id} if partner_id else {}
     tabs = [
         Tab(
             _("All"),
             Pagination(1, 1, PATH, kept).href(1),
-            current=not chosen,
-            count=len(lines),
+            current=chosen is None,
+            count=counts.lines,
         )
     ]
     for state, label in STATES.items():
-        href = Pagination(1, 1, PATH, {**kept, "stand": state}).href(1)
-        number = len(filtered(lines, state=state))
-        tabs.append(Tab(str(label), href, current=state == chosen, count=number))
+        href = Pagination(1, 1, PATH, {**kept, "stand": state.value}).href(1)
+        number = counts.in_state(state)
+        tabs.append(Tab(str(label), href, current=state is chosen, count=number))
     return tabs
 
 
-def _row(line: LedgerLine) -> DeliveryRow:
+def row_of(line: LedgerLine) -> DeliveryRow:
+    """Prepare one line."""
     if not line.entry_title:
         return DeliveryRow(line, _("deleted entry"), "", line_status(line))
     title = localized(line.entry_title)

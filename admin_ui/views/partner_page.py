@@ -6,11 +6,11 @@ from typing import Any, Final
 from aiohttp import web
 
 from admin_ui.desk import Desk, desk_of, page_number, partner_in
-from admin_ui.views.deliveries import STATES, filtered, paged
+from admin_ui.views.deliveries import STATES, chosen_state, page_of
 from admin_ui.views.partner_facts import card_facts
 from admin_ui.views.partner_keys import question_of, rows_of
+from admin_ui.views.partner_standing import strip_of, strip_sentence, waiting_parts
 from admin_ui.views.partner_steps import PAGES, StepName
-from admin_ui.views.partners import balance_of, counts_of, last_exchange
 from admin_ui.wording import (
     direction,
     explain,
@@ -25,6 +25,7 @@ from node.errors import NodeError
 from node.office import Effects
 from node.office.partner_report import write_report
 from node.office.retrying import deliver_now
+from node.office.standing import read_standings
 from node.partners.history import end_can_be_undone_until
 from node.partners.model import Partner
 from node.storage.members import load_person
@@ -35,7 +36,7 @@ from node.web.keys import SITE
 from node.web.pages.entry_standing import lapse_words
 from node.web.pages.serving import formats_of
 from node.web.rendering import render
-from node.web.views import Action, StatusTone, Step, Tab
+from node.web.views import Action, ButtonTone, StatusTone, Step, Tab
 
 _STEP_TONES: Mapping[str, StatusTone] = {
     "we_confirmed": "ok",
@@ -78,11 +79,8 @@ async def overview(request: web.Request) -> web.Response:
             "facts": card_facts(partner.card, partner.base_url),
             "direction": direction(partner),
             "fingerprint": desk.node.partners.fingerprint(partner),
-            "last_exchange": last_exchange(partner),
-            "balance": balance_of(partner, await counts_of(desk, partner))
-            if partner.state in ESTABLISHED
-            else None,
-            "failure": plain_failure(partner),
+            **await _standing(desk, partner),
+            "established": partner.state in ESTABLISHED,
             "steps_possible": _possible(partner, effects, undo=undo_until is not None),
             "undo_until": undo_until,
             "hidden_by": await _hidden_by(desk, partner),
@@ -143,9 +141,7 @@ async def delivery(request: web.Request) -> web.Response:
         partner,
         template="partner_delivery.html",
         values={
-            "balance": balance_of(partner, await counts_of(desk, partner)),
-            "effects": await desk.overview.effects(partner),
-            "failure": plain_failure(partner),
+            **await _standing(desk, partner),
             "next_now": partner.next_attempt_at is not None
             and partner.next_attempt_at <= desk.now,
             "may_try": partner.state in _MET | {TrustState.REFUSED},
@@ -153,18 +149,33 @@ async def delivery(request: web.Request) -> web.Response:
     )
 
 
+async def _standing(desk: Desk, partner: Partner) -> dict[str, Any]:
+    """Return what both pages say about how far both sides agree."""
+    (standing,) = await read_standings(desk.node.context, [partner])
+    return {
+        "standing": standing,
+        "strip": strip_of(standing),
+        "strip_words": strip_sentence(standing),
+        "waits": ", ".join(waiting_parts(standing)),
+        "failure": plain_failure(partner),
+        "problem_code": partner.problem_code or "",
+    }
+
+
 async def contents(request: web.Request) -> web.Response:
     """Show which entries went to the partner and when it confirmed them."""
     desk = desk_of(request)
     partner = await partner_in(request, desk)
-    state = request.query.get("stand", "")
-    lines = await desk.node.ledger.lines(partner_id=partner.id)
-    state = state if state in STATES else ""
-    rows, place = paged(
-        filtered(lines, state=state),
+    state = chosen_state(request)
+    async with desk.node.context.database.read() as tx:
+        counts = await desk.node.ledger.counts(tx, partner.id)
+    rows, place = await page_of(
+        desk,
+        counts,
         page=page_number(request),
         path=request.path,
-        query={"stand": state} if state else {},
+        partner_id=partner.id,
+        state=state,
     )
     return _render(
         request,
@@ -173,9 +184,9 @@ async def contents(request: web.Request) -> web.Response:
         values={
             "rows": rows,
             "place": place,
-            "state": state,
-            "states": STATES,
-            "total": len(lines),
+            "state": "" if state is None else state.value,
+            "states": {each.value: label for each, label in STATES.items()},
+            "total": counts.lines,
         },
     )
 
@@ -250,7 +261,7 @@ def _possible(partner: Partner, effects: Effects, *, undo: bool) -> Sequence[Act
             continue
         if name == "ende-zuruecknehmen" and not undo:
             continue
-        tone = "danger" if page.danger else "secondary"
+        tone: ButtonTone = "danger" if page.danger else "secondary"
         if name == "fortsetzen":
             tone = "primary"
         actions.append(Action(label=str(page.button), href=f"{base}/{name}", tone=tone))

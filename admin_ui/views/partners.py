@@ -6,16 +6,17 @@ from datetime import datetime
 
 from aiohttp import web
 
-from admin_ui.desk import Desk, desk_of
+from admin_ui.desk import desk_of
+from admin_ui.views.partner_standing import strip_of, strip_sentence, waiting_parts
 from admin_ui.wording import direction, explain, partner_status, plain_failure
 from federation.trust import TrustState
 from node.errors import NodeError
+from node.office.standing import PartnerStanding, read_standings
 from node.partners.model import Invitation, Partner
-from node.storage.ledger import LedgerCounts
 from node.web.flash import see_other
 from node.web.i18n import gettext as _
 from node.web.rendering import render
-from node.web.views import Action, Status, Tab
+from node.web.views import Action, Day, Status, Tab
 
 LIST_PATH = "/admin/partner"
 _CURRENT = frozenset(
@@ -31,56 +32,25 @@ _CURRENT = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class Balance:
-    """What went to a partner, and what it says that it holds.
+class PartnerRow:
+    """A partner as the list draws it.
 
     Attributes:
-        checked_at: Time of the partner's last receipt; None before the first.
+        standing: How far both sides agree; None before the partnership began.
+        strip: The last days, today last.
+        strip_words: The same in one sentence.
     """
-
-    sent: int
-    held: int
-    refused: int
-    waiting: int
-    equal: bool
-    checked_at: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
-class PartnerRow:
-    """A partner as the list draws it."""
 
     partner: Partner
     href: str
     status: Status
     direction: str
     last_exchange: datetime | None
-    balance: Balance | None
+    standing: PartnerStanding | None
+    strip: Sequence[Day]
+    strip_words: str
+    waits: str
     failure: str
-
-
-def balance_of(partner: Partner, counts: LedgerCounts) -> Balance:
-    """Set our ledger beside what the partner's last receipt states."""
-    return Balance(
-        sent=counts.sent,
-        held=partner.receipt_held or 0,
-        refused=partner.receipt_refused or 0,
-        waiting=counts.waiting,
-        equal=partner.digest_equal is True,
-        checked_at=partner.checked_at,
-    )
-
-
-def last_exchange(partner: Partner) -> datetime | None:
-    """Return when anything last passed in either direction."""
-    moments = (partner.last_sent_at, partner.checked_at, partner.last_received_at)
-    return max((each for each in moments if each is not None), default=None)
-
-
-async def counts_of(desk: Desk, partner: Partner) -> LedgerCounts:
-    """Count a partner's part of the ledger."""
-    async with desk.node.context.database.read() as tx:
-        return await desk.node.ledger.counts(tx, partner.id)
 
 
 async def show(request: web.Request) -> web.Response:
@@ -104,7 +74,9 @@ async def show(request: web.Request) -> web.Response:
         request,
         "admin_ui/partners.html",
         {
-            "rows": [await _row(desk, each) for each in shown],
+            "rows": [
+                _row(each) for each in await read_standings(desk.node.context, shown)
+            ],
             "tabs_shown": tabs if current != len(partners) else (),
             "former": former,
             "invitations": _open(invitations, desk.now),
@@ -144,14 +116,18 @@ def _open(invitations: Sequence[Invitation], now: datetime) -> list[Invitation]:
     ]
 
 
-async def _row(desk: Desk, partner: Partner) -> PartnerRow:
+def _row(standing: PartnerStanding) -> PartnerRow:
+    partner = standing.partner
     met = partner.active_since is not None
     return PartnerRow(
         partner=partner,
         href=f"{LIST_PATH}/{partner.id}",
         status=partner_status(partner),
         direction=direction(partner),
-        last_exchange=last_exchange(partner),
-        balance=balance_of(partner, await counts_of(desk, partner)) if met else None,
+        last_exchange=standing.last_exchange,
+        standing=standing if met else None,
+        strip=strip_of(standing) if partner.state in _CURRENT else (),
+        strip_words=strip_sentence(standing),
+        waits=", ".join(waiting_parts(standing)),
         failure=plain_failure(partner),
     )

@@ -20,10 +20,10 @@ CREATE ROLE :"name" LOGIN
 -- C: sorted alike on every machine, so an update of the system breaks no index.
 CREATE DATABASE :"name" TEMPLATE template0 ENCODING 'UTF8' LOCALE 'C';
 
--- Nodes of other clusters may share the server: nobody else gets in, and the role can
--- make tables but not remove its database.
+-- Nodes of other clusters may share the server: nobody else gets in. The role can make
+-- tables, and schemas in which a restore prepares them, but not remove its database.
 REVOKE ALL ON DATABASE :"name" FROM PUBLIC;
-GRANT CONNECT, TEMPORARY ON DATABASE :"name" TO :"name";
+GRANT CONNECT, CREATE, TEMPORARY ON DATABASE :"name" TO :"name";
 
 -- What is acknowledged to a partner is on disk, whatever the server's own setting.
 ALTER DATABASE :"name" SET synchronous_commit = 'on';

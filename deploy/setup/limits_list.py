@@ -41,7 +41,7 @@ node, so that its own refusals, which explain themselves, are what is usually se
 
 | what | nginx | Caddy | node | answer |
 |---|---|---|---|---|
-| connections of one client | `deploy/firewall/spalier.nft`: 32 with TLS, 16 without | the same | 32 without a proxy (`CONNECTIONS_PER_ADDRESS_MAX`) | none |
+| connections of one client | `deploy/firewall/spalier.nft`: 128 with TLS, 32 without | the same | 32 without a proxy (`CONNECTIONS_PER_ADDRESS_MAX`) | none |
 | requests of one client at once | 32 | – | 8 of one partner (`PARTNER_REQUESTS_AT_ONCE_MAX`) | 429 |
 | connections all together | `worker_connections` | open files | `CONNECTIONS_MAX` | closed |
 | time for a head | 15 s | 15 s | `HEAD_TIMEOUT` | closed, 408 |

@@ -496,6 +496,7 @@ class Catalogue:
         if entry_ref is not None:
             before = await self._load_own(tx, actor, entry_ref)
         elif publication.external_id is not None:
+            await rows.hold_external_id(tx, publication.external_id)
             before = await rows.find_by_external_id(
                 tx, self._context.address, publication.external_id
             )

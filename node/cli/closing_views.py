@@ -48,7 +48,7 @@ def show_verified(document: Mapping[str, Any]) -> None:
         return
     table(
         (_("File"), _("Fault")),
-        [(each["path"], each["reason"]) for each in document["faults"]],
+        [(each["path"], _said(each["reason"])) for each in document["faults"]],
     )
 
 
@@ -107,3 +107,8 @@ def _effects(document: Mapping[str, Any]) -> tuple[str, ...]:
             document["members"],
         ),
     )
+
+
+def _said(reason: str) -> str:
+    """Translate what we say ourselves; what the protocol says stays English."""
+    return _(reason)

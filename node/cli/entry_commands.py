@@ -153,13 +153,40 @@ def feed(*, kind: str | None, search: str | None, partners_only: bool) -> None:
     help=lazy_gettext("List what was told to which partner, and confirmed when."),
 )
 @click.argument("entry_id", metavar="[ENTRY]", required=False)
+@click.option(
+    "--history",
+    is_flag=True,
+    help=lazy_gettext("Everything that partners ever confirmed of ENTRY."),
+)
+@click.option(
+    "--receipt",
+    metavar="ID",
+    help=lazy_gettext("Print a partner's signed receipt, as evidence."),
+)
+@click.option(
+    "--limit",
+    type=click.IntRange(min=1),
+    help=lazy_gettext("Only so many lines, the latest first."),
+)
 @acting
-def ledger(*, entry_id: str | None) -> None:
+def ledger(
+    *, entry_id: str | None, history: bool, receipt: str | None, limit: int | None
+) -> None:
     """List the ledger."""
-    from node.cli import entry_views
+    from node.cli import ledger_views
 
     call = invocation()
-    call.show(call.perform("ledger", entry=entry_id), entry_views.show_ledger)
+    if receipt is not None:
+        document = call.perform("ledger.receipt", receipt=receipt)
+        call.show(document, ledger_views.show_receipt)
+    elif history:
+        if entry_id is None:
+            raise click.UsageError(_("Name the ENTRY whose history is wanted."))
+        document = call.perform("ledger.history", entry=entry_id)
+        call.show(document, ledger_views.show_history)
+    else:
+        document = call.perform("ledger", entry=entry_id, limit=limit)
+        call.show(document, ledger_views.show_ledger)
 
 
 @click.command(

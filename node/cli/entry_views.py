@@ -41,7 +41,8 @@ def _kind(name: str) -> str:
     return in_own_language(kind.label) if kind else name
 
 
-def _version(version: list[int]) -> str:
+def version_words(version: list[int]) -> str:
+    """Write a version: incarnation and counter."""
     return ".".join(str(part) for part in version)
 
 
@@ -51,7 +52,7 @@ def show_step(document: Mapping[str, Any], *, served: bool) -> None:
         _(
             "%(kind)s, version %(version)s: %(state)s.",
             kind=_kind(document["kind"]),
-            version=_version(document["version"]),
+            version=version_words(document["version"]),
             state=_states()[document["state"]],
         ),
         f"  {document['id']}",
@@ -78,7 +79,7 @@ def show_entry(document: Mapping[str, Any]) -> None:
         [
             (_("Kind"), _kind(document["kind"])),
             (_("State"), _states()[document["state"]]),
-            (_("Version"), _version(document["version"])),
+            (_("Version"), version_words(document["version"])),
             (_("For"), _audience(document["audience"])),
             (_("From"), f"{owners} ({document['origin']})"),
             (_("Since"), moment(document["since"])),
@@ -115,10 +116,11 @@ def show_standing(standing: Mapping[str, Any]) -> None:
             )
         )
     for each in standing["open"]:
-        say(f"  {each['partner']}: {_waits(each)}")
+        say(f"  {each['partner']}: {waiting_words(each)}")
 
 
-def _waits(row: Mapping[str, Any]) -> str:
+def waiting_words(row: Mapping[str, Any]) -> str:
+    """Say why a removal is not confirmed, and by when the copy lapses."""
     parts = [
         _("not reachable since %(since)s", since=moment(row["unreachable_since"]))
         if row["unreachable_since"]
@@ -171,40 +173,6 @@ def show_feed(document: Mapping[str, Any]) -> None:
         ],
     )
     say(ngettext("%(num)s entry.", "%(num)s entries.", len(entries)))
-
-
-def show_ledger(document: Mapping[str, Any]) -> None:
-    """Show what was told to whom."""
-    if not document["rows"]:
-        say(_("Nothing was told to any partner."))
-        return
-    operations = {
-        "upsert": _("told"),
-        "withdraw": _("withdrawal"),
-        "delete": _("deletion"),
-    }
-    table(
-        (_("Partner"), _("What"), _("Version"), _("Sent"), _("Confirmed"), _("Entry")),
-        [
-            (
-                row["partner"],
-                operations.get(row["op"], row["op"]),
-                _version(row["version"]),
-                moment(row["told_at"]),
-                _confirmation(row),
-                row["entry"],
-            )
-            for row in document["rows"]
-        ],
-    )
-
-
-def _confirmation(row: Mapping[str, Any]) -> str:
-    if row["refused_reason"]:
-        return _("refused: %(reason)s", reason=row["refused_reason"])
-    if row["acknowledged_at"] is None and row["op"] != "upsert":
-        return _waits(row)
-    return moment(row["acknowledged_at"])
 
 
 def show_why(document: Mapping[str, Any]) -> None:

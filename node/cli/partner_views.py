@@ -1,6 +1,6 @@
 """What people see of partners."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from node.cli.printing import moment, say, say_aside, table
@@ -186,6 +186,7 @@ def show_partner(document: Mapping[str, Any]) -> None:
         _("  Key          %(fingerprint)s", fingerprint=document["fingerprint"]),
         _("  Check number %(number)s", number=document["check_number"]),
         "  " + _in_sync(document["in_sync"]),
+        *(f"  {sentence}" for sentence in _standing(document)),
     )
     if document.get("hidden_since"):
         say(
@@ -200,7 +201,11 @@ def show_partner(document: Mapping[str, Any]) -> None:
                 "  Not reachable since %(at)s (%(problem)s).",
                 at=moment(document["unreachable_since"]),
                 problem=document["problem"] or "?",
-            )
+            ),
+            _(
+                "  Next attempt %(at)s; at once: spalier partner try PARTNER",
+                at=moment(document["next_attempt_at"]),
+            ),
         )
     question = document.get("key_in_question")
     if question is not None:
@@ -212,6 +217,61 @@ def show_partner(document: Mapping[str, Any]) -> None:
                 " spalier partner confirm-key PARTNER --fingerprint …"
             ),
         )
+
+
+def _standing(document: Mapping[str, Any]) -> list[str]:
+    """Say what stands beside the one line: the other direction, and what waits."""
+    received, waiting = document["received"], document["waiting"]
+    sentences = [
+        _(
+            "From there: %(held)s held, %(refused)s kept out by your rules; confirmed"
+            " as complete: %(at)s.",
+            held=received["held"],
+            refused=received["kept_out"],
+            at=moment(received["verified_at"]),
+        ),
+        _("Last exchange: %(at)s.", at=moment(document["last_exchange_at"])),
+    ]
+    if any(waiting.values()):
+        sentences.append(
+            _(
+                "Waiting: entries %(entries)s, withdrawals %(withdrawals)s, messages"
+                " %(messages)s.",
+                **waiting,
+            )
+        )
+    if document["unaccounted"]:
+        sentences.append(
+            ngettext(
+                "%(num)s entry that it holds is not accounted for: spalier"
+                " unaccounted list",
+                "%(num)s entries that it holds are not accounted for: spalier"
+                " unaccounted list",
+                document["unaccounted"],
+            )
+        )
+    restored = document["restored"]
+    if restored is not None and not restored["compared"]:
+        sentences.append(
+            _(
+                "Not compared since the restore of %(at)s: it is told no entry.",
+                at=moment(restored["at"]),
+            )
+        )
+    elif restored is not None:
+        sentences.append(
+            _("Compared since the restore of %(at)s.", at=moment(restored["at"]))
+        )
+    sentences.append(_("Last days:    %(marks)s", marks=_days(document["days"])))
+    return sentences
+
+
+def _days(days: Sequence[Mapping[str, Any]]) -> str:
+    """Draw one sign for each day, the oldest first, with what the signs mean."""
+    marks = "".join(
+        "+" if each["exchanges"] else "!" if each["failures"] else "." for each in days
+    )
+    return _("%(marks)s (+ exchanged, ! tried and failed, . nothing due)", marks=marks)
 
 
 def _in_sync(numbers: Mapping[str, Any]) -> str:
@@ -227,7 +287,8 @@ def _in_sync(numbers: Mapping[str, Any]) -> str:
         "refused": numbers["refused"],
         "at": moment(numbers["checked_at"]),
     }
-    if numbers["digest_equal"] and not numbers["waiting"]:
+    adds_up = numbers["sent"] == numbers["held"] + numbers["refused"]
+    if numbers["agreement"] == "in-sync" and adds_up:
         return _(
             "In sync: %(sent)s sent = %(held)s held + %(refused)s refused by their"
             " rules, digests equal, checked %(at)s.",

@@ -53,6 +53,7 @@ for _module in (
     backup_commands,
     conversation_commands,
     conform_commands,
+    simulate_commands,
     closing_commands,
 ):
     for _command in _module.COMMANDS:

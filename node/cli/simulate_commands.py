@@ -102,7 +102,7 @@ def _show(document: dict[str, Any]) -> None:
     for name, count in document["faults"].items():
         say(f"  {name:<16}{count:>8}  {100 * count / max(steps, 1):5.1f} %")
     for name, why in document["not_switched_on"].items():
-        say(f"  {name:<16}{'–':>8}  {why}")
+        say(f"  {name:<16}{_('off'):>8}  {why}")
     say(
         _(
             "Seed %(seed)s: %(steps)s steps, %(hours)s virtual hours in "

@@ -47,6 +47,7 @@ class Door(Enum):
     OWNERSHIP = "ownership"
     MESSAGES = "messages"
     PULL = "pull"
+    HOLDINGS = "holdings"
     KEYS = "keys"
     BEHAVIOUR = "behaviour"
     END = "end"

@@ -54,7 +54,7 @@ async def _signed_page(visit: Visit) -> Finding:
     if answer.status != _OK or not is_activity_media_type(answer.field("Content-Type")):
         return failed(sent, expected=_EXPECTED, found=shown(answer))
     try:
-        _verify(visit, written[-1], answer)
+        verify_answer(visit, written[-1], answer)
         document = loads_object(
             answer.body, bytes_max=PAGE_BYTES_MAX, nodes_max=PAGE_NODES_MAX
         )
@@ -66,7 +66,7 @@ async def _signed_page(visit: Visit) -> Finding:
     return Finding(page.first == 1, sent, _EXPECTED, found)
 
 
-def _verify(visit: Visit, letter: Letter, answer: Answer) -> None:
+def verify_answer(visit: Visit, letter: Letter, answer: Answer) -> None:
     """Verify an answer's signature (FED-039).
 
     Raises:

@@ -25,7 +25,7 @@ from node.storage.database import (
     Work,
     open_database,
 )
-from node.storage.ledger import LedgerCounts, counts
+from node.storage.ledger_pages import LedgerCounts, counts
 from node.storage.mail import MailCounts, count_mails
 from node.storage.node_keys import list_keys
 from node.storage.node_state import NodeState, load_node_state

@@ -72,6 +72,7 @@ _KEY_ORDER: Final = (
     KeyState.REVOKED,
 )
 _ROLES: Final = tuple(Role)  # each includes the ones before
+_NEVER_TAKEN_BACK: Final = frozenset({EntryState.PUBLISHED, EntryState.DRAFT})
 _OVER: Final = frozenset({TrustState.ENDING, TrustState.ENDED, TrustState.REFUSED})
 _TOLD: Final = frozenset({*ESTABLISHED, TrustState.ENDING})
 
@@ -85,7 +86,8 @@ class Replayed:
         closed: Entries that were withdrawn, or otherwise closed, again.
         narrowed: Entries that are again for fewer readers than in the backup.
         older: Entries that were changed after the backup and show their older text.
-        lost: Entries that were made after the backup and are not in it.
+        lost: Entries that were published after the backup and are not in it.
+        gone: Entries that are not in it either and had been taken back again.
         persons: Persons who have left, or may less, again.
         partners: Partnerships that are again over, stopped or hidden.
         lost_partners: Partnerships that began after the backup.
@@ -101,6 +103,7 @@ class Replayed:
     narrowed: list[str] = field(default_factory=list)
     older: list[str] = field(default_factory=list)
     lost: list[str] = field(default_factory=list)
+    gone: list[str] = field(default_factory=list)
     persons: list[str] = field(default_factory=list)
     partners: list[str] = field(default_factory=list)
     lost_partners: list[str] = field(default_factory=list)
@@ -364,10 +367,14 @@ class _Replay:
     async def _entries(self) -> None:
         tx = self._tx
         found = {row.id for row in await tx.all(select(entries.c.id))}
+        missing = [
+            each for each in self._known.entries.values() if each.id not in found
+        ]
         self._done.lost = sorted(
-            each.id
-            for each in self._known.entries.values()
-            if each.id not in found and each.state is EntryState.PUBLISHED
+            each.id for each in missing if each.state is EntryState.PUBLISHED
+        )
+        self._done.gone = sorted(
+            each.id for each in missing if each.state not in _NEVER_TAKEN_BACK
         )
         for decision in sorted(self._known.entries.values(), key=lambda each: each.id):
             if decision.id not in found:

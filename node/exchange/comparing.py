@@ -289,14 +289,15 @@ class Comparing:
         restored: bool,
     ) -> Outcome:
         async with self._context.database.read() as tx:
-            known = await rows.entries_of_partner(tx, partner.id)
-            known += [
-                row.entry_id
-                for row in await unaccounted_rows.list_unaccounted(
-                    tx, partner_id=partner.id
-                )
-            ]
-        ours = [each for each in known if self._is_in(each, scopes)]
+            ledger = await rows.entries_of_partner(tx, partner.id)
+            listed = await unaccounted_rows.list_unaccounted(tx, partner_id=partner.id)
+        ours = [each for each in ledger if self._is_in(each, scopes)]
+        # With no bucket to be listed, all of it is explained.
+        ours += [
+            row.entry_id
+            for row in listed
+            if not scopes or self._is_in(row.entry_id, scopes)
+        ]
         ids = sorted({*ours, *claims})
         outcome = Outcome(compared=len(ids))
         adopted: list[str] = []
@@ -385,8 +386,6 @@ class Comparing:
             tx, partner_id
         )
         listed = list(found.unaccounted.items())[: max(0, room)]
-        if len(listed) < len(found.unaccounted):
-            logger.error("%s holds more that is unaccounted than listed", partner_id)
         await unaccounted_rows.put_unaccounted(tx, partner_id, dict(listed), at=now)
 
     async def _finish(

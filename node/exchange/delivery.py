@@ -46,6 +46,7 @@ from node.storage import partners as partner_rows
 from node.storage.database import Transaction
 from node.storage.node_state import require_node_state
 from node.storage.outgoing import ActivityKind, OutgoingActivity
+from node.storage.partner_days import count_exchange, count_failure
 
 logger = logging.getLogger(__name__)
 
@@ -410,14 +411,11 @@ class DeliveryWorker:
         async def work(tx: Transaction) -> None:
             now = self._context.clock.now()
             await outgoing.mark_delivered(tx, activity.activity_id, at=now)
+            await count_exchange(tx, partner, now)
             await partner_rows.update_partner(
                 tx,
                 partner.id,
-                attempts=0,
-                next_attempt_at=None,
-                failing_since=None,
-                last_error=None,
-                problem_code=None,
+                **partner_rows.REACHED,
                 last_sent_at=now,
             )
             await self._activities.delivered(tx, partner, activity, built)
@@ -465,6 +463,7 @@ class DeliveryWorker:
                 and error.problem_code in PROBLEMS_SUSPENDED
             ):
                 await self._activities.keys_in_question(tx, current)
+            await count_failure(tx, current, now)
             attempts = current.attempts + 1
             retry_after = (
                 error.retry_after if isinstance(error, TemporaryFetchError) else None

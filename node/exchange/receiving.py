@@ -56,6 +56,7 @@ from node.ports import NodeContext
 from node.storage import received as rows
 from node.storage.conversations import forget_titles
 from node.storage.database import Transaction
+from node.storage.partner_days import count_exchange
 from node.storage.partners import lock_partner, update_partner
 from node.storage.views import load_view, store_view
 
@@ -200,6 +201,7 @@ class Receiving:
         if partner.attempts > 0:
             values["next_attempt_at"] = None
             tx.after_commit(lambda: self._wakeup.poke(partner.id))
+        await count_exchange(tx, partner, now)
         await update_partner(tx, partner.id, **values)
 
     def _apply(self, state: _State, item: PageItem) -> None:

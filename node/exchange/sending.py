@@ -38,8 +38,10 @@ from node.storage import ledger as rows
 from node.storage.database import Transaction
 from node.storage.ledger import DELETE, UPSERT, WITHDRAW, Confirmed, Disclosure
 from node.storage.node_state import require_node_state
-from node.storage.partners import lock_partner, update_partner
+from node.storage.partner_days import count_exchange
+from node.storage.partners import REACHED, lock_partner, update_partner
 from node.storage.tables import entries
+from node.storage.unaccounted import drop_explained
 from node.storage.views import load_view, store_view
 from node.visibility import RULE_PUBLIC, Form, PartnerViewer, decide_entry
 
@@ -412,18 +414,17 @@ class Sending:
         await store_view(tx, partner.id, "out", view)
         held = await self._verification.as_confirmed(tx, partner, view)
         equal: bool | None = held.hex() == receipt.digest
+        if equal and compared:
+            await drop_explained(tx, partner.id)
         if receipt.position < partner.head_seq and not equal:
             # More is on its way, or a row moved on while the page travelled.
             equal = partner.digest_equal
+        await count_exchange(tx, partner, now)
         await update_partner(
             tx,
             partner.id,
             acked_seq=max(partner.acked_seq, receipt.position),
-            attempts=0,
-            next_attempt_at=None,
-            failing_since=None,
-            last_error=None,
-            problem_code=None,
+            **REACHED,
             last_sent_at=now,
             receipt_digest=receipt.digest,
             receipt_held=receipt.held,

@@ -5,7 +5,7 @@ rule decides here, when the row is written, and again in `node.exchange.pages`
 with the entry as it is when the page is built (SPEC EXC-003).
 """
 
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -24,7 +24,18 @@ from node.storage.ledger import (
     UPSERT,
     WITHDRAW,
     Disclosure,
+)
+from node.storage.ledger_pages import (
+    Confirmation,
     LedgerCounts,
+    LineState,
+    StoredReceipt,
+    counts,
+    counts_by_partner,
+    history_of_entry,
+    load_receipt,
+    page_of_rows,
+    removals_waiting,
 )
 from node.storage.node_state import hold_partnerships, require_node_state
 from node.storage.partners import (
@@ -52,6 +63,8 @@ class LedgerLine:
     """One line of "what went to whom" for the office and the owner.
 
     Attributes:
+        held: The version that the partner's receipts prove it to hold; None for none.
+        receipt_id: The signed receipt that confirms the line.
         failing_since: Since when the partner is not reached; None if it is.
         lapse: What becomes of a copy whose removal is not confirmed; None if
             nothing has to be removed, or if it is confirmed.
@@ -72,6 +85,8 @@ class LedgerLine:
     told_at: datetime | None
     acknowledged_at: datetime | None
     refused_reason: str | None
+    held: tuple[int, int] | None
+    receipt_id: str | None
     partner_state: TrustState
     failing_since: datetime | None
     lapse: Lapse | None
@@ -187,25 +202,88 @@ class Ledger:
 
     async def counts(self, tx: Transaction, partner_id: str) -> LedgerCounts:
         """Count sent, held, refused and waiting entries of a partner."""
-        return await rows.counts(tx, partner_id)
+        return await counts(tx, partner_id)
 
-    async def lines(
-        self, *, entry_id: str | None = None, partner_id: str | None = None
-    ) -> list[LedgerLine]:
-        """What went to whom, newest first."""
+    async def counts_by_partner(self) -> dict[str, LedgerCounts]:
+        """Count the ledger of every partner that has a line, in one query."""
+        async with self._context.database.read() as tx:
+            return await counts_by_partner(tx)
+
+    async def entry(self, reference: str) -> Entry | None:
+        """Load an entry of ours by its address or id, also one that was deleted.
+
+        For whoever may read the ledger of it; no rule is asked here.
+        """
+        local_id = self._context.address.entry_local_id(reference) or reference
+        async with self._context.database.read() as tx:
+            return await entry_rows.load_entry(tx, self._context.address, local_id)
+
+    async def lines_of_entry(self, entry_id: str) -> list[LedgerLine]:
+        """Who was told of one entry, the latest change first."""
         async with self._context.database.read() as tx:
             partners = {each.id: each for each in await list_partners(tx)}
-            if entry_id is not None:
-                found = list((await rows.rows_of_entry(tx, entry_id)).values())
-            elif partner_id is not None:
-                found = await self._rows_of(tx, partner_id)
-            else:
-                found = [
-                    row
-                    for each in partners.values()
-                    for row in await self._rows_of(tx, each.id)
-                ]
+            found = await rows.rows_of_entry(tx, entry_id)
+            return await self._lines(tx, found.values(), partners)
+
+    async def page(
+        self,
+        *,
+        limit: int,
+        offset: int = 0,
+        partner_id: str | None = None,
+        state: LineState | None = None,
+    ) -> list[LedgerLine]:
+        """Read one page of what went to whom, the latest change first.
+
+        Args:
+            limit: Lines of the page.
+            offset: Lines before it.
+            partner_id: Only what went to one partner.
+            state: Only what is so far.
+        """
+        async with self._context.database.read() as tx:
+            partners = {each.id: each for each in await list_partners(tx)}
+            found = await page_of_rows(
+                tx, partner_id=partner_id, state=state, limit=limit, offset=offset
+            )
             return await self._lines(tx, found, partners)
+
+    async def each_line(
+        self, *, partner_id: str | None = None
+    ) -> AsyncIterator[LedgerLine]:
+        """Go through the ledger as it is now, without holding all of it in memory."""
+        async with self._context.database.read() as tx:
+            partners = {each.id: each for each in await list_partners(tx)}
+            offset = 0
+            while found := await page_of_rows(
+                tx,
+                partner_id=partner_id,
+                state=None,
+                limit=_ENTRIES_AT_ONCE,
+                offset=offset,
+            ):
+                for line in await self._lines(tx, found, partners):
+                    yield line
+                offset += len(found)
+
+    async def unconfirmed_removals(
+        self, partner_id: str | None = None
+    ) -> list[LedgerLine]:
+        """Withdrawals and deletions that one partner, or any, has not confirmed."""
+        async with self._context.database.read() as tx:
+            partners = {each.id: each for each in await list_partners(tx)}
+            found = await removals_waiting(tx, partner_id=partner_id)
+            return await self._lines(tx, found, partners)
+
+    async def history(self, entry_id: str) -> list[Confirmation]:
+        """Read what partners ever confirmed of an entry, the latest first."""
+        async with self._context.database.read() as tx:
+            return await history_of_entry(tx, entry_id)
+
+    async def receipt(self, receipt_id: str) -> StoredReceipt | None:
+        """Load a partner's signed receipt, as it came."""
+        async with self._context.database.read() as tx:
+            return await load_receipt(tx, receipt_id)
 
     async def open_deletions(self, organisation_id: str | None) -> list[LedgerLine]:
         """Deletions that a partner has not confirmed; of one organisation or of all.
@@ -251,6 +329,8 @@ class Ledger:
                     told_at=row.told_at,
                     acknowledged_at=row.acknowledged_at,
                     refused_reason=row.refused_reason,
+                    held=row.held and (row.held.incarnation, row.held.counter),
+                    receipt_id=row.receipt_id,
                     partner_state=partner.state,
                     failing_since=partner.failing_since,
                     lapse=lapse_of(row, partner, personal=entry.personal),

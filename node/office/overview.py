@@ -12,9 +12,9 @@ from node.catalogue.model import AudienceLevel, Entry, EntryState, ReceivedState
 from node.partners.model import Partner
 from node.ports import NodeContext
 from node.storage import entries as entry_rows
-from node.storage import ledger as ledger_rows
 from node.storage import outgoing
 from node.storage.database import Transaction
+from node.storage.ledger_pages import counts, counts_by_partner
 from node.storage.partners import list_partners
 from node.storage.received import count_purged, count_received
 from node.storage.tables import (
@@ -103,9 +103,10 @@ class Overview:
         """Count members, entries, partners and what they hold."""
         async with self._context.database.read() as tx:
             partners = await list_partners(tx, states=_PARTNER_STATES)
-            delivered = 0
-            for partner in partners:
-                delivered += (await ledger_rows.counts(tx, partner.id)).held
+            ledgers = await counts_by_partner(tx)
+            delivered = sum(
+                ledgers[each.id].held for each in partners if each.id in ledgers
+            )
             return Counters(
                 members=await _count(tx, persons.c.left_at.is_(None)),
                 organisations=await _count(tx, organisations.c.is_office.is_(False)),
@@ -119,15 +120,12 @@ class Overview:
         viewer = PartnerViewer(partner.id, TrustState.ACTIVE)
         today = self._today()
         async with self._context.database.read() as tx:
-            rows = await ledger_rows.rows_of_partner(tx, partner.id)
+            told = await counts(tx, partner.id, is_told=True)
             visible = await entry_rows.list_entries(
                 tx, self._context.address, where=visible_entries(viewer, today)
             )
             return Effects(
-                told=sum(
-                    row.op == ledger_rows.UPSERT and row.told_at is not None
-                    for row in rows
-                ),
+                told=told.sent + told.waiting_entries,
                 held=await count_received(tx, partner.id, ReceivedState.PRESENT),
                 conversations=await _count(
                     tx, conversations.c.partner_id == partner.id
@@ -149,7 +147,7 @@ class Overview:
                 since = last_answer(partner)
                 if partner.attempts == 0 or now - since <= UNREACHABLE_AFTER:
                     continue
-                waiting = (await ledger_rows.counts(tx, partner.id)).waiting
+                waiting = (await counts(tx, partner.id)).waiting
                 waiting += await outgoing.count_undelivered(tx, partner.id)
                 found.append(Unreachable(partner, since, waiting))
         return found

@@ -14,7 +14,7 @@ from node.ledger import Ledger, LedgerLine
 from node.partners.history import COPIES_REMOVED, end_can_be_undone_until
 from node.partners.model import Partner, PartnerEvent
 from node.ports import NodeContext
-from node.storage.ledger import UPSERT
+from node.storage.ledger_pages import counts
 from node.storage.partners import list_events
 from node.storage.received import count_received
 
@@ -58,19 +58,14 @@ async def write_report(
     context: NodeContext, ledger: Ledger, partner: Partner
 ) -> PartnerReport:
     """Write the report on a partnership as it stands now; changes nothing."""
-    lines = [
-        line
-        for line in await ledger.lines(partner_id=partner.id)
-        if line.told_at is not None
-    ]
+    open_lines = tuple(await ledger.unconfirmed_removals(partner.id))
     async with context.database.read() as tx:
         events = await list_events(tx, partner.id)
         held = await count_received(tx, partner.id, ReceivedState.PRESENT)
+        told = await counts(tx, partner.id, is_told=True)
     now = context.clock.now()
     end = _last_end(events)
     copies = [] if end is None else [e for e in events if e.event == COPIES_REMOVED]
-    removals = [line for line in lines if line.op != UPSERT]
-    open_lines = tuple(line for line in removals if line.acknowledged_at is None)
     return PartnerReport(
         partner=partner,
         written_at=now,
@@ -78,9 +73,9 @@ async def write_report(
         ended_by=None if end is None else end.person_name,
         end_asked_at=None if end is None else end.at,
         reason=None if end is None else end.note,
-        told=len(lines),
-        removed=len(removals) - len(open_lines),
-        standing=len(lines) - len(removals),
+        told=told.lines,
+        removed=told.removed,
+        standing=told.sent + told.waiting_entries,
         open=open_lines,
         copies_removed=int(copies[-1].note or 0) if copies else 0,
         copies_removed_at=copies[-1].at if copies else None,

@@ -14,6 +14,7 @@ from sqlalchemy import select
 
 from federation.trust import ESTABLISHED, TrustState
 from node.backup.restoring import read_report
+from node.exchange.unaccounted import Settlement, UnaccountedEntries
 from node.partners.model import Partner
 from node.ports import NodeContext
 from node.storage.database import Transaction
@@ -94,6 +95,33 @@ async def last_restore(context: NodeContext, folder: Path) -> Restored | None:
                 for each in await list_partners(tx, _COMPARING)
             ),
         )
+
+
+async def take_back_known(
+    context: NodeContext, folder: Path, unaccounted: UnaccountedEntries
+) -> int:
+    """Take back for ever what partners hold although we had taken it back.
+
+    The entry was published and taken back after the backup, so only the journal
+    knows of it; whether every partner had heard of that nobody knows.
+
+    Returns:
+        0, so that the job rests then.
+    """
+    restored = await last_restore(context, folder)
+    gone = set() if restored is None else set(restored.named("gone"))
+    if not gone:
+        return 0
+    settled: set[str] = set()
+    for each in await unaccounted.listed():
+        may_be = Settlement.TAKEN_BACK in each.choices and each.title is None
+        if may_be and each.entry_id in gone - settled:
+            # Of one partner means of all.
+            await unaccounted.settle(
+                None, each.entry_id, each.partner_id, Settlement.TAKEN_BACK
+            )
+            settled.add(each.entry_id)
+    return 0
 
 
 def _is_of(report: Mapping[str, Any] | None, restored_from: datetime | None) -> bool:

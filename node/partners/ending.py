@@ -213,7 +213,7 @@ class Ending:
                 self._context,
                 partner,
                 event=TrustEvent.WITHDRAWALS_DONE,
-                note=str(await self._ledger.removals(tx, partner.id)),
+                note=(await self._ledger.removals(tx, partner.id)).written(),
                 ended_at=now,
                 next_attempt_at=None,
             )

@@ -1,9 +1,9 @@
 """Partnerships: from the invitation to the end, as both offices see them."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import assert_never
+from typing import Any, assert_never
 
 from federation.documents.actor_update import ActorUpdate
 from federation.documents.notice import Notice, NoticeType
@@ -54,7 +54,7 @@ _REASON_STEPS = {
 }
 
 # What a partnership that begins does not take over from an earlier one.
-_FRESH = {
+_FRESH: Mapping[str, Any] = {
     "attempts": 0,
     "next_attempt_at": None,
     "failing_since": None,

@@ -149,7 +149,7 @@ class Healing:
             for promise, what in [
                 *_waiting(row),
                 *_mirror(machine, sight, row, there, today),
-                *_digests(machine, row, there),
+                *_digests(row, there),
                 *self._receipts(machine, row),
             ]
         ]
@@ -232,9 +232,7 @@ def _mirror(
     return [(promise, f"holds too much {more}, too little {less}, otherwise {other}")]
 
 
-def _digests(
-    machine: Machine, row: PartnerRow, there: PartnerRow
-) -> list[tuple[str, str]]:
+def _digests(row: PartnerRow, there: PartnerRow) -> list[tuple[str, str]]:
     """Both digests are those of what is held; what was sent is held or refused."""
     held = digest_of(
         (copy.uri, Version(*copy.version), copy.content_hash or "")
@@ -258,8 +256,7 @@ def _digests(
         found.append(
             (
                 "INV-3",
-                f"{len(acknowledged)} sent are not {present} held and "
-                f"{len(refused)} refused by {machine.name}'s ledger",
+                f"{len(acknowledged)} sent, {present} held, {len(refused)} refused",
             )
         )
     return found

@@ -62,7 +62,8 @@ class Liar(Meddler):
         if lie == "withheld":
             return self._counted(lie, None)
         if lie == "replayed":
-            return self._counted(lie, self._signed(request, self.chance.choice([*old, request.body])))
+            page_before = self.chance.choice([*old, request.body])
+            return self._counted(lie, self._signed(request, page_before))
         if not page["orderedItems"] or not self._falsify(page, lie):
             return request
         body = json.dumps(page, ensure_ascii=False).encode()
@@ -86,9 +87,8 @@ class Liar(Meddler):
     # -- lies -------------------------------------------------------------------------
 
     def _falsify(self, page: dict[str, Any], lie: str) -> bool:
-        entries = [
-            item for item in page["orderedItems"] if isinstance(item.get("object"), dict)
-        ]
+        items = page["orderedItems"]
+        entries = [each for each in items if isinstance(each.get("object"), dict)]
         if not entries:
             return False
         item = self.chance.choice(entries)
@@ -110,7 +110,8 @@ class Liar(Meddler):
                 other = self.chance.choice(
                     [m for m in self.world.machines.values() if m is not self.machine]
                 )
-                entry["id"] = f"{other.base_url}/entries/{entry['id'].rpartition('/')[2]}"
+                local_id = entry["id"].rpartition("/")[2]
+                entry["id"] = f"{other.base_url}/entries/{local_id}"
                 item["object"] = self._signed_document(entry)
             case _:  # changed after it was signed
                 entry["summary"] = "Gefälscht."

@@ -130,7 +130,7 @@ class Machine:
         self.process = process
         self.network.set_process(self.name, process)
         self._ready, self._stop = asyncio.Event(), asyncio.Event()
-        main = self.loop.spawn(process, self._serve(process), name="serve")
+        main = self.loop.spawn(process, self._serve(), name="serve")
         ready = self.loop.spawn(process, self._ready.wait(), name="ready")
         process.on_killed["machine"] = lambda: self._killed(process)
         await self._outcome(process, {main, ready})
@@ -182,7 +182,7 @@ class Machine:
             process.bury()
         self.buried.clear()
 
-    async def _serve(self, process: Process) -> None:
+    async def _serve(self) -> None:
         async with AsyncExitStack() as stack:
             node = await stack.enter_async_context(
                 open_node(

@@ -224,7 +224,8 @@ class Promises:
                 and copy.content_hash != after.content_hash
             ):
                 raise BrokenPromiseError(
-                    "INV-5", f"{holder} took a second content of {copy.version} of {uri}"
+                    "INV-5",
+                    f"{holder} took a second content of {copy.version} of {uri}",
                 )
             if copy.state == "deleted" and after.state != "deleted":
                 raise BrokenPromiseError(
@@ -298,8 +299,8 @@ class Promises:
     def answers(self, letter: Letter, answer: WireAnswer) -> None:
         """Judge an answer that leaves."""
         self._judge_text(letter.receiver, letter.sender, answer.body)
-        if answer.status >= HTTPStatus.BAD_REQUEST or letter.request.method != "POST":
-            return
+        if answer.status >= HTTPStatus.BAD_REQUEST or letter.path != "/inbox":
+            return  # a partner request may come twice, a pull changes nothing
         if letter.number in self._accepted:
             raise BrokenPromiseError(
                 "INV-5", f"{letter.receiver} took one and the same request twice"
@@ -313,7 +314,9 @@ class Promises:
         if b'"Receipt"' not in answer.body:
             return
         receipt = json.loads(answer.body)
-        row = self.sight(letter.receiver).partners.get(f"https://{letter.sender}.example")
+        row = self.sight(letter.receiver).partners.get(
+            f"https://{letter.sender}.example"
+        )
         if row is None or row.in_epoch != receipt["epoch"]:
             return
         if row.in_position < receipt["position"]:
@@ -349,12 +352,15 @@ class Promises:
         machine, url = self.machines[sender], f"https://{receiver}.example"
         sight = self._sights[sender]
         entry, partner = sight.entries[owner.entry_id], sight.partners.get(url)
-        if entry.level == "public" and entry.mark == mark:
-            return
         today = machine.clock.now().date()
-        if entry.mark == mark and partner is not None and partner.state == "active":
-            if is_granted(entry, partner, today):
-                return
+        is_told = partner is not None and partner.state == "active"
+        if (
+            entry.mark == mark
+            and partner
+            and is_told
+            and is_granted(entry, partner, today)
+        ):
+            return
         grant = (owner.entry_id, url, owner.version)
         until = self._granted_until.get((sender, grant), -math.inf)
         if machine.loop.time() - until > _SAME_MOMENT_S:

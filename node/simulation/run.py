@@ -12,7 +12,7 @@ from typing import Any, Final, TextIO
 from node.simulation.healing import Healing
 from node.simulation.liars import Liar
 from node.simulation.loop import RestlessError
-from node.simulation.story import Story
+from node.simulation.story import ACTIONS, Story, Weights
 from node.simulation.violation import BrokenPromiseError, Violation
 from node.simulation.world import NAMES, World, WorldMaker, run_in
 
@@ -34,6 +34,8 @@ class Order:
         steps: At least so many letters that arrive and changes that are made.
         hours: At least so many hours of virtual time.
         season: Steps between two healings.
+        liar: Whether one lies, of three nodes and more.
+        weights: How often what happens, instead of `story.ACTIONS`.
     """
 
     seed: int
@@ -42,6 +44,7 @@ class Order:
     hours: float = 0.0
     season: int = SEASON_STEPS
     liar: bool = True
+    weights: Weights | None = None
 
 
 @dataclass(slots=True)
@@ -128,7 +131,7 @@ def simulate(
 
 
 async def _run(world: World, order: Order, progress: Progress | None) -> None:
-    story = Story(world)
+    story = Story(world, weights=dict(order.weights or ACTIONS))
     await connect(world, story)
     liar = None
     if order.liar and order.nodes > HONEST_MIN:

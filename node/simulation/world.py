@@ -137,7 +137,9 @@ class World:
             request = self.meddler.leaves(letter)
         body = None if request is None else request.body
         if request is not None:
-            self._guarded(lambda: self.promises.leaves(replace(letter, request=request)))
+            self._guarded(
+                lambda: self.promises.leaves(replace(letter, request=request))
+            )
         self.record.note(
             f"#{letter.number} {letter.sender} to {letter.receiver} "
             f"{letter.request.method} {letter.path} {_kind(body)} {fingerprint(body)}"
@@ -273,7 +275,11 @@ def _kind(body: bytes | None) -> str:
         document = json.loads(body or b"{}")
     except ValueError:
         return "?"
-    pages = f" {document.get('from')}-{document.get('through')}" if "from" in document else ""
+    pages = (
+        f" {document.get('from')}-{document.get('through')}"
+        if "from" in document
+        else ""
+    )
     return str(document.get("type", "")) + pages
 
 

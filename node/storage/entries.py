@@ -144,6 +144,18 @@ async def find_by_external_id(
     return found[0] if found else None
 
 
+async def hold_external_id(tx: Transaction, external_id: str) -> None:
+    """Let nobody else publish under an external id until the commit.
+
+    There is no row yet that could be locked: two who publish under it for the first
+    time would both insert one. SQLite has a single writer and needs no lock.
+    """
+    if tx.dialect_name == "postgresql":
+        await tx.execute(
+            select(func.pg_advisory_xact_lock(func.hashtextextended(external_id, 0)))
+        )
+
+
 def values_of(entry: Entry) -> dict[str, Any]:
     """Columns of `entries` for an entry; its search text is made here."""
     names = [entry.organisation_name, entry.person_name or ""]

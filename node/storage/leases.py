@@ -38,7 +38,8 @@ class Lease:
 
     @property
     def _is_it(self) -> ColumnElement[bool]:
-        return _key(self.table) == self.key
+        is_it: ColumnElement[bool] = _key(self.table) == self.key
+        return is_it
 
     async def take(self, tx: Transaction, *, holder: str, length: timedelta) -> bool:
         """Take it if it is free, has run out, or is the holder's already."""

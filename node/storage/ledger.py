@@ -83,7 +83,8 @@ class Disclosure:
     receipt_id: str | None
 
 
-def _disclosure(row: Row[Any]) -> Disclosure:
+def disclosure_of(row: Row[Any]) -> Disclosure:
+    """Read one row of the ledger."""
     return Disclosure(
         partner_id=row.partner_id,
         entry_id=row.entry_id,
@@ -124,13 +125,13 @@ async def row_of(tx: Transaction, partner_id: str, entry_id: str) -> Disclosure 
             disclosures.c.entry_id == entry_id,
         )
     )
-    return None if row is None else _disclosure(row)
+    return None if row is None else disclosure_of(row)
 
 
 async def rows_of_entry(tx: Transaction, entry_id: str) -> dict[str, Disclosure]:
     """Current rows of one entry, by partner."""
     rows = await tx.all(select(disclosures).where(disclosures.c.entry_id == entry_id))
-    return {row.partner_id: _disclosure(row) for row in rows}
+    return {row.partner_id: disclosure_of(row) for row in rows}
 
 
 async def open_removals(
@@ -146,7 +147,7 @@ async def open_removals(
             disclosures.c.acknowledged_at.is_(None),
         )
     )
-    return [_disclosure(row) for row in rows]
+    return [disclosure_of(row) for row in rows]
 
 
 async def rows_of_partner(tx: Transaction, partner_id: str) -> list[Disclosure]:
@@ -156,7 +157,7 @@ async def rows_of_partner(tx: Transaction, partner_id: str) -> list[Disclosure]:
         .where(disclosures.c.partner_id == partner_id)
         .order_by(disclosures.c.seq)
     )
-    return [_disclosure(row) for row in rows]
+    return [disclosure_of(row) for row in rows]
 
 
 async def rows_after(
@@ -180,7 +181,7 @@ async def rows_after(
     )
     if unconfirmed:
         statement = statement.where(disclosures.c.acknowledged_at.is_(None))
-    return [_disclosure(row) for row in await tx.all(statement)]
+    return [disclosure_of(row) for row in await tx.all(statement)]
 
 
 async def rows_named(
@@ -193,7 +194,7 @@ async def rows_named(
             disclosures.c.entry_id.in_(entry_ids),
         )
     )
-    return {row.entry_id: _disclosure(row) for row in rows}
+    return {row.entry_id: disclosure_of(row) for row in rows}
 
 
 async def entries_of_partner(tx: Transaction, partner_id: str) -> list[str]:
@@ -311,7 +312,7 @@ async def rows_between(
         )
         .order_by(disclosures.c.seq)
     )
-    return [_disclosure(row) for row in rows]
+    return [disclosure_of(row) for row in rows]
 
 
 async def move_to_head(tx: Transaction, row: Disclosure) -> int:
@@ -357,7 +358,7 @@ async def upserts_before_withdrawals(
         .where(mine, disclosures.c.op == UPSERT, disclosures.c.seq < last)
         .order_by(disclosures.c.seq)
     )
-    return [_disclosure(row) for row in rows]
+    return [disclosure_of(row) for row in rows]
 
 
 async def write_row(  # noqa: PLR0913 - the row
@@ -529,33 +530,6 @@ async def forget_held(tx: Transaction, partner_id: str) -> None:
         .where(disclosures.c.partner_id == partner_id)
         .values(held_incarnation=None, held_counter=None, held_hash=None)
     )
-
-
-@dataclass(frozen=True, slots=True)
-class LedgerCounts:
-    """The line that an office reads: sent = held + refused; `waiting` follows."""
-
-    sent: int
-    held: int
-    refused: int
-    waiting: int
-
-
-async def counts(tx: Transaction, partner_id: str) -> LedgerCounts:
-    """Count a partner's ledger."""
-    mine = disclosures.c.partner_id == partner_id
-    upserts = (disclosures.c.op == UPSERT) & disclosures.c.acknowledged_at.is_not(None)
-
-    async def number(*conditions: Any) -> int:
-        value = await tx.scalar(
-            select(func.count()).select_from(disclosures).where(mine, *conditions)
-        )
-        return int(value or 0)
-
-    sent = await number(upserts)
-    refused = await number(upserts, disclosures.c.refused_reason.is_not(None))
-    waiting = await number(disclosures.c.acknowledged_at.is_(None))
-    return LedgerCounts(sent, sent - refused, refused, waiting)
 
 
 async def store_receipt(

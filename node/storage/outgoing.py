@@ -153,6 +153,17 @@ async def undelivered_of_kind(
     return [_outgoing(row) for row in rows]
 
 
+async def undelivered_by_partner(tx: Transaction) -> dict[str, int]:
+    """Count what partners have not confirmed yet; one with nothing is left out."""
+    queued = outgoing_activities.c
+    rows = await tx.all(
+        select(queued.partner_id, func.count().label("number"))
+        .where(queued.delivered_at.is_(None), queued.refused_reason.is_(None))
+        .group_by(queued.partner_id)
+    )
+    return {row.partner_id: row.number for row in rows}
+
+
 async def count_undelivered(tx: Transaction, partner_id: str) -> int:
     """Count what the partner has not confirmed yet."""
     queued = outgoing_activities.c

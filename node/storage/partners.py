@@ -3,9 +3,10 @@
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import Enum
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Final
 
-from sqlalchemy import Row, bindparam, insert, select, update
+from sqlalchemy import ColumnElement, Row, bindparam, insert, select, update
 
 from federation.ids import BaseUrl
 from federation.key_changes import SuspensionReason
@@ -26,6 +27,7 @@ from node.storage.prepared import Prepared, Record
 from node.storage.tables import (
     disclosures,
     invitations,
+    partner_days,
     partner_events,
     partner_keys,
     partner_leases,
@@ -33,6 +35,16 @@ from node.storage.tables import (
     persons,
 )
 
+# What is so once a partner has answered: nothing is in the way any more.
+REACHED: Final[Mapping[str, Any]] = MappingProxyType(
+    {
+        "attempts": 0,
+        "next_attempt_at": None,
+        "failing_since": None,
+        "last_error": None,
+        "problem_code": None,
+    }
+)
 _MICROSECOND = timedelta(microseconds=1)
 _CONVERTED = frozenset(
     {"state", "role", "capabilities", "suspended_from", "suspended_because"}
@@ -144,7 +156,9 @@ async def lock_partners(
         states: Where a partnership stands.
         or_told: Id of an entry: also whoever is in its ledger, in whatever state.
     """
-    where = partners.c.state.in_(sorted(state.value for state in states))
+    where: ColumnElement[bool] = partners.c.state.in_(
+        sorted(state.value for state in states)
+    )
     if or_told is not None:
         in_ledger = select(disclosures.c.partner_id).where(
             disclosures.c.entry_id == or_told
@@ -233,6 +247,9 @@ async def delete_partner(tx: Transaction, partner_id: str) -> None:
     )
     await tx.execute(
         partner_keys.delete().where(partner_keys.c.partner_id == partner_id)
+    )
+    await tx.execute(
+        partner_days.delete().where(partner_days.c.partner_id == partner_id)
     )
     await tx.execute(
         partner_events.delete().where(partner_events.c.partner_id == partner_id)

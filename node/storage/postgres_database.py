@@ -148,8 +148,8 @@ class PostgresDatabase:
             UnavailableError: The connection cannot be made, or broke.
         """
         try:
-            async with self._engine.connect() as connection:
-                await connection.execution_options(isolation_level="AUTOCOMMIT")
+            async with self._engine.connect() as taken:
+                connection = await taken.execution_options(isolation_level="AUTOCOMMIT")
                 raw = (await connection.get_raw_connection()).driver_connection
                 assert raw is not None  # noqa: S101 - for the types
                 try:

@@ -16,7 +16,7 @@ class Removals:
     asked: int
     confirmed: int
 
-    def __str__(self) -> str:
+    def written(self) -> str:
         """Write it for a step of the history."""
         return f"{self.confirmed}/{self.asked}"
 

@@ -88,6 +88,17 @@ async def left_with(tx: Transaction, partner_id: str) -> list[UnaccountedRow]:
     return [_unaccounted(row) for row in rows]
 
 
+async def open_by_partner(tx: Transaction) -> dict[str, int]:
+    """Count what our office has not decided about; partners without are left out."""
+    table = unaccounted_entries
+    rows = await tx.all(
+        select(table.c.partner_id, func.count().label("number"))
+        .where(table.c.settled_at.is_(None))
+        .group_by(table.c.partner_id)
+    )
+    return {row.partner_id: row.number for row in rows}
+
+
 async def count_unaccounted(tx: Transaction, partner_id: str) -> int:
     """Count what is remembered of one partner, settled or not."""
     number = await tx.scalar(
@@ -168,6 +179,21 @@ async def drop_unaccounted(
             table.c.entry_id.in_(entry_ids),
             (table.c.state == HeldState.PRESENT.value)
             | table.c.settled_at.is_not(None),
+        )
+    )
+
+
+async def drop_explained(tx: Transaction, partner_id: str) -> None:
+    """Forget what a partner said it held, but for what our office left with it.
+
+    To be called once both sides have turned out to be equal.
+    """
+    table = unaccounted_entries
+    await tx.execute(
+        delete(table).where(
+            table.c.partner_id == partner_id,
+            table.c.state == HeldState.PRESENT.value,
+            func.coalesce(table.c.settled_as, "") != LEFT,
         )
     )
 

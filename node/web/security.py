@@ -94,10 +94,9 @@ async def check_host(request: web.Request, handler: Handler) -> web.StreamRespon
         # Absolute form is for proxies; its authority would outrank the Host field.
         raise web.HTTPBadRequest
     hosts = request.headers.getall("Host", [])
-    authority = request.config_dict[SITE].authority
+    site = request.config_dict[SITE]
     expected = (
-        len(hosts) == 1
-        and _without_default_port(hosts[0], request.config_dict[SITE]) == authority
+        len(hosts) == 1 and _without_default_port(hosts[0], site) == site.authority
     )
     if not expected and request.path not in _PROBES:
         raise MisdirectedRequestError(

@@ -1,5 +1,6 @@
 """What the pages must know about the node that shows them."""
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
@@ -35,16 +36,12 @@ class SiteSettings:
     @property
     def https(self) -> bool:
         """Whether visitors reach the node over TLS."""
-        return urlsplit(self.base_url).scheme == "https"
+        return self.base_url.startswith("https:")
 
     @property
     def authority(self) -> str:
         """Host and, where it is not the scheme's own, port; lower case."""
-        parts = urlsplit(self.base_url)
-        host = (parts.hostname or "").lower()
-        if parts.port is None or parts.port == _DEFAULT_PORTS.get(parts.scheme):
-            return host
-        return f"{host}:{parts.port}"
+        return _authority_of(self.base_url)
 
     def cookie_name(self, purpose: str = "") -> str:
         """Name a cookie of this node.
@@ -58,3 +55,12 @@ class SiteSettings:
         """
         name = "_".join(part for part in ("spalier", self.node_id, purpose) if part)
         return f"__Host-{name}" if self.https else name
+
+
+@functools.cache  # every request asks, and a process has one address
+def _authority_of(base_url: str) -> str:
+    parts = urlsplit(base_url)
+    host = (parts.hostname or "").lower()
+    if parts.port is None or parts.port == _DEFAULT_PORTS.get(parts.scheme):
+        return host
+    return f"{host}:{parts.port}"

@@ -315,6 +315,12 @@ OFFICE_PAGES = (
         f"{_ONE_PARTNER}/verlauf",
         go=_open(_partner("swissmem", "/verlauf")),
     ),
+    _office(
+        "partner-bericht",
+        f"{_ONE_PARTNER}/bericht",
+        go=_open(_partner("swissmem", "/bericht")),
+    ),
+    _office("partner-verbergen", _STEP, go=_open(_partner("swissmem", "/verbergen"))),
     _office("partner-pausieren", _STEP, go=_open(_partner("swissmem", "/pausieren"))),
     _office("partner-beenden", _STEP, go=_open(_partner("swissmem", "/beenden"))),
     _office("partner-ablehnen", _STEP, go=_open(_partner("laser", "/ablehnen"))),
@@ -353,6 +359,8 @@ OFFICE_PAGES = (
         go=_open("/admin/sichtbarkeit?eintrag=Polieren"),
     ),
     _office("system", "/admin/system"),
+    _office("schliessen", "/admin/system/schliessen"),
+    _office("wiederherstellung", "/admin/wiederherstellung"),
     _office("schluessel", "/admin/schluessel"),
     _office(
         "schluessel-wechseln",

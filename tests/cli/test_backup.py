@@ -1,5 +1,6 @@
 """Backups and restores of real processes: under load, and beside a partner."""
 
+import json
 import signal
 import threading
 import time
@@ -12,7 +13,7 @@ from typing import Any
 import pytest
 
 from node.control.client import ask
-from node.control.request import ControlRequest
+from node.control.request import ControlRequest, packed_file
 from tests.cli.conftest import (
     TestNode,
     capacity_offer,
@@ -35,8 +36,8 @@ def load_of(node: TestNode) -> Iterator[list[str]]:
 
     def publish() -> None:
         while not stop.is_set():
-            document = capacity_offer(audience=PUBLIC)
-            asked = ControlRequest("entry.publish", {"document": document})
+            file = packed_file(json.dumps(capacity_offer(audience=PUBLIC)).encode())
+            asked = ControlRequest("entry.publish", {"file": file})
             ids.append(ask(node.folder, asked)["id"])
 
     def read() -> None:

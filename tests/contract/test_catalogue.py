@@ -106,7 +106,7 @@ async def test_publishing_signs_and_records(node: SimNode) -> None:
     assert (entry.version.incarnation, entry.version.counter) == (1, 1)
     assert entry.document is not None
     assert b"Messkopf" in entry.document
-    (line,) = await node.ledger.lines(entry_id=entry.id)
+    (line,) = await node.ledger.lines_of_entry(entry.id)
     assert (line.op, line.reason, line.told_at) == ("upsert", "VIS-032", None)
 
 
@@ -117,7 +117,7 @@ async def test_change_is_a_new_version_of_the_same_entry(node: SimNode) -> None:
     )
     assert (second.id, second.version.counter) == (first.id, 2)
     assert second.content_hash != first.content_hash
-    (line,) = await node.ledger.lines(entry_id=first.id)
+    (line,) = await node.ledger.lines_of_entry(first.id)
     assert line.version == (1, 2)
 
 
@@ -131,7 +131,7 @@ async def test_external_id_finds_the_entry_again(node: SimNode) -> None:
 async def test_draft_leaves_no_trace_outside(node: SimNode) -> None:
     entry = await node.catalogue.publish(node.office, offer(), draft=True)
     assert entry.document is None
-    assert await node.ledger.lines(entry_id=entry.id) == []
+    assert await node.ledger.lines_of_entry(entry.id) == []
     with pytest.raises(NotFoundError):
         await node.catalogue.show(PublicViewer(), entry.id)
 
@@ -204,7 +204,7 @@ async def test_office_publishes_on_behalf(node: SimNode) -> None:
 async def test_withdrawn_never_told_leaves_no_row(node: SimNode) -> None:
     entry = await node.catalogue.publish(node.office, offer())
     await node.catalogue.withdraw(node.office, entry.id)
-    assert await node.ledger.lines(entry_id=entry.id) == []
+    assert await node.ledger.lines_of_entry(entry.id) == []
 
 
 async def test_told_entry_is_withdrawn_deleted_and_never_comes_back(
@@ -213,7 +213,7 @@ async def test_told_entry_is_withdrawn_deleted_and_never_comes_back(
     entry = await node.catalogue.publish(node.office, offer())
     await node.sending.next_page(node.partner_ids["bert"])
     await node.catalogue.withdraw(node.office, entry.id)
-    (line,) = await node.ledger.lines(entry_id=entry.id)
+    (line,) = await node.ledger.lines_of_entry(entry.id)
     assert line.op == "withdraw"
     gone = await node.catalogue.delete(node.office, entry.id)
     assert dict(gone.content) == {
@@ -221,7 +221,7 @@ async def test_told_entry_is_withdrawn_deleted_and_never_comes_back(
         "title": {},
         "summary": {},
     }
-    (line,) = await node.ledger.lines(entry_id=entry.id)
+    (line,) = await node.ledger.lines_of_entry(entry.id)
     assert (line.op, line.version) == ("delete", (1, 2))
     with pytest.raises(NotFoundError):
         await node.catalogue.publish(node.office, offer(), entry_ref=entry.id)
@@ -267,7 +267,7 @@ async def test_profile_without_consent_stays_home(node: SimNode) -> None:
     )
     document = {**content, "audience": {"level": "public"}}
     entry = await node.catalogue.publish(node.office, document)
-    assert await node.ledger.lines(entry_id=entry.id) == []
+    assert await node.ledger.lines_of_entry(entry.id) == []
     assert not (await node.catalogue.why(PublicViewer(), entry.id)).visible
 
 
@@ -291,8 +291,8 @@ async def test_narrowing_is_told_as_withdrawal_and_widening_as_new(
         node.office, offer(audience={"level": "cluster"}), entry_ref=entry.id
     )
     assert narrowed.audience.level is AudienceLevel.CLUSTER
-    (line,) = await node.ledger.lines(entry_id=entry.id)
+    (line,) = await node.ledger.lines_of_entry(entry.id)
     assert (line.op, line.version) == ("withdraw", (1, 2))
     await node.catalogue.publish(node.office, offer(), entry_ref=entry.id)
-    (line,) = await node.ledger.lines(entry_id=entry.id)
+    (line,) = await node.ledger.lines_of_entry(entry.id)
     assert (line.op, line.version) == ("upsert", (1, 3))

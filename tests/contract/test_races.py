@@ -381,6 +381,21 @@ async def test_two_changes_of_one_entry(active: Both) -> None:
     assert found.content["summary"] == {"de": "Dann."}
 
 
+async def test_two_publications_under_one_external_id_are_one_entry(
+    active: Both,
+) -> None:
+    """The second one changes the entry that it could not see when it began."""
+    here, there = active.here, active.there
+    entry, same, waited = await while_held(
+        here.database,
+        lambda: here.publish(external_id="ERP-1"),
+        lambda: there.publish(external_id="ERP-1", summary={"de": "Dann."}),
+    )
+    assert (entry, waited) == (same, True)
+    (row,) = (await active.told()).values()
+    assert row.version.counter == 2
+
+
 async def test_two_publications_take_two_positions(active: Both) -> None:
     here, there = active.here, active.there
     await while_held(here.database, here.publish, there.publish)

@@ -683,3 +683,46 @@ async def test_a_broken_database_is_replaced(tmp_path: Path) -> None:
         await node.restore(made.path)
         await node.open()
         assert set(await node.entries()) == {entry.id}
+
+
+async def test_what_was_published_and_taken_back_since_is_taken_back_from_partners(
+    node: BackedNode,
+) -> None:
+    from sqlalchemy import insert
+
+    from node.office.restored import take_back_known
+    from node.storage.tables import disclosures, unaccounted_entries
+
+    await node.partner("swissmem")
+    made = await node.backup()
+    lost = await node.publish(audience={"level": "trusted"})
+    gone = await node.publish(audience={"level": "trusted"})
+    await node.node.catalogue.withdraw(await node.office(), gone.id)
+    await node.close()
+    prepared = await node.restore(made.path)
+    assert (prepared.done.lost, prepared.done.gone) == ([lost.id], [gone.id])
+    services = await node.open()
+
+    async def says(tx: Transaction) -> None:
+        for entry in (lost, gone):
+            await tx.execute(
+                insert(unaccounted_entries).values(
+                    partner_id="swissmem",
+                    entry_id=entry.id,
+                    state="present",
+                    incarnation=1,
+                    counter=1,
+                    content_hash="0" * 64,
+                    found_at=node.clock.now(),
+                )
+            )
+
+    await services.context.database.write(says)
+    await take_back_known(services.context, node.folder, services.unaccounted)
+    entries = await node.entries()
+    assert entries[gone.id].state is EntryState.DELETED
+    assert lost.id not in entries
+    assert [each.entry_id for each in await services.unaccounted.listed()] == [lost.id]
+    async with services.context.database.read() as tx:
+        (row,) = await tx.all(select(disclosures))
+    assert (row.entry_id, row.op) == (gone.id, "delete")

@@ -18,6 +18,7 @@ from node.limits import FORM_BYTES_MAX
 from tests.cli.conftest import entry_file, free_ports, wait_until
 from tests.deploy.authority import Authority
 from tests.deploy.conftest import Server
+from tests.deploy.programs import ROOT
 from tests.deploy.proxies import KINDS, SHORT_SECONDS, Proxy, read_all, running
 from tests.deploy.recorder import Recorder
 
@@ -396,3 +397,14 @@ def test_node_that_is_away_is_said_to_be(mirror: tuple[Proxy, Recorder]) -> None
     assert answer.field("Retry-After") == "30"
     assert answer.field("Cache-Control") == "no-store"
     assert "startet gerade" in answer.body.decode()
+
+
+def test_every_form_with_a_file_has_room_at_the_proxies() -> None:
+    forms = {
+        path.relative_to(ROOT).as_posix()
+        for folder in ("node", "admin_ui")
+        for path in (ROOT / folder).rglob("*.html")
+        if "multipart/form-data" in path.read_text(encoding="utf-8")
+    }
+    # Another one needs its address in deploy/nginx and deploy/caddy.
+    assert forms == {"admin_ui/templates/import.html"}

@@ -48,6 +48,7 @@ REFUSALS = [
             ("PUT", "/inbox"),
             ("OPTIONS", "/inbox"),
             ("POST", "/outbox"),
+            ("POST", "/holdings"),
             ("DELETE", "/entries/aaaaaaaaaaaaaaaaaaaaaaaaaa"),
             ("OPTIONS", "/entries/aaaaaaaaaaaaaaaaaaaaaaaaaa"),
             ("TRACE", "/actor"),
@@ -290,6 +291,14 @@ REFUSALS = [
         lambda scene: scene.get("/outbox", signed=True),
         by_peer=True,
         door="/outbox",
+    ),
+    Refusal(
+        "holdings of no bucket",
+        400,
+        "malformed",
+        lambda scene: scene.get("/holdings?bucket=256", signed=True),
+        by_peer=True,
+        door="/holdings",
     ),
     # Guests and readers.
     Refusal(

@@ -153,7 +153,7 @@ async def test_everything_is_deleted_everywhere_and_then_it_is_over(
     progress = await nord.node.closing.progress()
     assert (progress.entries, progress.partners) == (0, ())
     assert progress.closed_at is not None
-    lines = await nord.node.ledger.lines()
+    lines = [line async for line in nord.node.ledger.each_line()]
     assert {line.op for line in lines} == {"delete"}
     assert all(line.acknowledged_at for line in lines)
 

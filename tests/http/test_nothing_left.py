@@ -266,7 +266,15 @@ async def test_the_word_is_everywhere_before(scene: Scene) -> None:
     assert "/eintraege" in await pages_with_it(scene.nord, visitor)
 
 
-@pytest.mark.parametrize("taking", TAKINGS, ids=lambda each: each.__name__)
+@pytest.mark.parametrize(
+    ("databases", "taking"),
+    [
+        *(("sqlite", taking) for taking in TAKINGS),
+        *(("postgresql", taking) for taking in (withdraw, delete, end_here, purge)),
+    ],
+    indirect=["databases"],
+    ids=lambda each: each if isinstance(each, str) else each.__name__,
+)
 async def test_no_table_keeps_it(
     scene: Scene, taking: Taking, caplog: pytest.LogCaptureFixture
 ) -> None:

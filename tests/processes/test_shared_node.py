@@ -315,6 +315,14 @@ def holds(shared: SharedNode, count: int) -> bool:
     return len(shared.held_by_partner()) == count
 
 
+def is_told(shared: SharedNode) -> bool:
+    """Whether the page is on its way: it was noted that it leaves, and committed."""
+    ((waiting,),) = shared.rows(
+        "SELECT count(*) FROM disclosures WHERE told_at IS NULL"
+    )
+    return shared.holder() is not None and waiting == 0
+
+
 def hanging(shared: SharedNode) -> tuple[Running, str]:
     """Let a delivery hang: the partner takes the connection and says nothing."""
     publish(shared.here, audience=TRUSTED)
@@ -323,7 +331,7 @@ def hanging(shared: SharedNode) -> tuple[Running, str]:
     (partner,) = [each for each in shared.processes if each.what == "serve"]
     partner.send(signal.SIGSTOP)
     publish(shared.here, audience=TRUSTED)
-    eventually(lambda: shared.holder() is not None, 10, "nobody took the lease")
+    eventually(lambda: is_told(shared), 10, "nobody took the lease")
     holder = shared.holder()
     assert holder is not None
     return partner, holder

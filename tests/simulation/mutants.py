@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
-from federation import decisions
 from federation import exchange as exchange_rules
-from federation.documents import page as pages
+from federation.documents import entry as entry_documents
 from federation.documents.receipt import SentRange
+from federation.documents.signed import SignedDocument
 from federation.exchange import HeldState
 from federation.transport import client
 from node.catalogue.catalogue import Catalogue
@@ -27,13 +27,12 @@ from node.exchange.receiving import Receiving
 from node.exchange.sending import Sending
 from node.ledger import Ledger
 from node.ledger import ledger as ledger_module
-from node.partners import partners as partners_module
+from node.partners.copies import Copies
 from node.partners.nonces import PendingNonce
+from node.storage import database, outgoing
 from node.storage import ledger as ledger_rows
-from node.storage import outgoing
 from node.storage.database import SqliteDatabase
 from node.storage.tables import disclosures, partners
-from node.visibility import Form
 
 Plant = Callable[[pytest.MonkeyPatch], None]
 
@@ -44,14 +43,14 @@ class Mutant:
 
     Attributes:
         steps_max: Within so many steps, over all seeds, it must be caught.
-        liar: Whether it takes a partner that lies to show it.
+        nodes: How many it takes to show it; of three one lies.
         actions: What happens more often than usual, so that it comes sooner.
     """
 
     name: str
     plant: Plant
     steps_max: int = 1500
-    liar: bool = False
+    nodes: int = 2
     actions: dict[str, int] | None = None
 
 
@@ -59,12 +58,10 @@ MUTANTS: list[Mutant] = []
 
 
 def mutant(
-    *, steps_max: int = 1500, liar: bool = False, **actions: int
+    *, steps_max: int = 1500, nodes: int = 2, **actions: int
 ) -> Callable[[Plant], Plant]:
     def add(plant: Plant) -> Plant:
-        MUTANTS.append(
-            Mutant(plant.__name__, plant, steps_max, liar, actions or None)
-        )
+        MUTANTS.append(Mutant(plant.__name__, plant, steps_max, nodes, actions or None))
         return plant
 
     return add
@@ -135,7 +132,7 @@ def a_paused_partner_is_told_entries(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(sending, "_may", lambda *_: True)
 
 
-@mutant()
+@mutant(nodes=3)
 def named_partners_are_all_partners(patch: pytest.MonkeyPatch) -> None:
     """The audience is read too widely, everywhere alike."""
     for module in (sending, ledger_module):
@@ -168,7 +165,7 @@ def a_receipt_confirms_what_has_moved_on(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(ledger_rows, "rows_between", all_of_them)
 
 
-@mutant(liar=True)
+@mutant(nodes=3)
 def a_receipt_may_say_any_position(patch: pytest.MonkeyPatch) -> None:
     read = client.parse_receipt
 
@@ -179,7 +176,7 @@ def a_receipt_may_say_any_position(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(client, "parse_receipt", wide)
 
 
-@mutant(liar=True)
+@mutant(nodes=3)
 def the_digest_is_not_compared(patch: pytest.MonkeyPatch) -> None:
     apply = Sending._apply_receipt
 
@@ -198,12 +195,13 @@ def the_digest_is_not_compared(patch: pytest.MonkeyPatch) -> None:
 @mutant()
 def receipts_are_not_kept(patch: pytest.MonkeyPatch) -> None:
     """What is confirmed is noted, the proof of it is thrown away."""
-    acknowledge = ledger_rows.acknowledge
+    confirm = ledger_rows.confirm
 
-    async def without(tx: Any, row: Any, *, values: dict[str, Any]) -> None:
-        await acknowledge(tx, row, values={**values, "receipt_id": None})
+    async def without(tx: Any, *rest: Any, **more: Any) -> None:
+        await confirm(tx, *rest, **more)
+        await tx.execute(update(disclosures).values(receipt_id=None))
 
-    patch.setattr(ledger_rows, "acknowledge", without)
+    patch.setattr(ledger_rows, "confirm", without)
 
 
 # -- delivery -------------------------------------------------------------------------
@@ -276,8 +274,6 @@ def the_receipt_leaves_before_the_commit(patch: pytest.MonkeyPatch) -> None:
     run = SqliteDatabase._run_group
 
     async def hasty(self: Any, group: list[Any]) -> None:
-        from node.storage import database
-
         run_job = database._run_job
 
         async def told(writer: Any, job: Any) -> None:
@@ -342,10 +338,10 @@ def a_tombstone_keeps_the_content(patch: pytest.MonkeyPatch) -> None:
 
 @mutant(end=20)
 def the_end_leaves_copies(patch: pytest.MonkeyPatch) -> None:
-    async def nothing(*_: Any) -> None:
-        pass
+    async def nothing(*_: Any) -> int:
+        return 0
 
-    patch.setattr(partners_module, "forget_received", nothing)
+    patch.setattr(Copies, "forget", nothing)
 
 
 @mutant(steps_max=800)
@@ -364,22 +360,20 @@ def an_activity_that_took_effect_is_forgotten(patch: pytest.MonkeyPatch) -> None
     patch.setattr(inbox_desk, "add_processed", nothing)
 
 
-@mutant(liar=True)
+@mutant(nodes=3)
 def proofs_are_not_verified(patch: pytest.MonkeyPatch) -> None:
-    from federation.documents.signed import SignedDocument
-
     patch.setattr(
-        entry_documents(), "require_proof", lambda document, **_: SignedDocument.of(document)
+        entry_documents,
+        "require_proof",
+        lambda document, **_: SignedDocument.of(document),
     )
 
 
-@mutant(liar=True)
+@mutant(nodes=3)
 def a_page_is_taken_though_pages_before_it_are_missing(
     patch: pytest.MonkeyPatch,
 ) -> None:
-    patch.setattr(
-        receiving, "decide_continuity", lambda *_: exchange_rules.InOrder()
-    )
+    patch.setattr(receiving, "decide_continuity", lambda *_: exchange_rules.InOrder())
 
 
 _KEPT: set[asyncio.Task[Any]] = set()
@@ -387,12 +381,3 @@ _KEPT: set[asyncio.Task[Any]] = set()
 
 def _keep(task: asyncio.Task[Any]) -> None:
     _KEPT.add(task)
-
-
-def entry_documents() -> Any:
-    from federation.documents import entry
-
-    return entry
-
-
-__all__ = ["MUTANTS", "Form", "Mutant", "decisions", "disclosures", "pages"]

@@ -7,10 +7,10 @@ from typing import Any
 from node.catalogue.model import Entry
 from node.conversations.model import Conversation, Message
 from node.ledger import LedgerLine
+from node.office.standing import PartnerStanding
 from node.partners.directory import fingerprint
-from node.partners.model import Partner
 from node.partners.partner_keys import PartnerKeys
-from node.storage.ledger import UPSERT, LedgerCounts
+from node.storage.ledger import UPSERT
 
 
 def timestamp(moment: datetime | None) -> str | None:
@@ -85,11 +85,13 @@ def _confirmed(lines: Sequence[LedgerLine]) -> int:
     return sum(line.acknowledged_at is not None for line in lines)
 
 
-def partner_document(partner: Partner, counts: LedgerCounts) -> dict[str, Any]:
+def partner_document(standing: PartnerStanding) -> dict[str, Any]:
     """Describe a partner and how far both sides agree.
 
-    `key_in_question` stands in it only while its key has to be compared.
+    `key_in_question` stands in it only while its key has to be compared; `restored`
+    is null unless our database was put back during the partnership.
     """
+    partner, counts = standing.partner, standing.ledger
     document: dict[str, Any] = {
         "partner": partner.id,
         "base_url": partner.base_url,
@@ -100,7 +102,10 @@ def partner_document(partner: Partner, counts: LedgerCounts) -> dict[str, Any]:
         "hidden_since": timestamp(partner.hidden_at),
         "unreachable_since": timestamp(partner.failing_since),
         "problem": partner.problem_code,
+        "next_attempt_at": timestamp(partner.next_attempt_at),
+        "last_exchange_at": timestamp(standing.last_exchange),
         "in_sync": {
+            "agreement": standing.agreement.value,
             "sent": counts.sent,
             "held": partner.receipt_held,
             "refused": partner.receipt_refused,
@@ -108,6 +113,32 @@ def partner_document(partner: Partner, counts: LedgerCounts) -> dict[str, Any]:
             "digest_equal": partner.digest_equal,
             "checked_at": timestamp(partner.checked_at),
         },
+        "waiting": {
+            "entries": counts.waiting_entries,
+            "withdrawals": counts.waiting_removals,
+            "messages": standing.messages_waiting,
+        },
+        "received": {
+            "held": standing.held_of_it,
+            "kept_out": standing.kept_out_of_it,
+            "verified_at": timestamp(partner.verified_at),
+        },
+        "unaccounted": standing.unaccounted,
+        "restored": None
+        if standing.restored_at is None
+        else {
+            "at": timestamp(standing.restored_at),
+            "compared": standing.compared_since,
+            "verified": standing.shown_since,
+        },
+        "days": [
+            {
+                "day": each.day.isoformat(),
+                "exchanges": each.exchanges,
+                "failures": each.failures,
+            }
+            for each in standing.days
+        ],
     }
     suspension = PartnerKeys.suspension(partner)
     if suspension is not None:

@@ -79,7 +79,7 @@ async def show(node: "Node", request: ControlRequest) -> dict[str, Any]:
         entry, _ = await node.catalogue.show(actor, item.uri)
         document = await _described(node, entry)
         if actor.may_act_for(entry.organisation_id):
-            lines = await node.ledger.lines(entry_id=entry.id)
+            lines = await node.ledger.lines_of_entry(entry.id)
             document["standing"] = standing_document(lines)
     else:
         document = {

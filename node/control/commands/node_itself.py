@@ -1,4 +1,4 @@
-"""`ledger`, `why` and the sign of life."""
+"""`why` and the sign of life."""
 
 import os
 from typing import TYPE_CHECKING, Any
@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import or_
 
 from node.control.commands.acting import acting_person, person_by_email
-from node.control.commands.described import timestamp, waiting_document
 from node.control.request import ControlRequest
 from node.errors import NotAuthorisedError, NotFoundError
 from node.storage.partners import load_partner
@@ -30,40 +29,6 @@ PUBLIC = "public"
 async def ping(node: "Node", _request: ControlRequest) -> dict[str, Any]:
     """Say which node and which process answer."""
     return {"base_url": node.context.address.base_url, "process": os.getpid()}
-
-
-async def ledger(node: "Node", request: ControlRequest) -> dict[str, Any]:
-    """List what was told to whom, about one entry or about all."""
-    actor = await acting_person(node, request)
-    reference = request.optional_text("entry")
-    entry_id = None
-    if reference is not None:
-        entry, _ = await node.catalogue.show(actor, reference)
-        entry_id = entry.id
-        allowed = actor.may_act_for(entry.organisation_id)
-    else:
-        allowed = actor.is_office
-    if not allowed:
-        raise NotAuthorisedError(
-            "The ledger is for the office and for the owner of an entry.",
-            hint="Name an entry of your organisation, or leave out --as.",
-        )
-    return {
-        "rows": [
-            {
-                "partner": line.partner_base_url,
-                "entry": line.entry_uri,
-                "version": list(line.version),
-                "op": line.op,
-                "form": line.form,
-                "told_at": timestamp(line.told_at),
-                "acknowledged_at": timestamp(line.acknowledged_at),
-                "refused_reason": line.refused_reason,
-                **waiting_document(line),
-            }
-            for line in await node.ledger.lines(entry_id=entry_id)
-        ]
-    }
 
 
 async def why(node: "Node", request: ControlRequest) -> dict[str, Any]:

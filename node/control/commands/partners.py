@@ -15,6 +15,7 @@ from node.members.model import Person
 from node.office.overview import Overview
 from node.office.partner_report import write_report
 from node.office.retrying import deliver_now, deliver_to_all_now
+from node.office.standing import read_standings
 from node.partners.model import Partner
 from node.partners.own_actor import card_values
 
@@ -228,11 +229,8 @@ async def show(node: "Node", request: ControlRequest) -> dict[str, Any]:
 async def list_partners(node: "Node", request: ControlRequest) -> dict[str, Any]:
     """List all partners, whatever their state."""
     await _office(node, request)
-    return {
-        "partners": [
-            await _described(node, partner) for partner in await node.partners.list()
-        ]
-    }
+    standings = await read_standings(node.context, await node.partners.list())
+    return {"partners": [partner_document(each) for each in standings]}
 
 
 async def _office(node: "Node", request: ControlRequest) -> Person:
@@ -246,6 +244,5 @@ async def _office(node: "Node", request: ControlRequest) -> Person:
 
 
 async def _described(node: "Node", partner: Partner) -> dict[str, Any]:
-    async with node.context.database.read() as tx:
-        counts = await node.ledger.counts(tx, partner.id)
-    return partner_document(partner, counts)
+    (standing,) = await read_standings(node.context, [partner])
+    return partner_document(standing)

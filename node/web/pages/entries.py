@@ -158,7 +158,7 @@ async def _for_member(
     shown["audience"] = await own_audience(request, entry)
     if may_change(person, entry):
         shown["told"] = await deliveries(request, entry.id)
-        lines = await node.ledger.lines(entry_id=entry.id)
+        lines = await node.ledger.lines_of_entry(entry.id)
         shown["standing"] = standing_words(request, lines)
         shown["acts"] = _actions(entry)
     return shown

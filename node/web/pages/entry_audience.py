@@ -102,7 +102,7 @@ def _reason(entry: Entry) -> str:
 async def deliveries(request: web.Request, entry_id: str) -> list[PartnerDelivery]:
     """List what each partner cluster was told of an entry and what it confirmed."""
     node = node_of(request)
-    lines = await node.ledger.lines(entry_id=entry_id)
+    lines = await node.ledger.lines_of_entry(entry_id)
     partners = {each.id: each for each in await node.partners.list()}
     formats = formats_of(request)
     return [_delivery(line, partners.get(line.partner_id), formats) for line in lines]

@@ -121,7 +121,7 @@ async def _show_step(request: web.Request, step: Step) -> web.Response:
         raise ConflictError(
             "The entry has changed; this is no longer possible.", code="wrong-state"
         )
-    holders = held_by(await node.ledger.lines(entry_id=entry.id))
+    holders = held_by(await node.ledger.lines_of_entry(entry.id))
     return render(
         request,
         "pages/entry_step.html",

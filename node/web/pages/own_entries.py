@@ -119,7 +119,7 @@ def _running(entry: Entry, today: date) -> Status:
 async def _delivered(request: web.Request, entry: Entry) -> str:
     if entry.state is EntryState.DRAFT:
         return ""
-    lines = await node_of(request).ledger.lines(entry_id=entry.id)
+    lines = await node_of(request).ledger.lines_of_entry(entry.id)
     return " ".join(standing_words(request, lines))
 
 
@@ -140,7 +140,7 @@ async def _deleted(request: web.Request, person: Person) -> list[DeletedEntry]:
         by_entry.setdefault(line.entry_id, []).append(line)
     found = []
     for entry_id, open_lines in by_entry.items():
-        lines = await ledger.lines(entry_id=entry_id)
+        lines = await ledger.lines_of_entry(entry_id)
         found.append(
             DeletedEntry(
                 kind_label(open_lines[0].entry_kind),

@@ -2,9 +2,13 @@
 
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from node.control.registry import run_command
+from node.control.request import ControlRequest
+from node.errors import ConflictError
 from node.storage.database import Transaction
 from node.storage.partners import update_partner
 from tests.http.admin.conftest import Office, connect, offer, office_of
@@ -168,3 +172,38 @@ async def test_failure_is_said_in_the_readers_language(
         (partner,) = await office.node.partners.list()
         assert partner.problem_code == "connection"
         assert partner.failing_since is not None
+
+
+async def test_commands_do_the_same_and_describe_it(
+    told: tuple[Office, Office],
+) -> None:
+    _nord, sued = told
+
+    async def run(command: str) -> dict[str, Any]:
+        request = ControlRequest(f"partner.{command}", {"partner": "Nord"}, None)
+        return await run_command(sued.node, request)
+
+    effects = (await run("effects"))["effects"]
+    assert (effects["held"], effects["members"], effects["conversations"]) == (1, 1, 0)
+    assert (await run("hide"))["hidden_since"] == "2026-11-21T10:00:00Z"
+    assert (await run("show-again"))["hidden_since"] is None
+    assert (await run("pause"))["state"] == "paused"
+    assert (await run("purge"))["removed"] == 1
+    assert (await run("resume"))["state"] == "active"
+    assert (await run("fetch-again"))["coming"] == 1
+    await sued.settle()
+    report = await run("report")
+    assert (report["copies_held"], report["told"], report["ended_by"]) == (1, 0, None)
+    assert [each["name"] for each in (await run("try"))["partners"]] == ["Nord"]
+    await run("end")
+    with pytest.raises(ConflictError) as caught:
+        await run("stay")
+    # Nothing was told, so `Leave` may have left at once.
+    assert caught.value.code == "end-is-told"
+    report = await run("report")
+    assert (report["copies_removed"], report["copies_held"]) == (1, 0)
+    assert report["ended_by"] == {
+        "us": True,
+        "person": sued.person.name,
+        "reason": None,
+    }

@@ -35,6 +35,7 @@ from federation.documents import (
     Refusal,
     Signer,
     Upsert,
+    Verifying,
     Withdrawal,
     WithdrawalMode,
     build_actor,
@@ -43,6 +44,13 @@ from federation.documents import (
     build_page,
     build_receipt,
     verify_invitation,
+)
+from federation.documents.holdings import (
+    HeldEntry,
+    Holdings,
+    HoldingsScope,
+    build_holdings,
+    build_holdings_page,
 )
 from federation.documents.signed import SignedDocument
 from federation.errors import (
@@ -63,6 +71,7 @@ from federation.exchange import (
     Quarantine,
     Remove,
     Store,
+    ViewDigest,
     decide_continuity,
     decide_item,
     digest_of,
@@ -71,6 +80,8 @@ from federation.exchange import (
 from federation.handshake import format_code, invitation_id, invitation_refused
 from federation.ids import BaseUrl, NodeAddress, random_id
 from federation.inbox import (
+    AdmittedRequest,
+    ReadActivity,
     ReceivedRequest,
     admit,
     admit_partner,
@@ -81,8 +92,10 @@ from federation.inbox import (
     prove,
     prove_guest,
     read_activity,
+    read_holdings,
     read_pull,
 )
+from federation.json_types import JsonObject
 from federation.key_changes import (
     KeyChangeIgnored,
     KeyChangeRefused,
@@ -188,6 +201,7 @@ class LittleHost:
             ("*", "/partner-requests", self.partner_request),
             ("*", "/inbox", self.inbox),
             ("*", "/outbox", self.outbox),
+            ("*", "/holdings", self.holdings),
             ("GET", "/entries/{id}", self.serve_entry),
         ):
             app.router.add_route(method, path, self._guarded(handler))
@@ -421,9 +435,8 @@ class LittleHost:
             asyncio.get_running_loop().call_later(0.05, self._confirm)
         if "hurries" in self.bugs:
             self._confirm()
-        permitted = permit(
-            read_activity(admitted), rates=self.rates, now=self.clock.now()
-        )
+        read = self._read(admitted)
+        permitted = permit(read, rates=self.rates, now=self.clock.now())
         proven = prove(permitted, address=self.address)
         content = proven.content
         if "only-creates" in self.bugs and _has_update(permitted.read.document):
@@ -446,6 +459,15 @@ class LittleHost:
         self._take_activity(content)
         self.seen.add(content.id)
         return web.Response(status=202)
+
+    def _read(self, admitted: AdmittedRequest) -> ReadActivity:
+        read = read_activity(admitted)
+        if "held" in read.document and "refuses-verifying" in self.bugs:
+            raise SchemaInvalidError("/held: What is this?")
+        if "verifies-anything" in self.bugs:
+            for name in ("held", "digest", "published"):
+                read.document.pop(name, None)
+        return read
 
     def _take_activity(self, content: Any) -> None:
         assert self.peer is not None
@@ -557,6 +579,10 @@ class LittleHost:
 
     def _page(self, after: int) -> dict[str, Any]:
         told = [Upsert(self.entry.document, is_first=True)] if after == 0 else []
+        view = ViewDigest()
+        view.add(str(self.entry.document["id"]), Version(1, 1), self.entry.content_hash)
+        silent = "says-nothing" in self.bugs
+        now = self.clock.now().replace(microsecond=0)
         return build_page(
             told,
             address=self.address,
@@ -564,6 +590,59 @@ class LittleHost:
             first=after + 1,
             last=max(after, 1),
             head=max(after, 1),
+            verifying=None if silent else Verifying(1, view.hex(), now),
+        )
+
+    async def holdings(self, request: web.Request) -> web.StreamResponse:
+        if "holdings-open" in self.bugs and "Signature" not in request.headers:
+            return web.json_response({"type": "Holdings"})
+        admitted = await self._known(request, "GET")
+        if isinstance(admitted, web.Response):
+            return admitted
+        if "holdings-open" in self.bugs and "256" in request.query_string:
+            return web.json_response({"type": "HoldingsPage"})
+        look = read_holdings(admitted, address=self.address)
+        kept = {} if "holdings-forgets" in self.bugs else self.held
+        return signed_response(
+            self._whole(kept) if look.scope is None else self._list(kept, look.scope),
+            request=look.request,
+            signer=self.signer,
+            clock=self.clock,
+            random=self.random,
+        )
+
+    def _whole(self, held: dict[str, HeldVersion]) -> JsonObject:
+        assert self.peer is not None
+        view = ViewDigest()
+        for entry_id, each in held.items():
+            if each.state is HeldState.PRESENT and each.content_hash is not None:
+                view.add(entry_id, each.version, each.content_hash)
+        reached = self.position
+        return build_holdings(
+            Holdings(
+                reached.epoch if reached else None,
+                reached.position if reached else 0,
+                view,
+                self.clock.now(),
+            ),
+            address=self.address,
+            partner=self.peer.actor_id,
+        )
+
+    def _list(self, held: dict[str, HeldVersion], scope: HoldingsScope) -> JsonObject:
+        assert self.peer is not None
+        listed = [
+            HeldEntry(entry_id, each)
+            for entry_id, each in sorted(held.items())
+            if entry_id.rpartition("/")[2] > (scope.after or "")
+        ]
+        return build_holdings_page(
+            listed[:2],
+            scope=scope,
+            more=len(listed) > 2,
+            address=self.address,
+            partner=self.peer.actor_id,
+            published=self.clock.now(),
         )
 
     async def outbox(self, request: web.Request) -> web.StreamResponse:

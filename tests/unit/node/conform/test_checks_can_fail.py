@@ -129,6 +129,14 @@ RUNS = (
     ),
     _run("tells-hidden", "entry-hidden entries-absent"),
     _run(
+        "says-nothing refuses-verifying holdings-forgets",
+        "pull-verifying page-verifying holdings-numbers holdings-list",
+    ),
+    _run(
+        "verifies-anything holdings-open",
+        "page-verifying-half holdings-unsigned holdings-no-such-bucket",
+    ),
+    _run(
         "refuses-partners",
         """
         signature-past signature-future signature-covers-more signature-tag

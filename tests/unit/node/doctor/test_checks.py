@@ -43,7 +43,7 @@ from node.keys.model import KeyState
 from node.keys.rules import WAITING_DAYS
 from node.node_key import create_key
 from node.partners.model import HandshakeRole, Partner
-from node.storage.ledger import LedgerCounts
+from node.storage.ledger_pages import LedgerCounts
 from node.storage.mail import MailCounts
 from node.storage.schema import SchemaState, SchemaStatus
 from node.storage.tables import mail_outbox, node_state
