@@ -60,7 +60,7 @@ test: setup-dev ## All tests that must pass; prints seconds by folder
 	@$(BIN)/pytest -q tests/browser $(ARGS) || [[ $$? == 5 && -n "$(ARGS)" ]]
 
 soak: setup-dev ## The same tests with many more examples, and the long ones
-	@SPALIER_EXCHANGE_SEEDS=500 SPALIER_KEY_SEEDS=200 SPALIER_CRASHES=1000 \
+	@SPALIER_EXCHANGE_SEEDS=500 SPALIER_KEY_SEEDS=200 SPALIER_SIMULATE_RUNS=150 SPALIER_SIMULATE_STEPS=2000 SPALIER_SIMULATE_MUTANTS=99 SPALIER_SIMULATE_HUNTS=10 SPALIER_CRASHES=1000 \
 		SPALIER_TORN_LOGS=5000 SPALIER_SHARED_CHANGES=2000 SPALIER_FUZZ_SECONDS=$${SPALIER_FUZZ_SECONDS:-600} \
 		$(BIN)/pytest -q tests -m "" --timeout 7200 --hypothesis-profile soak $(ARGS)
 

@@ -10,6 +10,7 @@ from admin_ui.views import (
     closing,
     deliveries,
     entries,
+    entry_ledger,
     import_templates,
     imports,
     invitations,
@@ -86,6 +87,8 @@ def register(app: web.Application) -> None:
     router = app.router
     router.add_get("/admin", todo.show)
     router.add_get(deliveries.PATH, deliveries.show)
+    router.add_get(f"{entry_ledger.ENTRY_PATH}/{{entry_id}}", entry_ledger.show)
+    router.add_get(entry_ledger.RECEIPT_PATH, entry_ledger.receipt)
     router.add_get(entries.PATH, entries.show)
     router.add_get("/admin/eintraege/import", imports.entries)
     router.add_post("/admin/eintraege/import", imports.entries)

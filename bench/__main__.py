@@ -325,7 +325,15 @@ def measure(
 def _afterwards(measured: NodeFolder, run: Run) -> tuple[Section, many_pages.PageTimes]:
     """Measure what needs the stopped node's folder, filled up."""
     plan = run.plan
-    _print("fan-out and pages", error=True)
+    _print("pages and fan-out", error=True)
+    # First the pages: what is told to partners that are not there keeps a node busy.
+    pages = many_pages.run(
+        measured,
+        members=plan.members,
+        entries=plan.received,
+        echo_url=run.echo_url,
+        times=plan.answers,
+    )
     fan_out.add_partners(measured.path, run.partner.signer, count=plan.partners)
     told = asyncio.run(
         fan_out.measure(
@@ -334,13 +342,6 @@ def _afterwards(measured: NodeFolder, run: Run) -> tuple[Section, many_pages.Pag
             signer=run.partner.signer,
             seconds=plan.step_seconds,
         )
-    )
-    pages = many_pages.run(
-        measured,
-        members=plan.members,
-        entries=plan.received,
-        echo_url=run.echo_url,
-        times=plan.answers,
     )
     return told, pages
 
@@ -421,7 +422,7 @@ def _print(text: str, *, error: bool = False) -> None:
 
 def _run() -> None:
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="under a minute")
+    parser.add_argument("--quick", action="store_true", help="a few minutes at most")
     parser.add_argument("--json", action="store_true", help="one document at the end")
     parser.add_argument(
         "--fedify", type=Path, default=INSTALLED, help="where Fedify is installed"

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, TypeAlias, assert_never
 
-from federation.exchange import HeldState, HeldVersion
 from federation.limits import INCARNATION_LEAP_MAX, JSON_INTEGER_MAX
+from federation.view import HeldState, HeldVersion
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -14,7 +14,7 @@ can be moved:
       -> decisions.decide -> Decision             effects and their reason
 
 A pull leaves the row after `admit_partner` (`read_pull`), a look at what we hold
-there too (`read_holdings`), a guest's request after
+there too (`federation.looks`), a guest's request after
 `claim` (`name_invitation`, `prove_guest`). Nothing is fetched and nothing is stored
 here, except that a nonce is remembered. What a peer may do is `federation.trust`'s
 to say; it is asked before the costly part, and `decide` asks it again in the
@@ -35,7 +35,6 @@ from federation.documents.actor_update import (
     ActorUpdate,
     parse_actor_update,
 )
-from federation.documents.holdings import HoldingsScope
 from federation.documents.message import Message, parse_message
 from federation.documents.notice import Notice, parse_notice
 from federation.documents.page import Page, is_withdrawals_only, parse_page
@@ -51,7 +50,6 @@ from federation.errors import (
     SignatureInvalidError,
     UnsupportedMediaError,
 )
-from federation.exchange import BUCKETS
 from federation.limits import (
     ACTIVITY_BYTES_MAX,
     ACTIVITY_NODES_MAX,
@@ -89,10 +87,6 @@ _MEDIA_TYPE: Final = re.compile(
 )
 _PAGE: Final = "OrderedCollectionPage"
 _AFTER: Final = re.compile(r"\?after=(0|[1-9][0-9]{0,15})\Z")
-_HELD: Final = re.compile(
-    r"\?(?:bucket=(?P<bucket>0|[1-9][0-9]{0,2})(?:&after=(?P<behind>[a-z2-7]{26}))?"
-    r"|after=(?P<after>[a-z2-7]{26})?)\Z"
-)
 _ACTIONS: Final = {
     "Create": TrustAction.MESSAGE,
     "Accept": TrustAction.NOTICE_ACCEPT,
@@ -216,23 +210,6 @@ class PermittedPull:
 
     peer: KnownPeer
     after: int
-    request: ReceivedRequest
-
-
-@dataclass(frozen=True, slots=True)
-class PermittedLook:
-    """A signed request for what we hold of a peer that may ask.
-
-    Made by `read_holdings`.
-
-    Args:
-        peer: Who asks.
-        scope: Which entries are to be listed; None for the whole in numbers.
-        request: For signing the answer.
-    """
-
-    peer: KnownPeer
-    scope: HoldingsScope | None
     request: ReceivedRequest
 
 
@@ -425,34 +402,6 @@ def read_pull(admitted: AdmittedRequest, *, address: NodeAddress) -> PermittedPu
     if query is None or int(query[1]) > JSON_INTEGER_MAX:
         raise MalformedError("Ask for /outbox?after=POSITION.")
     return PermittedPull(admitted.peer, int(query[1]), request)
-
-
-def read_holdings(admitted: AdmittedRequest, *, address: NodeAddress) -> PermittedLook:
-    """Read what a peer wants to know of what we hold of it, and whether it may.
-
-    Args:
-        admitted: The request.
-        address: Our own address.
-
-    Raises:
-        PeerError: 400 for another query, 403 if the trust state does not permit it.
-
-    Source: SPEC.md PRT-054.
-    """
-    request = admitted.request
-    require_trust(admitted.peer, TrustAction.READ_HOLDINGS)
-    query = request.target_uri.removeprefix(address.holdings)
-    is_ours = request.method == "GET" and query != request.target_uri
-    if is_ours and not query:
-        return PermittedLook(admitted.peer, None, request)
-    found = _HELD.match(query) if is_ours else None
-    if found is None or int(found["bucket"] or 0) >= BUCKETS:
-        raise MalformedError(
-            "Ask for /holdings, /holdings?after=ID or /holdings?bucket=N&after=ID."
-        )
-    bucket = None if found["bucket"] is None else int(found["bucket"])
-    after = found["after"] or found["behind"] or None
-    return PermittedLook(admitted.peer, HoldingsScope(bucket, after), request)
 
 
 def read_activity(admitted: AdmittedRequest) -> ReadActivity:

@@ -8,7 +8,7 @@ import asyncio
 import gc
 import logging
 import signal
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from concurrent.futures import Executor
 from contextlib import (
     AbstractAsyncContextManager,
@@ -124,6 +124,7 @@ async def open_node(
     without_secrets: bool = False,
     wire: Wire | None = None,
     threads: Executor | None = None,
+    environ: Mapping[str, str] | None = None,
 ) -> AsyncIterator[Node]:
     """Open a node's folder: settings, lock, key, database, services.
 
@@ -136,6 +137,7 @@ async def open_node(
         wire: Another way to other nodes than the network (simulator).
         threads: Runs what else runs on threads, the database's reads on the loop
             itself (simulator).
+        environ: Settings beside the file instead of the process's environment.
 
     Raises:
         ConfigInvalidError: The settings or the keys cannot be used.
@@ -146,7 +148,7 @@ async def open_node(
     clock = clock or SystemClock()
     random = random or SystemRandom()
     async with AsyncExitStack() as stack:
-        config = load_config(folder)
+        config = load_config(folder, environ=environ)
         stack.enter_context(
             instance_lock.acquire(folder, shared=bool(config.database.url))
         )
@@ -161,20 +163,7 @@ async def open_node(
         await migrate(database)
         async with database.read() as tx:
             state = await require_node_state(tx)
-        if state.base_url != config.base_url:
-            raise ConflictError(
-                Sentence(
-                    "The database belongs to {stored}, the settings say {set}.",
-                    stored=state.base_url,
-                    set=config.base_url,
-                ),
-                code="base-url-changed",
-                path="base_url",
-                hint="The address of a node is fixed when it is made.",
-            )
-        base_url = parse_base_url(
-            config.base_url, allow_loopback_http=config.network.allow_loopback_http
-        )
+        address = _own_address(state.base_url, config)
         context = await _followed(
             folder,
             NodeContext(
@@ -182,8 +171,8 @@ async def open_node(
                 clock=clock,
                 random=random,
                 database=database,
-                address=NodeAddress(base_url),
-                keys=KeyRing(NodeAddress(base_url), (), {}),
+                address=address,
+                keys=KeyRing(address, (), {}),
                 node_id=state.node_id,
                 threads=threads,
             ),
@@ -207,6 +196,26 @@ async def open_node(
             journal,
             mail_password=smtp_password(config, folder),
         )
+
+
+def _own_address(stored: str, config: NodeConfig) -> NodeAddress:
+    """Return the node's address, which settings and database have to agree on."""
+    if stored != config.base_url:
+        raise ConflictError(
+            Sentence(
+                "The database belongs to {stored}, the settings say {set}.",
+                stored=stored,
+                set=config.base_url,
+            ),
+            code="base-url-changed",
+            path="base_url",
+            hint="The address of a node is fixed when it is made.",
+        )
+    return NodeAddress(
+        parse_base_url(
+            config.base_url, allow_loopback_http=config.network.allow_loopback_http
+        )
+    )
 
 
 async def _followed(
@@ -307,16 +316,7 @@ def clockwork(node: Node) -> Clockwork:
             ),
             Job("mails leave", MAIL_SECONDS, node.mail.send_due),
             Job("backups", BACKUP_SECONDS, node.backups.make_due),
-            Job(
-                "the erasure journal is complete",
-                JOURNAL_SECONDS,
-                lambda: write_what_waits(node.context, node.journal),
-            ),
-            Job(
-                "the erasure journal is short",
-                COMPACTION_SECONDS,
-                lambda: compact_journal(node.context, node.journal),
-            ),
+            *_jobs_of_folder(node),
             Job(
                 "what was taken back before a restore goes",
                 EXPIRY_SECONDS,
@@ -329,6 +329,22 @@ def clockwork(node: Node) -> Clockwork:
             Job("old days of partners go", EXPIRY_SECONDS, lambda: _forget_days(node)),
         ]
     )
+
+
+def _jobs_of_folder(node: Node) -> list[Job]:
+    """Return the jobs that each of several processes has for its own folder."""
+    return [
+        Job(
+            "the erasure journal is complete",
+            JOURNAL_SECONDS,
+            lambda: write_what_waits(node.context, node.journal),
+        ),
+        Job(
+            "the erasure journal is short",
+            COMPACTION_SECONDS,
+            lambda: compact_journal(node.context, node.journal),
+        ),
+    ]
 
 
 async def _forget_nonces(node: Node) -> int:
@@ -439,6 +455,8 @@ async def _run(
     jobs: dict[str, Coroutine[None, None, object]] = {
         "processes": processes.run(read_keys=node.own_keys.follow)
     }
+    if processes.are_several:
+        jobs["folder"] = Clockwork(_jobs_of_folder(node)).run()
     if with_worker:
         jobs["clockwork"] = processes.work.run_clock(clockwork(node).run)
         jobs["delivery"] = node.delivery.run()

@@ -27,6 +27,7 @@ from node.config import (
     check_settings,
     render_config,
 )
+from node.durable_files import sync_folder
 from node.errors import (
     ConfigInvalidError,
     ConflictError,
@@ -192,9 +193,9 @@ async def _build(
         _clear_leftovers(folder)
         (folder / UNFINISHED_FILE).unlink()
         raise
-    _sync(folder)
+    sync_folder(folder)
     (folder / UNFINISHED_FILE).unlink()
-    _sync(folder)
+    sync_folder(folder)
     return key, link
 
 
@@ -344,7 +345,7 @@ def _mark(folder: Path, node_ids: tuple[str, ...]) -> None:
     new.unlink(missing_ok=True)
     _write(new, json.dumps({"node_ids": node_ids}))
     new.replace(folder / UNFINISHED_FILE)
-    _sync(folder)
+    sync_folder(folder)
 
 
 def _write(path: Path, text: str) -> None:
@@ -353,15 +354,7 @@ def _write(path: Path, text: str) -> None:
         file.write(text)
         file.flush()
         os.fsync(descriptor)
-    _sync(path.parent)
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    sync_folder(path.parent)
 
 
 async def _fill_database(

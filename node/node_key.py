@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from federation.keys import PublicKey, SigningKey
 from federation.ports import RandomSource
+from node.durable_files import sync_folder
 from node.errors import ConfigInvalidError, ConflictError, InputFault, UnavailableError
 from node.sentence import Sentence, system_reason
 
@@ -75,7 +76,7 @@ def store_key(folder: Path, key: SigningKey, *, number: int) -> None:
             file.write(text)
             file.flush()
             os.fsync(descriptor)
-        _sync(folder)
+        sync_folder(folder)
     except FileExistsError as error:
         raise ConflictError(
             Sentence("There is a node key already: {path}.", path=path),
@@ -112,7 +113,7 @@ def remove_key(folder: Path, public_key: PublicKey, *, number: int) -> bool:
         if load_key(folder, number=number).public_key != public_key:
             return False
         path.unlink()
-        _sync(folder)
+        sync_folder(folder)
     except (ConfigInvalidError, FileNotFoundError):
         return False
     except OSError as error:
@@ -126,15 +127,6 @@ def remove_key(folder: Path, public_key: PublicKey, *, number: int) -> bool:
             path=str(path),
         ) from error
     return True
-
-
-def _sync(folder: Path) -> None:
-    """Write the folder's list of names to disk."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def load_key(folder: Path, *, number: int = FIRST_KEY) -> SigningKey:

@@ -1,6 +1,7 @@
 """One partner cluster: overview, delivery, what went there, history."""
 
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import Any, Final
 
 from aiohttp import web
@@ -11,6 +12,7 @@ from admin_ui.views.partner_facts import card_facts
 from admin_ui.views.partner_keys import question_of, rows_of
 from admin_ui.views.partner_standing import strip_of, strip_sentence, waiting_parts
 from admin_ui.views.partner_steps import PAGES, StepName
+from admin_ui.views.partners import TRIED
 from admin_ui.wording import (
     direction,
     explain,
@@ -61,6 +63,8 @@ _STEP_TONES: Mapping[str, StatusTone] = {
     "we_fetched": "ok",
 }
 REPORT_LINES_MAX: Final = 500
+# So near is now, for whoever reads it.
+_AT_ONCE: Final = timedelta(minutes=1)
 _MET = frozenset({TrustState.ACTIVE, TrustState.PAUSED, TrustState.ENDING})
 
 
@@ -142,9 +146,6 @@ async def delivery(request: web.Request) -> web.Response:
         template="partner_delivery.html",
         values={
             **await _standing(desk, partner),
-            "next_now": partner.next_attempt_at is not None
-            and partner.next_attempt_at <= desk.now,
-            "may_try": partner.state in _MET | {TrustState.REFUSED},
         },
     )
 
@@ -158,7 +159,9 @@ async def _standing(desk: Desk, partner: Partner) -> dict[str, Any]:
         "strip_words": strip_sentence(standing),
         "waits": ", ".join(waiting_parts(standing)),
         "failure": plain_failure(partner),
-        "problem_code": partner.problem_code or "",
+        "next_now": partner.next_attempt_at is not None
+        and partner.next_attempt_at <= desk.now + _AT_ONCE,
+        "may_try": partner.state in TRIED,
     }
 
 

@@ -19,6 +19,15 @@ from node.web.rendering import render
 from node.web.views import Action, Day, Status, Tab
 
 LIST_PATH = "/admin/partner"
+# With whom the office may start a delivery.
+TRIED = frozenset(
+    {
+        TrustState.ACTIVE,
+        TrustState.PAUSED,
+        TrustState.ENDING,
+        TrustState.REFUSED,
+    }
+)
 _CURRENT = frozenset(
     {
         TrustState.REQUESTED,
@@ -51,6 +60,7 @@ class PartnerRow:
     strip_words: str
     waits: str
     failure: str
+    may_try: bool
 
 
 async def show(request: web.Request) -> web.Response:
@@ -130,4 +140,5 @@ def _row(standing: PartnerStanding) -> PartnerRow:
         strip_words=strip_sentence(standing),
         waits=", ".join(waiting_parts(standing)),
         failure=plain_failure(partner),
+        may_try=partner.state in TRIED,
     )

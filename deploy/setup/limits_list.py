@@ -33,31 +33,8 @@ What one side builds within these, the other accepts.
 Rates and quotas are what one address or partner may send.
 """
 _NODE = "## Of the node (`node/limits.py`)\n"
-# Behaviour is compared by tests/deploy/test_proxies.py.
-_PROXY = """## Before the node
-
-The reverse proxies of `deploy/nginx` and `deploy/caddy` bound a little more than the
-node, so that its own refusals, which explain themselves, are what is usually seen.
-
-| what | nginx | Caddy | node | answer |
-|---|---|---|---|---|
-| connections of one client | `deploy/firewall/spalier.nft`: 128 with TLS, 32 without | the same | 32 without a proxy (`CONNECTIONS_PER_ADDRESS_MAX`) | none |
-| requests of one client at once | 32 | – | 8 of one partner (`PARTNER_REQUESTS_AT_ONCE_MAX`) | 429 |
-| connections all together | `worker_connections` | open files | `CONNECTIONS_MAX` | closed |
-| time for a head | 15 s | 15 s | `HEAD_TIMEOUT` | closed, 408 |
-| time for a body | 15 s without a byte; kept until it is complete | 120 s | 15 s at a door, `PAGE_TIMEOUT` on a page | closed, 408 |
-| time to take an answer | 30 s without a byte | 330 s | `WRITE_TIMEOUT` | closed |
-| idle connection | 15 s | 15 s | `HEAD_TIMEOUT` | closed |
-| line of a head | 8 KiB | – | `HEAD_LINE_BYTES_MAX` | 400, 414, 431 |
-| whole head | 32 KiB | 16 KB | `HEAD_FIELDS_MAX` fields | 400, 431 |
-| body at `/inbox` | 4.25 MiB | 4.25 MiB | `PAGE_BYTES_MAX` | 413 |
-| list for import | 8.5 MiB | 8.5 MiB | `FORM_BYTES_MAX` | 413 |
-| every other body | 320 KiB | 320 KiB | 256 KiB at a door, `FORM_BYTES_MAX` on a page | 413 |
-| requests and refusals in time | – | – | the rates above | 429 |
-| other names, targets that are no path | refused | refused | refused | 400, 421 |
-| TLS before 1.2 | refused | refused | – | closed |
-| `/readyz`, `/metrics` | not passed on | not passed on | for this machine | 404 |
-"""
+# What the files of deploy/ bound; tests/deploy/test_proxies.py shows that they do.
+_PROXY = (Path(__file__).parent / "proxy_limits.md").read_text(encoding="utf-8")
 _SECTIONS = ((federation.limits, _PROTOCOL), (node.limits, _NODE))
 
 

@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Final
 from federation import jsonld
 from federation.documents import reading
 from federation.errors import LocalError, SchemaInvalidError
-from federation.exchange import HeldState, HeldVersion, ViewDigest, bucket_of
 from federation.ids import NodeAddress
 from federation.limits import HOLDINGS_ITEMS_MAX
 from federation.ownership import OwnedType, require_ownership, require_signer
 from federation.timestamps import format_timestamp
 from federation.validation import check_wire
 from federation.version import Version
+from federation.view import HeldState, HeldVersion, ViewDigest, bucket_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -15,4 +15,5 @@ FORMAT_VERSION: Final = 1
 MANIFEST: Final = "manifest.json"
 ACTOR: Final = "actor.json"
 INDEX: Final = "index.html"
+STYLE: Final = "archive.css"
 FOLDER: Final = "entries/"

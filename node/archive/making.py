@@ -15,7 +15,15 @@ from federation.documents.actor import build_actor
 from federation.documents.signed import sign
 from federation.json_types import JsonObject, JsonValue
 from federation.timestamps import format_timestamp
-from node.archive.form import ACTOR, FOLDER, FORMAT, FORMAT_VERSION, INDEX, MANIFEST
+from node.archive.form import (
+    ACTOR,
+    FOLDER,
+    FORMAT,
+    FORMAT_VERSION,
+    INDEX,
+    MANIFEST,
+    STYLE,
+)
 from node.catalogue.model import Entry
 from node.partners.own_actor import own_actor
 from node.ports import NodeContext
@@ -24,6 +32,30 @@ from node.storage.entries import list_entries
 from node.storage.tables import entries
 from node.visibility import PublicViewer, visible_entries
 
+# Whoever opens the archive has no node that could speak their language.
+_ABOUT: Final = (
+    (
+        "de",
+        (
+            "Öffentliche Einträge vom {day}. Jeder ist mit dem Schlüssel des Clusters"
+            " signiert; die signierten Dokumente (JSON) liegen neben den Seiten."
+        ),
+    ),
+    (
+        "en",
+        (
+            "Public entries as of {day}. Each is signed by the cluster's key; the"
+            " signed documents (JSON) are beside the pages. To verify: spalier archive"
+            " verify"
+        ),
+    ),
+)
+_STYLE: Final = """\
+body { font-family: sans-serif; max-width: 44rem; margin: 2rem auto; padding: 0 1rem;
+  line-height: 1.5; }
+li { margin: .5rem 0; }
+.body { white-space: pre-line; }
+"""
 # The first time that a ZIP file can hold: the same entries give the same bytes.
 _ZIP_TIME: Final = (1980, 1, 1, 0, 0, 0)
 
@@ -69,11 +101,13 @@ async def make_archive(
         files[f"{FOLDER}{entry.id}.json"] = entry.document or b""
         page = _page("entry.html", entry=entry, cluster=name)
         files[f"{FOLDER}{entry.id}.html"] = page
+    day = now.date().isoformat()
+    files[STYLE] = _STYLE.encode("utf-8")
     files[INDEX] = _page(
         "index.html",
         cluster=name,
         entries=kept,
-        made_on=now.date().isoformat(),
+        sentences=[(code, text.format(day=day)) for code, text in _ABOUT],
         fingerprint=context.keys.active.fingerprint,
         address=context.address.base_url,
     )

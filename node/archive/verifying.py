@@ -24,10 +24,16 @@ from node.limits import (
 from node.sentence import Sentence, system_reason
 
 _ACTOR_PATH = "/actor"
+_REASON_SENTENCES = {
+    "private": "the entry is not public",
+    "missing": "the file is missing",
+    "added": "the file was added",
+    "changed": "the file was changed",
+}
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class BrokenFile:
     """What is wrong with one file."""
 
     path: str
@@ -50,7 +56,7 @@ class Findings:
     created: str
     fingerprints: tuple[str, ...]
     entries: int
-    faults: tuple[Fault, ...]
+    faults: tuple[BrokenFile, ...]
 
 
 def verify_archive(path: Path) -> Findings:
@@ -82,10 +88,10 @@ def verify_archive(path: Path) -> Findings:
         try:
             entry = parse_entry(strict_json.loads_object(content), peer=peer)
         except FederationError as error:
-            faults.append(Fault(name, str(error)))
+            faults.append(BrokenFile(name, str(error)))
             continue
         if not entry.entry.public:
-            faults.append(Fault(name, "the entry is not public"))
+            faults.append(BrokenFile(name, _REASON_SENTENCES["private"]))
         verified += 1
     return Findings(
         name=str(manifest.get("name", "")),
@@ -113,7 +119,9 @@ def _actor_of(manifest: JsonObject, files: Mapping[str, bytes]) -> RemotePeer:
     return RemotePeer(base_url=base_url, actor_id=actor.id, keys=actor.keys)
 
 
-def _faults_of_files(manifest: JsonObject, files: Mapping[str, bytes]) -> list[Fault]:
+def _faults_of_files(
+    manifest: JsonObject, files: Mapping[str, bytes]
+) -> list[BrokenFile]:
     """Compare every file with the manifest: missing, changed or added."""
     listed: dict[str, str] = {}
     said = manifest.get("files")
@@ -123,11 +131,11 @@ def _faults_of_files(manifest: JsonObject, files: Mapping[str, bytes]) -> list[F
     faults = []
     for path in sorted(listed.keys() | files.keys() - {MANIFEST}):
         if path not in files:
-            faults.append(Fault(path, "the file is missing"))
+            faults.append(BrokenFile(path, _REASON_SENTENCES["missing"]))
         elif path not in listed:
-            faults.append(Fault(path, "the file was added"))
+            faults.append(BrokenFile(path, _REASON_SENTENCES["added"]))
         elif hashlib.sha256(files[path]).hexdigest() != listed[path]:
-            faults.append(Fault(path, "the file was changed"))
+            faults.append(BrokenFile(path, _REASON_SENTENCES["changed"]))
     return faults
 
 

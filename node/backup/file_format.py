@@ -4,7 +4,8 @@ The first line is JSON and readable without a passphrase:
 
     {"format": "spalier-backup", "version": 1, "node_id": …, "base_url": …,
      "name": …, "language": "de", "created": "2026-11-21T10:00:00Z",
-     "schema": "0001", "engine": "sqlite", "program": "1.0", "incarnation": 1, "epoch": "<32 hex digits>",
+     "schema": "0001", "engine": "sqlite", "program": "1.0", "incarnation": 1,
+     "epoch": "<32 hex digits>",
      "encryption": null | {"kdf": {…}, "cipher": "AES-256-GCM"}}
 
 What follows is one zlib stream (RFC 1950), encrypted or not, of lines of JSON: for

@@ -49,7 +49,11 @@ from node.storage import ledger as rows
 from node.storage import unaccounted as unaccounted_rows
 from node.storage.database import Transaction
 from node.storage.ledger import UPSERT, Disclosure
-from node.storage.node_state import raise_incarnation, require_node_state
+from node.storage.node_state import (
+    hold_partnerships,
+    raise_incarnation,
+    require_node_state,
+)
 from node.storage.partners import load_partner, lock_partner, update_partner
 from node.storage.views import load_view, store_view
 
@@ -75,7 +79,7 @@ class HoldingsClient(Protocol):
 
 
 class TakesBack(Protocol):
-    """Our own entries (node.catalogue)."""
+    """Our own entries (node.exchange.unaccounted)."""
 
     async def take_back(self, entry_id: str) -> bool:
         """Withdraw an entry that was withdrawn before a restore.
@@ -399,6 +403,9 @@ class Comparing:
         """Go on: after a restore in the new epoch, and with a comparison soon."""
 
         async def work(tx: Transaction) -> None:
+            if restored:
+                # Before the partner's row, as whoever publishes.
+                await hold_partnerships(tx, alone=True)
             partner = await lock_partner(tx, partner_id)
             state = await require_node_state(tx)
             if partner is None:

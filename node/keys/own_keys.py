@@ -18,6 +18,7 @@ from typing import Final, Protocol
 
 from federation.keys import SigningKey
 from node.errors import ConflictError, InvalidInputError
+from node.keys.following import follow_table
 from node.keys.model import LIVE_STATES, KeyState, NodeKey
 from node.keys.new_secrets import fresh_secret, secret_to_announce
 from node.keys.opening import read_secrets
@@ -107,26 +108,8 @@ class OwnKeys:
         """Keep others of this process out, with the keys as they are now."""
         async with self._changing:
             if self._tell_others is not None:
-                await self._read_again()
+                await follow_table(self._context, self._folder)
             yield
-
-    async def _read_again(self) -> None:
-        ring = self._context.keys
-        async with self._context.database.read() as tx:
-            keys = await rows.list_keys(tx)
-        if tuple(keys) == ring.keys and ring.fault is None:
-            return
-        found, _ = await asyncio.to_thread(read_secrets, self._folder, keys)
-        live = {key.number for key in keys if key.is_live}
-        kept = {number: each for number, each in ring.secrets.items() if number in live}
-        secrets = {**kept, **found}
-        fault = missing_secrets(keys, secrets)
-        if tuple(keys) != ring.keys or (fault is None) != (ring.fault is None):
-            stages = ", ".join(f"{key.number} {key.state}" for key in keys)
-            logger.info("another process has changed the keys: %s", stages)
-            if fault is not None:
-                logger.warning("%s Bring its file to this machine.", fault)
-        ring.replace(keys, secrets, fault=fault)
 
     # Rotation
 

@@ -251,20 +251,19 @@ class Ledger:
     async def each_line(
         self, *, partner_id: str | None = None
     ) -> AsyncIterator[LedgerLine]:
-        """Go through the ledger as it is now, without holding all of it in memory."""
+        """Go through the ledger as it is now, a stretch of one partner at a time."""
         async with self._context.database.read() as tx:
             partners = {each.id: each for each in await list_partners(tx)}
-            offset = 0
-            while found := await page_of_rows(
-                tx,
-                partner_id=partner_id,
-                state=None,
-                limit=_ENTRIES_AT_ONCE,
-                offset=offset,
-            ):
-                for line in await self._lines(tx, found, partners):
-                    yield line
-                offset += len(found)
+            for each in partners:
+                if partner_id not in {None, each}:
+                    continue
+                after = 0
+                while found := await rows.rows_after(
+                    tx, each, after=after, limit=_ENTRIES_AT_ONCE
+                ):
+                    for line in await self._lines(tx, found, partners):
+                        yield line
+                    after = found[-1].seq
 
     async def unconfirmed_removals(
         self, partner_id: str | None = None
@@ -329,7 +328,9 @@ class Ledger:
                     told_at=row.told_at,
                     acknowledged_at=row.acknowledged_at,
                     refused_reason=row.refused_reason,
-                    held=row.held and (row.held.incarnation, row.held.counter),
+                    held=None
+                    if row.held is None
+                    else (row.held.incarnation, row.held.counter),
                     receipt_id=row.receipt_id,
                     partner_state=partner.state,
                     failing_since=partner.failing_since,

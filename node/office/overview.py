@@ -24,7 +24,7 @@ from node.storage.tables import (
     persons,
     sessions,
 )
-from node.visibility import PartnerViewer, decide_entry, visible_entries
+from node.visibility import PartnerViewer, visible_entries
 from schemas import KINDS
 
 UNREACHABLE_AFTER: Final = timedelta(hours=24)
@@ -121,18 +121,13 @@ class Overview:
         today = self._today()
         async with self._context.database.read() as tx:
             told = await counts(tx, partner.id, is_told=True)
-            visible = await entry_rows.list_entries(
-                tx, self._context.address, where=visible_entries(viewer, today)
-            )
             return Effects(
-                told=told.sent + told.waiting_entries,
+                told=told.held + told.refused + told.waiting_entries,
                 held=await count_received(tx, partner.id, ReceivedState.PRESENT),
                 conversations=await _count(
                     tx, conversations.c.partner_id == partner.id
                 ),
-                would_see=sum(
-                    decide_entry(entry, viewer, today).visible for entry in visible
-                ),
+                would_see=await _count(tx, visible_entries(viewer, today)),
                 waiting_messages=await outgoing.count_undelivered(tx, partner.id),
                 purged=await count_purged(tx, partner.id),
                 members=await _count(tx, persons.c.left_at.is_(None)),

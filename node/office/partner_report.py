@@ -75,7 +75,7 @@ async def write_report(
         reason=None if end is None else end.note,
         told=told.lines,
         removed=told.removed,
-        standing=told.sent + told.waiting_entries,
+        standing=told.held + told.refused + told.waiting_entries,
         open=open_lines,
         copies_removed=int(copies[-1].note or 0) if copies else 0,
         copies_removed_at=copies[-1].at if copies else None,

@@ -104,7 +104,7 @@ class Healing:
             case _:
                 pass
 
-    # -- what is wrong ------------------------------------------------------------------
+    # -- what is wrong -------------------------------------------------------------
 
     def _faults(self) -> list[tuple[str, str]]:
         world = self._world

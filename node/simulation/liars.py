@@ -44,7 +44,7 @@ class Liar(Meddler):
     world: World
     machine: Machine
     chance: Random
-    share: float = 0.7
+    share: float = 0.9
     _pages: dict[str, list[bytes]] = field(default_factory=lambda: defaultdict(list))
     _receipts: dict[str, list[bytes]] = field(default_factory=lambda: defaultdict(list))
 
@@ -58,7 +58,7 @@ class Liar(Meddler):
         self._pages[letter.receiver] = [*old, request.body][-_OLD_KEPT:]
         if self.chance.random() > self.share or self.machine.node is None:
             return request
-        lie = self.chance.choice(_LIES_ABOUT_PAGES)
+        lie = self._choice(_LIES_ABOUT_PAGES)
         if lie == "withheld":
             return self._counted(lie, None)
         if lie == "replayed":
@@ -78,11 +78,16 @@ class Liar(Meddler):
         self._receipts[letter.sender] = [*old, answer.body][-_OLD_KEPT:]
         if self.chance.random() > self.share or self.machine.node is None:
             return answer
-        lie = self.chance.choice(_LIES_IN_RECEIPTS)
+        lie = self._choice(_LIES_IN_RECEIPTS)
         self.world.faults[lie] += 1
         if lie == "false_receipt" and old and self.chance.random() < 0.3:  # noqa: PLR2004
             return _answer(answer, self.chance.choice(old))
         return _answer(answer, self._false_receipt(receipt, lie))
+
+    def _choice(self, lies: tuple[str, ...]) -> str:
+        """Draw a lie; the rarest so far if it should be more frequent."""
+        rarest = min(lies, key=lambda lie: self.world.faults[lie])
+        return rarest if self.world.lags(rarest) else self.chance.choice(lies)
 
     # -- lies -------------------------------------------------------------------------
 
@@ -99,11 +104,10 @@ class Liar(Meddler):
             entry["summaryMap"] = {"de": "Etwas anderes."}
             item["object"] = self._signed_document(entry)
             return True
+        stolen = self._stolen()
         match self.chance.randrange(3):
-            case 0:  # an entry of somebody else, whose proof is right
-                stolen = self._stolen()
-                if stolen is None:
-                    return False
+            case 0 if stolen is not None:
+                # An entry of somebody else, whose proof is right.
                 item["object"] = stolen
                 return True  # what it is, its origin may have sent itself
             case 1:  # somebody else's address, our proof

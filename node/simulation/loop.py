@@ -71,7 +71,7 @@ class Process:
             coroutine = task.get_coro()
             # They cannot wait any more; some try to.
             with suppress(BaseException):
-                coroutine.close()  # type: ignore[union-attr]
+                coroutine.close()
         self.tasks.clear()
 
     def keep(self, task: asyncio.Task[Any]) -> None:
@@ -146,7 +146,7 @@ class VirtualLoop(base_events.BaseEventLoop):
         self._steps_at_once += 1
         if self._steps_at_once > STEPS_AT_ONCE_MAX:
             raise RestlessError(_described(handle))
-        handle._run()  # type: ignore[attr-defined] # noqa: SLF001 - as BaseEventLoop does
+        handle._run()  # noqa: SLF001 - as BaseEventLoop does
 
     def _let_time_pass(self) -> None:
         while self._scheduled and self._scheduled[0].cancelled():

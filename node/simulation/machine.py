@@ -191,6 +191,7 @@ class Machine:
                     random=self.random,
                     wire=self.network.wire(self.name),
                     threads=InlineExecutor(),
+                    environ={},  # the same run everywhere
                 )
             )
             await stack.enter_async_context(opened_doors(node, stop_seconds=_STOP_S))

@@ -1,5 +1,6 @@
 """One whole run: a world from a seed, seasons of foul weather, a healing after each."""
 
+import gc
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -22,6 +23,12 @@ NODES_MAX: Final = len(NAMES)
 HONEST_MIN: Final = 2
 SEASON_STEPS: Final = 200
 _MEMORY: Final = Path("/dev/shm")  # noqa: S108 - a folder of our own is made there
+
+
+NOT_SWITCHED_ON: Final[dict[str, str]] = {
+    "restore": "An old backup is not put back yet.",
+}
+"""Faults that a run does not have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,11 +93,6 @@ class Summary:
         }
 
 
-NOT_SWITCHED_ON: Final = {
-    "restore": "An old backup is not put back yet.",
-}
-"""Faults that a run does not have."""
-
 Progress = Callable[[World], None]
 
 
@@ -126,12 +128,16 @@ def simulate(
             _sum_up(summary, world)
     finally:
         shutil.rmtree(home)
+        # Killed nodes are rings of references; the next world needs the room.
+        gc.collect()
     summary.seconds = process_time() - began
     return summary
 
 
 async def _run(world: World, order: Order, progress: Progress | None) -> None:
     story = Story(world, weights=dict(order.weights or ACTIONS))
+    if order.weights:
+        story.late_first = 0.0
     await connect(world, story)
     liar = None
     if order.liar and order.nodes > HONEST_MIN:

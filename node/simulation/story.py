@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Final
 
+from node.app import Node
+from node.members.model import Person
 from node.simulation.looking import OwnEntry
 from node.simulation.machine import CrashedError, Machine
 from node.simulation.promises import is_granted
@@ -52,15 +54,47 @@ ACTIONS: Final[Weights] = {
     "set_clock": 8,
 }
 FOUL: Final = Rates()
+_LATE_FIRST: Final = 0.85
+_RAREST: Final = 4
+# What an action brings about, so that nothing stays rare in a short run.
+_BRINGS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
+    ("change_audience", ("narrowed", "widened")),
+    ("let_expire", ("expired",)),
+    ("withdraw", ("withdrawn",)),
+    ("delete", ("deleted",)),
+    ("pause", ("paused", "resumed")),
+    ("resume", ("resumed",)),
+    ("end", ("ended",)),
+    ("rotate", ("key_rotated",)),
+    ("revoke", ("key_revoked",)),
+    ("write_message", ("message",)),
+    ("idle", ("idle",)),
+    ("crash", ("crash",)),
+    ("start", ("restart",)),
+    ("cut", ("partition",)),
+    ("cut_one_way", ("one_way",)),
+    ("skew", ("clock_skew",)),
+    ("set_clock", ("clock_jump",)),
+    ("make_the_liar_speak", ("equivocated", "forged")),
+    ("make_the_liar_speak", ("replayed", "withheld")),
+    ("speak_to_the_liar", ("wrong_digest", "false_receipt")),
+)
 
 
 @dataclass
 class Story:
-    """Plays actions in a world until it has had enough steps."""
+    """Plays actions in a world until it has had enough steps.
+
+    Attributes:
+        weights: How often each action is drawn.
+        gap_s: Virtual seconds between two of them, on average.
+        late_first: How often one is played instead whose faults are rare so far.
+    """
 
     world: World
     weights: Weights = field(default_factory=lambda: dict(ACTIONS))
     gap_s: float = 3.0
+    late_first: float = _LATE_FIRST
     _texts: int = 0
 
     async def play(self, steps: int) -> None:
@@ -76,10 +110,13 @@ class Story:
         while world.steps < until:
             await world.pass_time(chance.expovariate(1 / self.gap_s))
             action = chance.choices(names, weights=weights)[0]
+            late = [name for name, kinds in _BRINGS if any(map(world.lags, kinds))]
+            if late and chance.random() < self.late_first:
+                action = chance.choice(sorted(late, key=self._rarest)[:_RAREST])
             await self._act(getattr(self, f"_{action}"))
 
     async def _act(self, action: Callable[[Machine], Awaitable[None]]) -> None:
-        machine = self.world.chance.choice(list(self.world.machines.values()))
+        machine = self._fitting(action)
         try:
             await action(machine)
         except CrashedError:
@@ -87,7 +124,7 @@ class Story:
         self.world.look_everywhere()
         self.world.require_whole()
 
-    # -- entries ----------------------------------------------------------------------
+    # -- entries -------------------------------------------------------------------
 
     async def _publish(self, machine: Machine) -> None:
         live = self._live(machine)
@@ -189,7 +226,7 @@ class Story:
         named = chance.sample(others, chance.randint(1, len(others)))
         return {"level": "partners", "partners": named}
 
-    # -- partners ---------------------------------------------------------------------
+    # -- partners ------------------------------------------------------------------
 
     async def _pause(self, machine: Machine) -> None:
         if await self._to_some(machine, "active", "pauses"):
@@ -256,7 +293,7 @@ class Story:
             row is not None and row.state in open_states for row in (here, there)
         )
 
-    # -- keys and messages --------------------------------------------------------------
+    # -- keys and messages ---------------------------------------------------------
 
     async def _rotate(self, machine: Machine) -> None:
         done = await self.world.order(
@@ -291,11 +328,7 @@ class Story:
                 continue
             shown = other.node.context.signer.key.public_key.fingerprint
             await self.world.order(
-                machine.name,
-                f"compares the key of {name}",
-                lambda n, o, url=url, shown=shown: n.partners.confirm_key(  # type: ignore[misc]
-                    o, url, fingerprint=shown
-                ),
+                machine.name, f"compares the key of {name}", _comparing(url, shown)
             )
 
     async def _write_message(self, machine: Machine) -> None:
@@ -315,7 +348,22 @@ class Story:
         )
         self.world.faults["message"] += done is not None
 
-    # -- machines and links -------------------------------------------------------------
+    async def _make_the_liar_speak(self, _: Machine) -> None:
+        for name in sorted(self.world.promises.liars):
+            await self._speak(self.world.machines[name])
+
+    async def _speak_to_the_liar(self, machine: Machine) -> None:
+        if self.world.promises.liars:
+            await self._speak(machine)
+
+    async def _speak(self, machine: Machine) -> None:
+        document = {**self._document(machine), "audience": {"level": "trusted"}}
+        entry = self._pick(machine)
+        await self._store(
+            machine, "tells", document, entry=None if entry is None else entry.id
+        )
+
+    # -- machines and links --------------------------------------------------------
 
     async def _idle(self, _: Machine) -> None:
         self.world.sleep_through(self.world.chance.choice(_IDLE))
@@ -379,7 +427,19 @@ class Story:
             self.world.faults["clock_jump"] += 1
             self.world.record.note(f"{machine.name}: the clock is set")
 
-    # -- looking ----------------------------------------------------------------------
+    def _fitting(self, action: Callable[[Machine], Awaitable[None]]) -> Machine:
+        """Choose a node, one that is up if there is one."""
+        machines = list(self.world.machines.values())
+        if action == self._set_clock:
+            machines = [each for each in machines if each.clock.skew] or machines
+        up = [each for each in machines if each.is_up]
+        return self.world.chance.choice(up or machines)
+
+    def _rarest(self, action: str) -> int:
+        kinds = next(kinds for name, kinds in _BRINGS if name == action)
+        return min(self.world.faults[kind] for kind in kinds)
+
+    # -- looking -------------------------------------------------------------------
 
     def _other(self, machine: Machine) -> Machine:
         others = [m for m in self.world.machines.values() if m is not machine]
@@ -407,3 +467,9 @@ class Story:
             for url, partner in sight.partners.items()
             if is_granted(entry, partner, today)
         }
+
+
+def _comparing(url: str, fingerprint: str) -> Callable[[Node, Person], Awaitable[Any]]:
+    return lambda node, office: node.partners.confirm_key(
+        office, url, fingerprint=fingerprint
+    )

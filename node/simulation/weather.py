@@ -1,6 +1,7 @@
 """What the network does to each letter, drawn from the seed."""
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
 from typing import Final
@@ -49,12 +50,14 @@ class Weather:
     Attributes:
         cut: Links (from, to) that carry nothing; answers take the other one.
         faults: How often what was done.
+        lags: Whether something is rarer than it should be.
     """
 
     chance: Random
     faults: Counter[str]
     rates: Rates = CALM
     cut: dict[tuple[str, str], str] = field(default_factory=dict)
+    lags: Callable[[str], bool] = lambda _: False
 
     def fate(self, sender: str, receiver: str) -> Fate:
         """Draw what happens to a letter from one node to another."""
@@ -79,7 +82,8 @@ class Weather:
             "delayed",
             "reordered",
         ):
-            draw -= getattr(self.rates, name)
+            rate: float = getattr(self.rates, name)
+            draw -= 2 * rate if self.lags(name) else rate
             if draw < 0:
                 self.faults[name] += 1
                 return self._made(name, quick)

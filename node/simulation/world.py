@@ -33,6 +33,7 @@ from node.simulation.weather import CALM, Weather
 
 T = TypeVar("T")
 
+SHARE_WANTED: Final = 0.03  # of the steps, of each kind of fault
 LETTERS_IN_A_MINUTE_MAX: Final = 150  # of one node to another
 NAMES: Final = ("anna", "bert", "cora", "dora", "emil", "fred", "gerd", "hans")
 
@@ -61,6 +62,10 @@ class World:
     meddler: "Meddler | None" = None
     _logged: int = 0
     _letters: Counter[tuple[str, str, int]] = field(default_factory=Counter)
+
+    def lags(self, kind: str) -> bool:
+        """Whether a kind of fault is rarer than it should be."""
+        return self.faults[kind] < SHARE_WANTED * (self.steps + 20)
 
     # -- orders ---------------------------------------------------------------------
 
@@ -240,6 +245,7 @@ class WorldMaker:
             log=log,
             faults=faults,
         )
+        weather.lags = world.lags
         network = Network(loop, weather, world)
         for name in self.names:
             machines[name] = Machine(
@@ -266,6 +272,7 @@ class WorldMaker:
                     machine.process.kill()
                 machine.bury()
             world.loop.close()
+        self._world = None
         self._stack.close()
 
 

@@ -35,6 +35,7 @@ from node.storage.sqlite_connection import (
     SqliteTransaction,
     sqlite_engine,
 )
+from node.storage.sqlite_pages import SqlitePages
 from node.storage.sqlite_readers import SqliteReaders
 from node.storage.transaction import (
     AfterCommit,
@@ -147,21 +148,25 @@ class SqliteDatabase:
         self._write_engine = sqlite_engine(url, writes=True)
         self._share_s = math.inf if on_loop else LOOP_SHARE_S
         self._threads = ThreadPoolExecutor(1, "sqlite")  # of the writer
-        reading = sqlite_engine(url, writes=False)
-        # A thread for each connection: nobody waits for another's statement.
-        self._page_readers = SqliteReaders(
-            reading,
-            ThreadPoolExecutor(SQLITE_READERS, "sqlite-page"),
-            connections=SQLITE_READERS,
-            wait_s=READ_WAIT_S,
-            share_s=math.inf if on_loop else 0,
-        )
+        looking = sqlite_engine(url, writes=False)
         self._door_readers = SqliteReaders(
-            reading,
+            looking,
             ThreadPoolExecutor(SQLITE_LOOK_UPS, "sqlite-door"),
             connections=SQLITE_LOOK_UPS,
             wait_s=READ_WAIT_S,
             share_s=self._share_s,
+        )
+        # A thread for each connection: nobody waits for another's statement.
+        self._page_readers: SqlitePages | SqliteReaders = (
+            SqliteReaders(
+                looking,
+                ThreadPoolExecutor(SQLITE_READERS, "sqlite-page"),
+                connections=SQLITE_READERS,
+                wait_s=READ_WAIT_S,
+                share_s=self._share_s,
+            )
+            if on_loop
+            else SqlitePages(url, connections=SQLITE_READERS, wait_s=READ_WAIT_S)
         )
         self._queue: asyncio.Queue[_Job | None] = asyncio.Queue()
         self._writer: asyncio.Task[None] | None = None
@@ -223,8 +228,8 @@ class SqliteDatabase:
             # wait() leaves the writer alone when the one who closes is cancelled.
             await asyncio.wait([self._writer])
         # Readers first: an open snapshot would hold the checkpoint up.
-        self._page_readers.close()
-        self._door_readers.close()
+        await self._page_readers.close()
+        await self._door_readers.close()
         if self._write_connection is not None:
             await self._write_connection.on_thread(
                 self._write_connection.checkpoint_and_close

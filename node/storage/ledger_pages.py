@@ -34,21 +34,32 @@ _IS_REFUSED: Final = disclosures.c.refused_reason.is_not(None)
 
 @dataclass(frozen=True, slots=True)
 class LedgerCounts:
-    """The line that an office reads: sent = held + refused; what waits follows.
+    """How many lines are how far.
 
     Attributes:
-        sent: Entries that the partner has answered for.
+        held: Entries whose present version the partner has confirmed.
+        refused: Entries that it keeps out.
+        still_held: Entries of which it has confirmed an earlier version, and not yet
+            the change or the withdrawal that waits; among those that wait.
         waiting_entries: Entries that it has not confirmed.
         waiting_removals: Withdrawals and deletions that it has not confirmed.
         removed: Withdrawals and deletions that it has confirmed.
     """
 
-    sent: int = 0
     held: int = 0
     refused: int = 0
     waiting_entries: int = 0
     waiting_removals: int = 0
     removed: int = 0
+    still_held: int = 0
+
+    @property
+    def sent(self) -> int:
+        """Entries that it has answered for and not confirmed to have removed.
+
+        The number that it should name as held or refused.
+        """
+        return self.held + self.refused + self.still_held
 
     @property
     def waiting(self) -> int:
@@ -58,7 +69,7 @@ class LedgerCounts:
     @property
     def lines(self) -> int:
         """All lines of the partner."""
-        return self.sent + self.waiting + self.removed
+        return self.held + self.refused + self.waiting + self.removed
 
     def in_state(self, state: LineState) -> int:
         """Return how many lines are in a state."""
@@ -73,12 +84,12 @@ class LedgerCounts:
     def __add__(self, other: "LedgerCounts") -> "LedgerCounts":
         """Count the lines of two partners together."""
         return LedgerCounts(
-            sent=self.sent + other.sent,
             held=self.held + other.held,
             refused=self.refused + other.refused,
             waiting_entries=self.waiting_entries + other.waiting_entries,
             waiting_removals=self.waiting_removals + other.waiting_removals,
             removed=self.removed + other.removed,
+            still_held=self.still_held + other.still_held,
         )
 
 
@@ -98,6 +109,9 @@ async def counts_by_partner(
         confirmed.label("confirmed"),
         # Only of confirmed lines: a row that was told anew is refused no more.
         func.count().filter(_IS_CONFIRMED & _IS_REFUSED).label("refused"),
+        func.count()
+        .filter(~_IS_CONFIRMED & disclosures.c.held_counter.is_not(None))
+        .label("still_held"),
     ).group_by(disclosures.c.partner_id, _IS_ENTRY)
     if partner_id is not None:
         statement = statement.where(disclosures.c.partner_id == partner_id)
@@ -108,13 +122,17 @@ async def counts_by_partner(
         waiting = row.all - row.confirmed
         part = (
             LedgerCounts(
-                sent=row.confirmed,
                 held=row.confirmed - row.refused,
                 refused=row.refused,
                 waiting_entries=waiting,
+                still_held=row.still_held,
             )
             if row.is_entry
-            else LedgerCounts(waiting_removals=waiting, removed=row.confirmed)
+            else LedgerCounts(
+                waiting_removals=waiting,
+                removed=row.confirmed,
+                still_held=row.still_held,
+            )
         )
         found[row.partner_id] = found.get(row.partner_id, LedgerCounts()) + part
     return found

@@ -62,12 +62,13 @@ def sqlite_engine(url: URL, *, writes: bool) -> Engine:
 
     @event.listens_for(engine, "connect")
     def _on_connect(connection: Any, _record: object) -> None:
-        _set_up(connection, writes=writes)
+        set_up_connection(connection, writes=writes)
 
     return engine
 
 
-def _set_up(connection: Any, *, writes: bool) -> None:
+def set_up_connection(connection: Any, *, writes: bool) -> None:
+    """Set a driver's connection up as a node needs it."""
     cursor = connection.cursor()
     for pragma in (
         "journal_mode=WAL",
@@ -233,7 +234,7 @@ class SqliteConnection:
             try:
                 return take(text, self._driver.execute(text.sql, values))
             except sqlite3.Error as error:
-                raise _as_sqlalchemy(error, text) from error
+                raise as_sqlalchemy(error, text.sql) from error
 
         return await self.run(statement.statement, call)
 
@@ -295,10 +296,9 @@ def _count(_text: PreparedText, cursor: sqlite3.Cursor) -> int:
     return cursor.rowcount
 
 
-def _as_sqlalchemy(error: sqlite3.Error, text: PreparedText) -> BaseException:
-    return DBAPIError.instance(
-        text.sql, None, error, sqlite3.Error, hide_parameters=True
-    )
+def as_sqlalchemy(error: sqlite3.Error, sql: str) -> BaseException:
+    """Return the error as SQLAlchemy would have raised it."""
+    return DBAPIError.instance(sql, None, error, sqlite3.Error, hide_parameters=True)
 
 
 def _code(error: BaseException | None) -> int | None:

@@ -68,7 +68,7 @@ class SqliteReaders:
             self._seats.release()
             self._end_threads()
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Close what nobody uses, and the others when they come back."""
         self._closing = True
         while self._idle:

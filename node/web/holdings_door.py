@@ -18,9 +18,10 @@ from federation.documents.holdings import (
     build_holdings_page,
 )
 from federation.exchange import ViewDigest
-from federation.inbox import AdmittedHead, PermittedLook, read_holdings, require_trust
+from federation.inbox import AdmittedHead, require_trust
 from federation.json_types import JsonObject
 from federation.limits import HOLDINGS_ITEMS_MAX
+from federation.looks import PermittedLook, read_holdings
 from federation.transport.server import read_request, signed_response
 from federation.trust import TrustAction
 from node.partners.directory import known_peer

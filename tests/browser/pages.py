@@ -350,6 +350,11 @@ OFFICE_PAGES = (
     _office("eintraege-import", "/admin/eintraege/import"),
     _office("neu-fuer-mitglied", "/neu/{kind}", go=_open("/neu/capacity_offer")),
     _office("zustellung", "/admin/zustellung"),
+    _office(
+        "zustellung-eintrag",
+        "/admin/zustellung/eintrag/{entry_id}",
+        go=_follow("/admin/zustellung", "a[href*='/zustellung/eintrag/']"),
+    ),
     _office("post", "/admin/post"),
     _office("mail", "/admin/post/{mail_id}", go=_follow("/admin/post", _TO_MAIL)),
     _office("sichtbarkeit", "/admin/sichtbarkeit"),
@@ -388,8 +393,10 @@ NO_PAGES = frozenset(
         "/actor",
         "/admin/eintraege/vorlage/{kind}",  # CSV
         "/admin/mitglieder/vorlage/{list}",  # CSV
+        "/admin/zustellung/quittung",  # a signed receipt
         "/e/{id}.ics",
         "/entries/{id}",
+        "/holdings",
         "/livez",
         "/nodeinfo/2.1",
         "/outbox",

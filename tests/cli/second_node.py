@@ -104,6 +104,7 @@ class SecondNode:
         self.position = 0
         self.told: dict[str, tuple[int, int, str]] = {}
         self.held: dict[str, tuple[int, int, str]] = {}
+        self.verified_at = ""
         self.documents: dict[str, dict[str, Any]] = {}
         self.notices: list[dict[str, Any]] = []
         self.host: dict[str, Any] = {}
@@ -318,6 +319,16 @@ class SecondNode:
             "head": first,
             "orderedItems": [wrapped if is_entry else item],
         }
+        if is_entry:
+            self.told[item["id"]] = (1, 1, sha(jcs(item)).hex())
+        else:
+            del self.told[item["object"]]
+        # FED-150: what must be held once the page is applied.
+        page |= {
+            "held": len(self.told),
+            "digest": digest_of(self.told),
+            "published": now(),
+        }
         status, _, body, _ = self.send("POST", "/inbox", jcs(page))
         assert status == 200, body
         receipt = json.loads(body)
@@ -325,17 +336,26 @@ class SecondNode:
         assert receipt["partner"] == self.actor_id
         assert (receipt["epoch"], receipt["position"]) == (self.epoch, first)
         self.position = first
-        if is_entry:
-            self.told[item["id"]] = (1, 1, sha(jcs(item)).hex())
-        else:
-            del self.told[item["object"]]
         assert receipt["held"] == len(self.told)
         assert receipt["digest"] == digest_of(self.told)
         return dict(receipt)
 
+    def look(self, query: str = "") -> dict[str, Any]:
+        """FED-155: what the other node says that it holds of us."""
+        document = self.get_signed(f"/holdings{query}")
+        assert document["actor"] == self.host["id"]
+        assert document["partner"] == self.actor_id
+        assert document["id"] == f"{self.host_url}/holdings{query}"
+        return document
+
     def pull(self, after: int) -> dict[str, Any]:
         """PRT-015: a page, whose answer is signed for our request."""
-        path = f"/outbox?after={after}"
+        page = self.get_signed(f"/outbox?after={after}")
+        assert page["from"] == after + 1
+        return page
+
+    def get_signed(self, path: str) -> dict[str, Any]:
+        """FED-039: an answer that is signed for our request."""
         status, fields, body, sent = self.send("GET", path)
         assert status == 200, body
         digest = f"sha-256=:{base64.b64encode(sha(body)).decode()}:"
@@ -350,9 +370,7 @@ class SecondNode:
         )
         signature = base64.b64decode(fields["signature"].removeprefix("sig1=:")[:-1])
         self.host_key(key_id[1]).verify(signature, base.encode())
-        page = json.loads(body)
-        assert page["from"] == after + 1
-        return dict(page)
+        return dict(json.loads(body))
 
     def leave(self) -> None:
         """PRT-033"""
@@ -392,6 +410,11 @@ class SecondNode:
             version = (entry["incarnation"], entry["version"])
             self.held[entry["id"]] = (*version, sha(jcs(entry)).hex())
             self.documents[entry["id"]] = entry
+        if "held" in document:  # FED-152
+            assert document["through"] == document["head"]
+            told = (document["held"], document["digest"])
+            if told == (len(self.held), digest_of(self.held)):
+                self.verified_at = document["published"]
         return self.proven(
             {
                 "id": f"{self.base_url}/activities/{new_id()}",

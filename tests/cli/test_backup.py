@@ -1,7 +1,10 @@
 """Backups and restores of real processes: under load, and beside a partner."""
 
 import json
+import random
 import signal
+import subprocess
+import sys
 import threading
 import time
 import urllib.request
@@ -17,6 +20,7 @@ from node.control.request import ControlRequest, packed_file
 from tests.cli.conftest import (
     TestNode,
     capacity_offer,
+    clean_environment,
     entry_file,
     make_node,
     serving,
@@ -162,3 +166,33 @@ def test_what_is_missing_is_said(
     done = node.run(*arguments, "--json")
     assert (done.code, done.error["code"]) == (1, code)
     assert done.error["message"]
+
+
+def test_a_restore_that_is_killed_leaves_a_node_that_opens(tmp_path: Path) -> None:
+    """Killed at random; the next command finishes it, or finds all as before."""
+    seed = random.randrange(2**32)
+    print(f"seed {seed}")
+    chance = random.Random(seed)
+    node = make_node(tmp_path / "node", "Cluster Nord")
+    taken_back = publish(node, tmp_path, "wird zurückgezogen")
+    made = node.json("backup", "create", "--to", tmp_path / "backups")
+    node.json("entry", "withdraw", taken_back)
+    began = time.monotonic()
+    node.json("restore", made["file"], "--yes")
+    usual = time.monotonic() - began
+    for _ in range(4):
+        process = subprocess.Popen(
+            [
+                *(sys.executable, "-m", "node.cli", "restore", made["file"], "--yes"),
+                *("--node", str(node.folder)),
+            ],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env=clean_environment(),
+        )
+        time.sleep(chance.uniform(0.4, 1.1) * usual)
+        process.kill()
+        process.wait(30)
+        (entry,) = node.json("entry", "list")["entries"]
+        assert (entry["id"], entry["state"]) == (taken_back, "withdrawn"), seed
+        assert not (node.folder / "node.restore-unfinished").exists(), seed

@@ -60,6 +60,13 @@ def test_handshake_exchange_and_end(
     receipt = second.push(offer)
     assert receipt["refused"] == []
     assert received(node) == [offer["id"]]
+    told = second.look()
+    assert (told["position"], told["held"]) == (1, 1)
+    assert told["digest"] == receipt["digest"]
+    listed = second.look("?after=")["holds"]
+    assert [(each["id"], each["state"]) for each in listed] == [
+        (offer["id"], "present")
+    ]
     second.push(second.withdrawal(offer["id"]))
     assert received(node) == []
 
@@ -70,6 +77,7 @@ def test_handshake_exchange_and_end(
     wait_until(lambda: shown(node, second)["in_sync"]["digest_equal"] is True)
     in_sync = shown(node, second)["in_sync"]
     assert (in_sync["sent"], in_sync["held"], in_sync["refused"]) == (1, 1, 0)
+    assert second.verified_at
     page = second.pull(0)
     pulled = [item["object"] for item in page["orderedItems"]]
     assert pulled == [second.documents[entry["id"]]]

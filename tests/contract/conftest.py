@@ -9,6 +9,7 @@ import pytest
 from node.storage.database import Database, SqliteDatabase
 from node.storage.postgres_database import PostgresDatabase
 from node.storage.schema import migrate
+from tests.contract.backed_node import BackedNode, backed_node
 
 NOW = datetime.datetime(2026, 3, 2, 8, 0, tzinfo=datetime.UTC)
 
@@ -42,3 +43,15 @@ async def database(empty_database: Database) -> Database:
 @pytest.fixture
 def now() -> datetime.datetime:
     return NOW
+
+
+@pytest.fixture
+async def node(
+    engine_name: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> AsyncIterator[BackedNode]:
+    """A whole node in a folder of its own, to be backed up and restored."""
+    url = ""
+    if engine_name == "postgresql":
+        url = str(request.getfixturevalue("postgres_url"))
+    async with backed_node(tmp_path, url) as found:
+        yield found

@@ -5,7 +5,7 @@ import io
 import json
 import resource
 import zlib
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -21,17 +21,6 @@ from node.limits import BACKUPS_HOURLY
 from node.members.model import Role
 from tests.contract.backed_node import BackedNode, backed_node
 from tests.http.nodes import SeededRandom
-
-
-@pytest.fixture
-async def node(
-    engine_name: str, tmp_path: Path, request: pytest.FixtureRequest
-) -> AsyncIterator[BackedNode]:
-    url = ""
-    if engine_name == "postgresql":
-        url = str(request.getfixturevalue("postgres_url"))
-    async with backed_node(tmp_path, url) as found:
-        yield found
 
 
 async def _filled(node: BackedNode) -> None:

@@ -1,7 +1,10 @@
 """deploy/postgresql makes a role and a database in which a node works, and no more."""
 
+import socket
 import subprocess
+import sys
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,11 +14,14 @@ import pytest
 from node.limits import PAGE_TIMEOUT
 from tests.cli.conftest import (
     TestNode,
+    clean_environment,
     entry_file,
     free_ports,
+    is_ready,
     serving,
     spalier,
 )
+from tests.deploy.confined import directives
 from tests.deploy.programs import DEPLOY
 from tests.postgres_server import PostgresServer, _installation
 
@@ -158,3 +164,53 @@ def test_neighbours_do_not_get_in(databases: list[NodeDatabase]) -> None:
     nord, sued = databases
     with pytest.raises(psycopg.OperationalError, match="permission denied"):
         nord.connect(database=sued.name)
+
+
+def test_worker_works_beside_pages_as_its_unit_says(
+    databases: list[NodeDatabase], tmp_path: Path
+) -> None:
+    (port,) = free_ports(1)
+    folder = tmp_path / "node"
+    done = spalier(
+        *("init", "--node", folder, "--name", "Cluster Süd"),
+        *("--url", f"http://127.0.0.1:{port}", "--allow-loopback-http"),
+        *("--database", databases[1].url, "--json"),
+    )
+    assert done.code == 0, done
+    units = DEPLOY / "systemd"
+    started = {
+        "pages": (units / "spalier@.service", "$SERVE_OPTIONS", "--without-worker"),
+        "worker": (units / "spalier-worker@.service", "", ""),
+    }
+    with ExitStack() as stack:
+        processes = []
+        for name, (unit, old, new) in started.items():
+            (command,) = directives(unit)["ExecStart"]
+            words = command.replace("/var/lib/spalier/%i", str(folder)).split()[1:]
+            notices = stack.enter_context(
+                socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+            )
+            notices.bind(str(tmp_path / name))
+            notices.settimeout(60)
+            log = stack.enter_context((tmp_path / f"{name}.log").open("wb"))
+            process = subprocess.Popen(
+                [
+                    *(sys.executable, "-m", "tests.deploy.confined", str(unit)),
+                    *(sys.executable, "-m", "node.cli"),
+                    *(new if word == old else word for word in words),
+                ],
+                stdout=log,
+                stderr=log,
+                stdin=subprocess.DEVNULL,
+                env=clean_environment(NOTIFY_SOCKET=str(tmp_path / name)),
+            )
+            processes.append(process)
+            stack.callback(process.wait, 60)
+            stack.callback(process.terminate)
+            assert notices.recv(100) == b"READY=1", (
+                tmp_path / f"{name}.log"
+            ).read_text()
+        assert is_ready(f"http://127.0.0.1:{port}")
+        assert [process.poll() for process in processes] == [None, None]
+    logs = [(tmp_path / f"{name}.log").read_text() for name in started]
+    assert [process.returncode for process in processes] == [0, 0], logs

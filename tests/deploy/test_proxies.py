@@ -390,6 +390,14 @@ def test_one_address_has_32_requests_at_once(
         wire.close()
 
 
+def test_no_answer_is_kept(mirror: tuple[Proxy, Recorder]) -> None:
+    proxy, recorder = mirror
+    before = len(recorder.requests)
+    for _ in range(3):
+        assert proxy.ask("spiegel.spalier.test", "/actor").body == recorder.ANSWER
+    assert len(recorder.requests) == before + 3
+
+
 def test_node_that_is_away_is_said_to_be(mirror: tuple[Proxy, Recorder]) -> None:
     proxy, _ = mirror
     answer = proxy.ask("weg.spalier.test", "/inbox", method="POST", body=b"{}")

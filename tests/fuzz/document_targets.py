@@ -36,9 +36,19 @@ from federation.documents.actor_update import (
     parse_actor_update,
 )
 from federation.documents.entry import EntryDocument
+from federation.documents.holdings import (
+    HeldEntry,
+    Holdings,
+    HoldingsScope,
+    build_holdings,
+    build_holdings_page,
+    parse_holdings,
+    parse_holdings_page,
+)
 from federation.documents.notice import NoticeType
 from federation.documents.withdrawal import Withdrawal, WithdrawalMode
 from federation.errors import PeerError, ProofInvalidError
+from federation.exchange import HeldState, HeldVersion, ViewDigest
 from federation.inbox import (
     AdmittedRequest,
     ProvenActivity,
@@ -157,6 +167,55 @@ def _signed_withdrawals() -> list[Json]:
 def _pages() -> list[Json]:
     entry, withdrawal = PARTNER.signed_entry(), Removal(_signed_withdrawals()[0])
     return [PARTNER.page(), PARTNER.page(withdrawal), PARTNER.page(entry, withdrawal)]
+
+
+def _held(count: int) -> list[HeldEntry]:
+    states = list(HeldState)
+    return [
+        HeldEntry(
+            entry_id,
+            HeldVersion(
+                Version(1, index + 1),
+                states[index % len(states)],
+                "a" * 64 if states[index % len(states)] is HeldState.PRESENT else None,
+            ),
+        )
+        for index, entry_id in enumerate(
+            sorted(OURSELVES.entry_id() for _ in range(count))
+        )
+    ]
+
+
+def _holdings() -> list[Json]:
+    view = ViewDigest()
+    view.add(OURSELVES.entry_id(), Version(1, 1), "a" * 64)
+    return [
+        build_holdings(
+            Holdings(epoch, 3, held, NOW),
+            address=PARTNER.address,
+            partner=OURSELVES.address.actor,
+        )
+        for epoch, held in ((EPOCH, view), (None, ViewDigest()))
+    ]
+
+
+def _holdings_pages() -> list[Json]:
+    return [
+        build_holdings_page(
+            _held(count),
+            scope=HoldingsScope(),
+            more=more,
+            address=PARTNER.address,
+            partner=OURSELVES.address.actor,
+            published=NOW,
+        )
+        for count, more in ((0, False), (1, False), (5, True))
+    ]
+
+
+def _parse_holdings(document: Json) -> Any:
+    told = parse_holdings(document, peer=PARTNER.peer, address=OURSELVES.address)
+    return told.epoch, told.position, told.view.to_bytes(), told.published
 
 
 def _messages() -> list[Json]:
@@ -427,6 +486,26 @@ DOCUMENT_TARGETS = (
             completing=complete_page,
         ),
         _seeds(_pages),
+        is_json=True,
+    ),
+    Target(
+        "holdings",
+        _reader(_parse_holdings, completing=_with_context),
+        _seeds(_holdings),
+        is_json=True,
+    ),
+    Target(
+        "holdings_page",
+        _reader(
+            lambda document: parse_holdings_page(
+                document,
+                scope=HoldingsScope(),
+                peer=PARTNER.peer,
+                address=OURSELVES.address,
+            ),
+            completing=_with_context,
+        ),
+        _seeds(_holdings_pages),
         is_json=True,
     ),
     Target(

@@ -190,6 +190,7 @@ def addresses(template: str, ids: dict[str, list[str]]) -> Iterator[str]:
         "{invitation_id}": ids["invitation"],
         "{person_id}": ids["person"],
         "{mail_id}": ids["mail"],
+        "{entry_id}": ids["entry"],
         "{token}": ["x" * 43],
         "{name}": ["spalier.css", "spalier.js"],
         "{kind}": ["event", "capacity_offer"],

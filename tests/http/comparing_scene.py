@@ -8,14 +8,17 @@ from typing import Any
 
 from sqlalchemy import delete, insert, select, update
 
-from federation.exchange import bucket_of
+from federation.exchange import HeldState, bucket_of
 from federation.ids import random_id
 from federation.version import Version
+from node.feed import Feed
+from node.feed.feed import FeedQuery
 from node.storage import tables
 from node.storage.database import Transaction
 from node.storage.partners import update_partner
-from tests.http.nodes import OFFER, RunningNode
+from tests.http.nodes import OFFER, MovableClock, RunningNode
 
+Pair = tuple[RunningNode, RunningNode]
 DAY_OVER = {"hours": 28, "seconds": 1}
 
 
@@ -167,3 +170,36 @@ async def snapshot(node: RunningNode) -> dict[str, list[dict[str, Any]]]:
             ]
             for table in tables.metadata.sorted_tables
         }
+
+
+# -- what can be seen of it ---------------------------------------------------------
+
+
+def requests_to(node: RunningNode, other: RunningNode, what: str) -> list[str]:
+    start = f"{what} {other.base_url}"
+    return [each.removeprefix(start) for each in node.client.sent if start in each]
+
+
+async def shown(node: RunningNode) -> list[str]:
+    """Titles that a member of the node sees of partners."""
+    person = await node.add_person(
+        f"p{len(node.reached)}-{node.context.random.bytes(4).hex()}@x.example",
+        organisation="Firma",
+    )
+    page = await Feed(node.context).feed(person, FeedQuery(only_partners=True))
+    return sorted(item.title["de"] for item in page.items)
+
+
+async def equal(origin: RunningNode, holder: RunningNode) -> bool | None:
+    return (await origin.partner(holder)).digest_equal
+
+
+async def compare_now(clock: MovableClock, node: RunningNode) -> None:
+    clock.advance(**DAY_OVER)
+    await node.settle()
+
+
+async def states(node: RunningNode, other: RunningNode) -> dict[str, HeldState]:
+    partner = await node.partner(other)
+    listed = await node.unaccounted.listed(partner_id=partner.id)
+    return {each.entry_id: each.held.state for each in listed}

@@ -154,9 +154,7 @@ async def test_partner_reads_why_its_entries_are_kept_out(told: Pair) -> None:
     await nord.sending.rewind(partner.id, 0)
     await nord.settle()
     # The same versions come again, so the purge is over for them.
-    lines = [
-        line async for line in nord.ledger.each_line(partner_id=partner.id)
-    ]
+    lines = [line async for line in nord.ledger.each_line(partner_id=partner.id)]
     assert {line.refused_reason for line in lines} == {None}
     assert PURGED_REASON not in repr(await sued.tables())
 

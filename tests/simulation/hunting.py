@@ -36,7 +36,7 @@ def hunt(mutant: Mutant, seed: int) -> Hunt:
                     seed,
                     nodes=mutant.nodes,
                     steps=RUN_STEPS,
-                    weights={**ACTIONS, **(mutant.actions or {})},
+                    weights={**ACTIONS, **mutant.actions} if mutant.actions else None,
                 )
             )
             steps += summary.steps

@@ -70,7 +70,7 @@ def mutant(
 # -- the sending half ---------------------------------------------------------------
 
 
-@mutant(idle=30, let_expire=40)
+@mutant(idle=90, let_expire=120, cut=60, mend=80)
 def the_rule_is_not_asked_again(patch: pytest.MonkeyPatch) -> None:
     """A page carries what the ledger says, whatever the rules say by then."""
     patch.setattr(Sending, "_may_see", lambda *_: True)

@@ -135,7 +135,7 @@ def test_what_never_rests_is_found() -> None:
     loop = VirtualLoop(Random(1))
 
     async def spin() -> None:
-        while True:
+        while True:  # noqa: ASYNC110 - the point of it
             await asyncio.sleep(0)
 
     with pytest.raises(RestlessError):

@@ -118,12 +118,13 @@ def test_names_of_our_packages_are_never_dependencies() -> None:
     assert names.isdisjoint({"node", "federation", "schemas", "admin-ui", "admin_ui"})
 
 
-def test_dev_lock_pins_what_the_runtime_lock_pins() -> None:
+def test_each_lock_pins_what_the_smaller_one_pins() -> None:
     def pins(name: str) -> set[str]:
         lines = (ROOT / name).read_text().splitlines()
         return {line.rstrip(" \\") for line in lines if "==" in line}
 
-    assert pins("requirements.lock") <= pins("requirements-dev.lock")
+    assert pins("requirements.lock") <= pins("requirements-postgres.lock")
+    assert pins("requirements-postgres.lock") <= pins("requirements-dev.lock")
 
 
 def test_this_repository_keeps_its_rules() -> None:

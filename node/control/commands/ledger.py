@@ -22,7 +22,7 @@ async def ledger(node: "Node", request: ControlRequest) -> dict[str, Any]:
     reference = request.optional_text("entry")
     limit = request.number("limit", default=0)
     if limit < 0:
-        raise InvalidInputError("No fewer than no lines can be listed.", path="limit")
+        raise InvalidInputError("Give a number of lines, 1 or more.", path="limit")
     if reference is not None:
         entry = await _entry(node, actor, reference)
         lines = await node.ledger.lines_of_entry(entry.id)
@@ -32,6 +32,7 @@ async def ledger(node: "Node", request: ControlRequest) -> dict[str, Any]:
             lines = await node.ledger.page(limit=limit)
         else:
             lines = [line async for line in node.ledger.each_line()]
+            lines.sort(key=lambda line: line.recorded_at, reverse=True)
     return {"rows": [_row(line) for line in lines[: limit or None]]}
 
 

@@ -57,10 +57,10 @@ def person() -> Person:
     )
 
 
-def partner(now: datetime) -> Partner:
-    base = "https://spalier.swissmem.example"
+def partner(now: datetime, partner_id: str = "r1", number: int = 0) -> Partner:
+    base = f"https://spalier{number or ''}.swissmem.example"
     return Partner(
-        id="r1",
+        id=partner_id,
         base_url=base,
         actor_id=f"{base}/actor",
         name="Swissmem Photonics",

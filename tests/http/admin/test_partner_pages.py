@@ -144,10 +144,13 @@ async def test_balance_says_what_went_and_what_is_held(
     nord, _sued = partners
     for title in ("Eins", "Zwei"):
         await nord.node.catalogue.publish(nord.person, offer(title={"de": title}))
-    assert "2 changes wait for delivery." in (await nord.get("/admin/partner")).text
+    assert "Waits for delivery: 2 entries." in (await nord.get("/admin/partner")).text
     await nord.settle()
     listed = await nord.get("/admin/partner")
-    assert "2 sent = 2 held + 0 refused · states equal, checked 11:00" in listed.text
+    assert (
+        "In sync: 2 sent = 2 held + 0 refused by their rules · checksums equal,"
+        " checked 11:00" in listed.text
+    )
     base = await nord.partner_path()
     contents = await nord.get(f"{base}/inhalte")
     assert "Eins" in contents.text

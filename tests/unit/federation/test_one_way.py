@@ -33,7 +33,7 @@ def files_with(text: str) -> list[str]:
         ("ClaimedRequest(", "federation/inbox.py"),
         ("AdmittedRequest(", "federation/inbox.py"),
         ("PermittedPull(", "federation/inbox.py"),
-        ("PermittedLook(", "federation/inbox.py"),
+        ("PermittedLook(", "federation/looks.py"),
         ("ReadActivity(", "federation/inbox.py"),
         ("PermittedActivity(", "federation/inbox.py"),
         ("ProvenActivity(", "federation/inbox.py"),

@@ -300,7 +300,7 @@ async def test_interrupted_with_postgres_the_next_one_works(
 
     filled: list[Path] = []
     with monkeypatch.context() as patch:
-        patch.setattr("node.initialise._sync", crash_after_database)
+        patch.setattr("node.initialise.sync_folder", crash_after_database)
         with pytest.raises(Crash):
             await set_up(tmp_path, database_url=postgres_url)
     database = PostgresDatabase(postgres_url)

@@ -14,6 +14,16 @@ from node.cli.program import EXIT_FAILED, EXIT_USAGE, program, run
 from node.cli.wording import language_of, speak
 
 COMMANDS = {
+    "archive make",
+    "archive verify",
+    "close-down",
+    "partner fetch-again",
+    "partner hide",
+    "partner purge",
+    "partner report",
+    "partner show-again",
+    "partner stay",
+    "partner try",
     "answer",
     "conform",
     "demo",
@@ -56,6 +66,7 @@ COMMANDS = {
     "serve",
     "version",
     "why",
+    "worker",
 }
 
 
@@ -87,9 +98,10 @@ def test_every_command_has_help_and_the_common_options(name: str) -> None:
     for each in command.params:
         if isinstance(each, click.Option) and not each.hidden:
             assert each.help, each.opts
-    if name not in {"conform", "demo", "version"}:
+    if name not in {"archive verify", "conform", "demo", "version"}:
         assert "--node" in options
-    if name not in {"conform", "demo", "version", "serve", "doctor"}:
+    alone = {"archive verify", "conform", "demo", "version", "doctor"}
+    if name not in alone | {"serve", "worker"}:
         assert {"--as", "--yes"} <= options
 
 

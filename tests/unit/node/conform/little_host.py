@@ -28,15 +28,12 @@ from federation.documents import (
     Notice,
     NoticeType,
     Page,
-    PageFault,
     PartnerRequest,
     Receipt,
-    ReceivedEntry,
     Refusal,
     Signer,
     Upsert,
     Verifying,
-    Withdrawal,
     WithdrawalMode,
     build_actor,
     build_entry,
@@ -44,13 +41,6 @@ from federation.documents import (
     build_page,
     build_receipt,
     verify_invitation,
-)
-from federation.documents.holdings import (
-    HeldEntry,
-    Holdings,
-    HoldingsScope,
-    build_holdings,
-    build_holdings_page,
 )
 from federation.documents.signed import SignedDocument
 from federation.errors import (
@@ -67,21 +57,16 @@ from federation.exchange import (
     HeldPosition,
     HeldState,
     HeldVersion,
-    Ignore,
     Quarantine,
     Remove,
     Store,
-    ViewDigest,
     decide_continuity,
-    decide_item,
     digest_of,
     position_gap,
 )
 from federation.handshake import format_code, invitation_id, invitation_refused
 from federation.ids import BaseUrl, NodeAddress, random_id
 from federation.inbox import (
-    AdmittedRequest,
-    ReadActivity,
     ReceivedRequest,
     admit,
     admit_partner,
@@ -91,11 +76,8 @@ from federation.inbox import (
     permit,
     prove,
     prove_guest,
-    read_activity,
-    read_holdings,
     read_pull,
 )
-from federation.json_types import JsonObject
 from federation.key_changes import (
     KeyChangeIgnored,
     KeyChangeRefused,
@@ -105,6 +87,7 @@ from federation.key_changes import (
 )
 from federation.keys import SigningKey
 from federation.limits import ACTIVITY_BYTES_MAX, PAGE_BYTES_MAX
+from federation.looks import read_holdings
 from federation.peers import KnownPeer, PinnedKey
 from federation.rates import DoorRates
 from federation.signed_heads import require_signed_head
@@ -120,6 +103,12 @@ from federation.trust import TrustState
 from federation.version import Version
 from node.clock import SystemClock, SystemRandom
 from tests.unit.node.conform.bugs import BUGS
+from tests.unit.node.conform.little_holdings import told_of
+from tests.unit.node.conform.little_mistakes import (
+    decision_of,
+    has_update,
+    read_with,
+)
 
 SECRET = b"\x00\x11\x22\x33\x44\x55\x66\x77\x88\x99"
 EPOCH = "0123456789abcdef" * 2
@@ -136,11 +125,6 @@ async def _what_arrives(request: web.Request) -> bytes:
             return await request.read()
     except TimeoutError:
         return b""
-
-
-def _has_update(document: dict[str, Any]) -> bool:
-    items = document.get("orderedItems", [])
-    return any(item.get("type") == "Update" for item in items)
 
 
 class LittleHost:
@@ -435,11 +419,11 @@ class LittleHost:
             asyncio.get_running_loop().call_later(0.05, self._confirm)
         if "hurries" in self.bugs:
             self._confirm()
-        read = self._read(admitted)
+        read = read_with(admitted, bugs=self.bugs)
         permitted = permit(read, rates=self.rates, now=self.clock.now())
         proven = prove(permitted, address=self.address)
         content = proven.content
-        if "only-creates" in self.bugs and _has_update(permitted.read.document):
+        if "only-creates" in self.bugs and has_update(permitted.read.document):
             raise SchemaInvalidError("/orderedItems: This is no Create.")
         assert self.guest is not None
         decided = decide(
@@ -459,15 +443,6 @@ class LittleHost:
         self._take_activity(content)
         self.seen.add(content.id)
         return web.Response(status=202)
-
-    def _read(self, admitted: AdmittedRequest) -> ReadActivity:
-        read = read_activity(admitted)
-        if "held" in read.document and "refuses-verifying" in self.bugs:
-            raise SchemaInvalidError("/held: What is this?")
-        if "verifies-anything" in self.bugs:
-            for name in ("held", "digest", "published"):
-                read.document.pop(name, None)
-        return read
 
     def _take_activity(self, content: Any) -> None:
         assert self.peer is not None
@@ -512,8 +487,7 @@ class LittleHost:
         now_refused: list[Refusal] = []
         for item in page.items:
             held = self.held.get(item.entry_id)
-            decision = self._decision(item, held)
-            match decision:
+            match decision_of(item, held, bugs=self.bugs):
                 case Store(entry=received):
                     self.held[item.entry_id] = HeldVersion(
                         received.version,
@@ -550,37 +524,11 @@ class LittleHost:
         )
         return build_receipt(receipt, signer=self.signer, created=NOW)
 
-    def _decision(self, item: Any, held: HeldVersion | None) -> Any:
-        content, bugs = item.content, self.bugs
-        if isinstance(content, PageFault) and "stumbles" in bugs:
-            raise SchemaInvalidError(content.reason)
-        decision = decide_item(item, held)
-        changed = {
-            "older-version": "older-wins",
-            "withdrawn": "withdrawn-returns",
-            "deleted": "deleted-returns",
-        }
-        if isinstance(decision, Ignore) and changed.get(decision.reason) in bugs:
-            if isinstance(content, Withdrawal):
-                return Remove(content)
-            return Store(content)
-        if isinstance(decision, Quarantine) and isinstance(content, ReceivedEntry):
-            return Store(content) if "equivocates" in bugs else decision
-        if isinstance(decision, Remove) and "keeps-withdrawn" in bugs:
-            return Ignore("bug")
-        if isinstance(decision, Store):
-            if held is not None and "keeps-first" in bugs:
-                return Ignore("bug")
-            if not item.known_kind and "drops-unknown" in bugs:
-                return Ignore("bug")
-        return decision
-
     # -- reading ----------------------------------------------------------------
 
     def _page(self, after: int) -> dict[str, Any]:
         told = [Upsert(self.entry.document, is_first=True)] if after == 0 else []
-        view = ViewDigest()
-        view.add(str(self.entry.document["id"]), Version(1, 1), self.entry.content_hash)
+        held = (str(self.entry.document["id"]), Version(1, 1), self.entry.content_hash)
         silent = "says-nothing" in self.bugs
         now = self.clock.now().replace(microsecond=0)
         return build_page(
@@ -590,7 +538,7 @@ class LittleHost:
             first=after + 1,
             last=max(after, 1),
             head=max(after, 1),
-            verifying=None if silent else Verifying(1, view.hex(), now),
+            verifying=None if silent else Verifying(1, digest_of([held]), now),
         )
 
     async def holdings(self, request: web.Request) -> web.StreamResponse:
@@ -602,47 +550,20 @@ class LittleHost:
         if "holdings-open" in self.bugs and "256" in request.query_string:
             return web.json_response({"type": "HoldingsPage"})
         look = read_holdings(admitted, address=self.address)
-        kept = {} if "holdings-forgets" in self.bugs else self.held
+        told = told_of(
+            {} if "holdings-forgets" in self.bugs else self.held,
+            look.scope,
+            reached=self.position,
+            address=self.address,
+            partner=look.peer.actor_id,
+            now=self.clock.now(),
+        )
         return signed_response(
-            self._whole(kept) if look.scope is None else self._list(kept, look.scope),
+            told,
             request=look.request,
             signer=self.signer,
             clock=self.clock,
             random=self.random,
-        )
-
-    def _whole(self, held: dict[str, HeldVersion]) -> JsonObject:
-        assert self.peer is not None
-        view = ViewDigest()
-        for entry_id, each in held.items():
-            if each.state is HeldState.PRESENT and each.content_hash is not None:
-                view.add(entry_id, each.version, each.content_hash)
-        reached = self.position
-        return build_holdings(
-            Holdings(
-                reached.epoch if reached else None,
-                reached.position if reached else 0,
-                view,
-                self.clock.now(),
-            ),
-            address=self.address,
-            partner=self.peer.actor_id,
-        )
-
-    def _list(self, held: dict[str, HeldVersion], scope: HoldingsScope) -> JsonObject:
-        assert self.peer is not None
-        listed = [
-            HeldEntry(entry_id, each)
-            for entry_id, each in sorted(held.items())
-            if entry_id.rpartition("/")[2] > (scope.after or "")
-        ]
-        return build_holdings_page(
-            listed[:2],
-            scope=scope,
-            more=len(listed) > 2,
-            address=self.address,
-            partner=self.peer.actor_id,
-            published=self.clock.now(),
         )
 
     async def outbox(self, request: web.Request) -> web.StreamResponse:

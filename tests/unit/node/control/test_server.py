@@ -4,7 +4,7 @@ import asyncio
 import json
 import socket
 import stat
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -112,6 +112,27 @@ async def test_one_connection_carries_several_requests(tmp_path: Path) -> None:
         assert answers[1]["error"]["code"] == "control-malformed"
         assert answers[2]["error"]["code"] == "command-unknown"
         assert answers[3] == answers[0]
+
+
+async def test_a_long_command_says_how_far_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Lines before the answer reach who asked; the answer is the last one."""
+    from node.control.commands import backup
+
+    monkeypatch.setattr(backup, "TELL_SECONDS", 0.001)
+    told: list[Mapping[str, Any]] = []
+    async with serving(tmp_path):
+        asked = ControlRequest(
+            "backup.create", {"to": str(tmp_path / "backups")}, tell=told.append
+        )
+        made = await asyncio.to_thread(ask, tmp_path, asked)
+        refused = ControlRequest("backup.create", tell=told.append)
+        with pytest.raises(CommandFailedError, match="where backups are kept"):
+            await asyncio.to_thread(ask, tmp_path, refused)
+    assert made["rows"] > 0
+    assert {each["stage"] for each in told} <= {"copying", "trying"}
+    assert told
 
 
 async def test_a_slow_connection_holds_up_nobody(tmp_path: Path) -> None:

@@ -104,7 +104,7 @@ def partner(**changes: Any) -> Partner:
 
 def with_partner(subject: Subject, **changes: Any) -> Subject:
     assert subject.facts is not None
-    each = PartnerFacts(partner(**changes), LedgerCounts(5, 5, 0, 12))
+    each = PartnerFacts(partner(**changes), LedgerCounts(held=5, waiting_entries=12))
     return replace(subject, facts=replace(subject.facts, partners=(each,)), now=NOW)
 
 
@@ -478,6 +478,6 @@ def test_raised_limits_and_partners_that_fill_their_share(subject: Subject) -> N
         (int(ENTRIES_HELD_MAX * 0.8) - 1, Severity.OK),
         (int(ENTRIES_HELD_MAX * 0.8), Severity.WARNING),
     ):
-        each = PartnerFacts(partner(), LedgerCounts(5, 5, 0, 12), remembered)
+        each = PartnerFacts(partner(), LedgerCounts(held=5, waiting_entries=12), remembered)
         found = only(LimitsCheck(), with_facts(subject, partners=(each,)))
         assert found.severity is severity
