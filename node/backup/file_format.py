@@ -135,8 +135,11 @@ def read_header(file: BinaryIO) -> tuple[Header, bytes]:
             "This file is no backup of a node.",
             code="not-a-backup",
             path="file",
-            hint="Backups are made by `spalier backup create`; their names end in "
-            f"{SUFFIX}.",
+            hint=Sentence(
+                "Backups are made by `spalier backup create`; their names end in "
+                "{suffix}.",
+                suffix=SUFFIX,
+            ),
         )
     if document.get("version") != VERSION:
         raise InvalidInputError(

@@ -1,13 +1,11 @@
 """`simulate`: several real nodes in virtual time, with everything going wrong."""
 
 from pathlib import Path
-from typing import Any
 
 import click
 
 from node.cli.invocation import invocation
 from node.cli.options import for_every_command
-from node.cli.printing import say, say_aside
 from node.cli.wording import gettext as _
 from node.cli.wording import lazy_gettext
 from node.clock import SystemRandom
@@ -58,6 +56,8 @@ def simulate(
     *, seed: int | None, nodes: int, steps: int, hours: float, trace: Path | None
 ) -> None:
     """Simulate, and fail if a promise was broken."""
+    from node.cli import simulate_views
+    from node.cli.printing import say_aside
     from node.simulation.run import Order
     from node.simulation.run import simulate as run
     from node.simulation.world import World
@@ -83,37 +83,9 @@ def simulate(
             summary = run(order, progress=tell, trace=file)
     if summary.violations:
         say_aside(*summary.last)
-    invocation().show(summary.document(), _show)
+    invocation().show(summary.document(), simulate_views.show_summary)
     if summary.violations:
         click.get_current_context().exit(1)
-
-
-def _show(document: dict[str, Any]) -> None:
-    for violation in document["violations"]:
-        say(
-            _(
-                "BROKEN %(promise)s after %(step)s steps: %(what)s",
-                promise=violation["promise"],
-                step=violation["step"],
-                what=violation["what"],
-            )
-        )
-    steps = document["steps"]
-    for name, count in document["faults"].items():
-        say(f"  {name:<16}{count:>8}  {100 * count / max(steps, 1):5.1f} %")
-    for name, why in document["not_switched_on"].items():
-        say(f"  {name:<16}{_('off'):>8}  {why}")
-    say(
-        _(
-            "Seed %(seed)s: %(steps)s steps, %(hours)s virtual hours in "
-            "%(seconds)s seconds, trace %(trace)s",
-            seed=document["seed"],
-            steps=steps,
-            hours=document["virtual_hours"],
-            seconds=document["seconds"],
-            trace=document["trace"][:16],
-        )
-    )
 
 
 COMMANDS: tuple[click.Command, ...] = (simulate,)

@@ -27,11 +27,13 @@ from node.storage.ledger import (
 )
 from node.storage.ledger_pages import (
     Confirmation,
+    EntryHead,
     LedgerCounts,
     LineState,
     StoredReceipt,
     counts,
     counts_by_partner,
+    heads_of,
     history_of_entry,
     load_receipt,
     page_of_rows,
@@ -50,6 +52,7 @@ from node.storage.tables import entries
 from node.storage.unaccounted import forget_unaccounted
 from node.storage.views import drop_views
 from node.visibility import Form, PartnerViewer, Verdict, decide_entry, visible_entries
+from schemas import KINDS
 
 # Partners that may be told something new, now or once it flows again.
 _TELLABLE = ESTABLISHED
@@ -304,7 +307,7 @@ class Ledger:
         partners: dict[str, Partner],
     ) -> list[LedgerLine]:
         rows_found = list(found)
-        known = await self._entries_of(tx, rows_found)
+        known = await _heads_of(tx, rows_found)
         lines = []
         for row in rows_found:
             entry = known.get(row.entry_id)
@@ -317,7 +320,7 @@ class Ledger:
                     partner_name=partner.name,
                     partner_base_url=partner.base_url,
                     entry_id=entry.id,
-                    entry_uri=entry.uri,
+                    entry_uri=self._context.address.entry(entry.id),
                     entry_kind=entry.kind,
                     entry_title=dict(entry.title),
                     op=row.op,
@@ -334,23 +337,10 @@ class Ledger:
                     receipt_id=row.receipt_id,
                     partner_state=partner.state,
                     failing_since=partner.failing_since,
-                    lapse=lapse_of(row, partner, personal=entry.personal),
+                    lapse=lapse_of(row, partner, personal=KINDS[entry.kind].personal),
                 )
             )
         return sorted(lines, key=lambda line: line.recorded_at, reverse=True)
-
-    async def _entries_of(
-        self, tx: Transaction, found: list[Disclosure]
-    ) -> dict[str, Entry]:
-        ids = sorted({row.entry_id for row in found})
-        known: dict[str, Entry] = {}
-        for start in range(0, len(ids), _ENTRIES_AT_ONCE):
-            chunk = ids[start : start + _ENTRIES_AT_ONCE]
-            for entry in await entry_rows.list_entries(
-                tx, self._context.address, where=entries.c.id.in_(chunk)
-            ):
-                known[entry.id] = entry
-        return known
 
     async def _record(
         self,
@@ -391,6 +381,14 @@ class Ledger:
 
     def _today(self) -> date:
         return self._context.clock.now().date()
+
+
+async def _heads_of(tx: Transaction, found: list[Disclosure]) -> dict[str, EntryHead]:
+    ids = sorted({row.entry_id for row in found})
+    known: dict[str, EntryHead] = {}
+    for start in range(0, len(ids), _ENTRIES_AT_ONCE):
+        known |= await heads_of(tx, ids[start : start + _ENTRIES_AT_ONCE])
+    return known
 
 
 def _operation(entry: Entry, verdict: Verdict) -> str:

@@ -4,6 +4,7 @@ What reads here must stay quick with a hundred thousand rows: one grouped query
 counts, and a page loads no more rows than it shows.
 """
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
@@ -14,7 +15,7 @@ from sqlalchemy import ColumnElement, Row, and_, func, select
 from federation.version import Version
 from node.storage.database import Transaction
 from node.storage.ledger import UPSERT, Disclosure, disclosure_of
-from node.storage.tables import disclosure_history, disclosures, receipts
+from node.storage.tables import disclosure_history, disclosures, entries, receipts
 
 
 class LineState(Enum):
@@ -205,6 +206,29 @@ async def removals_waiting(
         statement = statement.where(disclosures.c.partner_id == partner_id)
     rows = await tx.all(statement)
     return [disclosure_of(row) for row in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class EntryHead:
+    """What a line of the ledger says of its entry.
+
+    Attributes:
+        title: By language; empty once the entry is deleted.
+    """
+
+    id: str
+    kind: str
+    title: Mapping[str, str]
+
+
+async def heads_of(tx: Transaction, entry_ids: Collection[str]) -> dict[str, EntryHead]:
+    """Load the heads of some entries, by id; the rest of an entry is not read."""
+    rows = await tx.all(
+        select(
+            entries.c.id, entries.c.kind, entries.c.content["title"].label("title")
+        ).where(entries.c.id.in_(entry_ids))
+    )
+    return {row.id: EntryHead(row.id, row.kind, row.title or {}) for row in rows}
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,11 +18,12 @@ from node.simulation.run import NOT_SWITCHED_ON, Order, Summary, simulate
 
 RUNS = int(os.environ.get("SPALIER_SIMULATE_RUNS", "1"))
 STEPS = int(os.environ.get("SPALIER_SIMULATE_STEPS", "450"))
+ONE_IN = 300  # steps, each kind of fault
 # Further runs, if chance has left out a kind of fault.
 SPARE = 4
 REPLAYED = os.environ.get("SPALIER_SIMULATE_SEED")
 
-# What a run must have had, each as often as in one of a hundred steps.
+# What a run must have had.
 FAULTS = {
     *("request_lost", "answer_lost", "duplicated", "delayed", "reordered"),
     *("partition", "one_way", "crash", "restart", "clock_skew", "clock_jump", "idle"),
@@ -52,7 +53,7 @@ def test_fresh_seeds_keep_every_promise(
     faults: Counter[str] = Counter()
     steps = 0
     for number, seed in enumerate(_seeds()):
-        rare = {kind: faults[kind] for kind in FAULTS if faults[kind] < steps / 100}
+        rare = {kind: faults[kind] for kind in FAULTS if faults[kind] < steps / ONE_IN}
         if number >= RUNS and not rare:
             break
         print(f"seed {seed}")
@@ -69,7 +70,7 @@ def test_fresh_seeds_keep_every_promise(
         assert not summary.violations, _told(summary)
         faults.update(summary.faults)
         steps += summary.steps
-    rare = {kind: faults[kind] for kind in FAULTS if faults[kind] < steps / 100}
+    rare = {kind: faults[kind] for kind in FAULTS if faults[kind] < steps / ONE_IN}
     assert not rare or REPLAYED is not None, f"of {steps} steps: {rare}"
     assert not FAULTS & NOT_SWITCHED_ON.keys()
 

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from random import Random
 
 import pytest
-from sqlalchemy import insert
+from sqlalchemy import insert, update
 
 from federation.version import Version
 from node.storage import ledger, ledger_pages, members, partners
@@ -186,3 +186,23 @@ async def test_history_of_an_entry_names_receipts_the_latest_first(
     assert [each.version for each in history] == [Version(1, 4), Version(1, 1)]
     assert found is not None
     assert found.document == b'{"signed":"as it came"}'
+
+
+async def test_heads_read_kind_and_title_also_of_what_was_deleted(
+    database: Database, rows: list[dict[str, object]]
+) -> None:
+    del rows
+
+    async def work(tx: Transaction) -> None:
+        titled = {"title": {"de": "Größe"}, "summary": {"de": "x" * 50}}
+        await tx.execute(
+            update(entries).where(entries.c.id == "e001").values(content=titled)
+        )
+
+    await database.write(work)
+    async with database.read() as tx:
+        heads = await ledger_pages.heads_of(tx, ["e001", "e002", "nothing"])
+    assert {each: (head.kind, head.title) for each, head in heads.items()} == {
+        "e001": ("event", {"de": "Größe"}),
+        "e002": ("event", {}),
+    }

@@ -20,9 +20,19 @@ from federation.documents import (
     build_receipt,
     build_withdrawal,
 )
+from federation.documents.holdings import (
+    HeldEntry,
+    Holdings,
+    HoldingsScope,
+    build_holdings,
+    build_holdings_page,
+)
+from federation.documents.signed import SignedDocument
 from federation.documents.tombstone import build_tombstone
 from federation.errors import ContextNotAllowedError, MalformedError, SchemaInvalidError
-from tests.unit.federation.nodes import NOW, Bytes, Node, contents
+from federation.exchange import HeldState, HeldVersion, ViewDigest
+from federation.version import Version
+from tests.unit.federation.nodes import EPOCH, NOW, Bytes, Node, contents
 
 
 def every_document(node: Node, other: Node) -> list[dict[str, Any]]:
@@ -47,6 +57,7 @@ def every_document(node: Node, other: Node) -> list[dict[str, Any]]:
         removal.document,
         node.page(*entries, Removal(removal.document)),
         build_receipt(node.receipt(other), signer=node.signer, created=NOW).document,
+        *holdings_of(node, other, entries),
         build_message(node.message(other), signer=node.signer, created=NOW).document,
         *(
             build_notice(
@@ -62,6 +73,33 @@ def every_document(node: Node, other: Node) -> list[dict[str, Any]]:
             random=Bytes("x"),
             created=NOW,
         ).document,
+    ]
+
+
+def holdings_of(
+    origin: Node, holder: Node, entries: list[SignedDocument]
+) -> list[dict[str, Any]]:
+    """What a holder says of an origin's entries: in numbers, and a part of the list."""
+    view = ViewDigest()
+    held = []
+    for entry in entries:
+        entry_id, version = str(entry.document["id"]), Version(1, 1)
+        view.add(entry_id, version, entry.content_hash)
+        state = HeldVersion(version, HeldState.PRESENT, entry.content_hash)
+        held.append(HeldEntry(entry_id, state))
+    partner = origin.address.actor
+    return [
+        build_holdings(
+            Holdings(EPOCH, 7, view, NOW), address=holder.address, partner=partner
+        ),
+        build_holdings_page(
+            sorted(held, key=lambda each: each.entry_id),
+            scope=HoldingsScope(),
+            more=True,
+            address=holder.address,
+            partner=partner,
+            published=NOW,
+        ),
     ]
 
 

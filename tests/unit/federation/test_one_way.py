@@ -38,7 +38,7 @@ def files_with(text: str) -> list[str]:
         ("PermittedActivity(", "federation/inbox.py"),
         ("ProvenActivity(", "federation/inbox.py"),
         ("NamedInvitation(", "federation/inbox.py"),
-        ("ClientSession(", "federation/transport/client.py"),
+        ("ClientSession(", "federation/transport/wire.py"),
         ("json.loads(", "federation/strict_json.py"),
     ],
 )

@@ -478,6 +478,8 @@ def test_raised_limits_and_partners_that_fill_their_share(subject: Subject) -> N
         (int(ENTRIES_HELD_MAX * 0.8) - 1, Severity.OK),
         (int(ENTRIES_HELD_MAX * 0.8), Severity.WARNING),
     ):
-        each = PartnerFacts(partner(), LedgerCounts(held=5, waiting_entries=12), remembered)
+        each = PartnerFacts(
+            partner(), LedgerCounts(held=5, waiting_entries=12), remembered
+        )
         found = only(LimitsCheck(), with_facts(subject, partners=(each,)))
         assert found.severity is severity
