@@ -161,6 +161,7 @@ def test_kind_of_a_newer_partner_keeps_its_name(
 
 def _in_sync(**changes: object) -> dict[str, object]:
     return {
+        "agreement": "in-sync",
         "sent": 415,
         "held": 412,
         "refused": 3,
@@ -175,9 +176,13 @@ def _in_sync(**changes: object) -> dict[str, object]:
     ("numbers", "sentence"),
     [
         (_in_sync(), "415 sent = 412 held + 3 refused"),
-        (_in_sync(digest_equal=False), "415 sent, 412 held, 3 refused"),
-        (_in_sync(waiting=2), "2 waiting; 415 sent"),
-        (_in_sync(checked_at=None, waiting=1), "1 entry waits"),
+        (_in_sync(agreement="differs"), "415 sent, 412 held, 3 refused"),
+        (_in_sync(sent=414), "414 sent, 412 held, 3 refused"),
+        (_in_sync(agreement="waiting", waiting=2), "2 waiting; 415 sent"),
+        (
+            _in_sync(agreement="nothing", checked_at=None, waiting=1),
+            "1 entry waits",
+        ),
     ],
 )
 def test_in_sync_is_said_only_when_it_is_so(
@@ -191,7 +196,13 @@ def test_in_sync_is_said_only_when_it_is_so(
             "state": "active",
             "fingerprint": "4F2A 91CC 07B3 6D1E",
             "check_number": "4711 0815",
+            "last_exchange_at": None,
             "in_sync": numbers,
+            "waiting": {"entries": 0, "withdrawals": 0, "messages": 0},
+            "received": {"held": 0, "kept_out": 0, "verified_at": None},
+            "unaccounted": 0,
+            "restored": None,
+            "days": [],
         }
     )
     out = " ".join(capsys.readouterr().out.split())
