@@ -15,7 +15,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -72,6 +72,24 @@ class PostgresServer:
             connection.execute(
                 sql.SQL(statement).format(sql.Identifier(database))  # type: ignore[arg-type]
             )
+
+
+def empty_tables(url: str, tables: Sequence[str]) -> None:
+    """Take every row out of the tables; whoever is still connected is cut off.
+
+    Args:
+        url: As `PostgresServer.url` writes it.
+        tables: All tables of the database that have rows.
+    """
+    with psycopg.connect(
+        url.replace("postgresql+psycopg:", "postgresql:"), autocommit=True
+    ) as connection:
+        connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+        names = sql.SQL(", ").join(map(sql.Identifier, tables))
+        connection.execute(sql.SQL("TRUNCATE {} RESTART IDENTITY").format(names))
 
 
 def _installation() -> Path:

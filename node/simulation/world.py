@@ -85,6 +85,9 @@ class World:
         except NodeError as error:
             self.record.note(f"{name}: {what}: refused {error.code}")
             return None
+        except Exception as error:  # noqa: BLE001 - whatever it is, nobody may see it
+            self.break_promise("log", f"{name}: {what}: {error!r}")
+            return None
         self.steps += 1
         self.record.note(f"{name}: {what}")
         return result

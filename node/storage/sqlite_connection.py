@@ -36,6 +36,7 @@ from node.storage.prepared import Parameters, Prepared, PreparedText, Record
 from node.storage.transaction import Transaction, to_the_end
 
 SQLITE_BUSY_TIMEOUT_MS: Final = 10_000
+CLOSING_BUSY_TIMEOUT_MS: Final = 500
 SQLITE_LOG_BYTES_MAX: Final = 64 * 1024 * 1024  # the log shrinks back to it
 LOOP_SHARE_S: Final = 0.004  # as long as this, the event loop may stand still
 _STEPS_BETWEEN_LOOKS: Final = 1000  # of SQLite's machine; about 20 µs
@@ -140,6 +141,9 @@ class SqliteConnection:
     def checkpoint_and_close(self) -> None:
         """Write the log into the file, so that one file is left; close."""
         with contextlib.suppress(sqlite3.Error):
+            # Who still reads holds the log's end up; the next one who opens the
+            # file goes on from there.
+            self._driver.execute(f"PRAGMA busy_timeout={CLOSING_BUSY_TIMEOUT_MS}")
             self._driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").close()
         self.close()
 

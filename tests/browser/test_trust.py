@@ -50,7 +50,9 @@ async def test_confirm_pause_resume_and_end(world: World, people: People) -> Non
     # The other side learns of it when it has something to deliver.
     title = f"Laserzelle in der Pause {secrets.randbelow(10**6)}"
     publish(laser.node, json.dumps({**OFFER, "title": {"de": title}}).encode())
-    refused = guest.get_by_role("main").get_by_text("Partnerschaft dort pausiert")
+    refused = guest.get_by_role("main").get_by_text(
+        "Die andere Geschäftsstelle hat die Partnerschaft pausiert"
+    )
     await open_until(guest, guest.url, refused)
 
     await _take_step(host, "Partnerschaft fortsetzen")

@@ -15,7 +15,9 @@ from tests.deploy.programs import DEPLOY, ROOT
 DOCUMENTS = [
     ROOT / "OPERATING.md",
     ROOT / "README.md",
-    *sorted(path for path in DEPLOY.rglob("*") if path.is_file()),
+    *sorted(
+        path for path in DEPLOY.rglob("*") if path.is_file() and path.suffix != ".pyc"
+    ),
 ]
 # In a line of a shell, a unit or a code span; "spalier.service" is none.
 _COMMAND = re.compile(

@@ -279,8 +279,8 @@ def test_one_client_only() -> None:
     # the server that the settings name.
     tools = ("node/conform/", "node/demo/", "node/doctor/")
     assert {user for user in users if not user.startswith(tools)} == {
-        "federation/transport/client.py ClientSession",
-        "federation/transport/client.py TCPConnector",
+        "federation/transport/wire.py ClientSession",
+        "federation/transport/wire.py TCPConnector",
     }
 
 

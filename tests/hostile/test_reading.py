@@ -26,7 +26,8 @@ from tests.hostile.world import World
 from tests.http.nodes import OFFER
 
 # Opening a page notes that the person was here, and nothing else.
-_TOUCHED_BY_LOOKING = {"sessions"}
+# A visit is noted, and /readyz writes to see whether it can.
+_TOUCHED_BY_LOOKING = {"sessions", "probes"}
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

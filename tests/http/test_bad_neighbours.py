@@ -255,8 +255,10 @@ async def test_answer_takes_no_longer_the_more_others_were_told(
     entry = await nord.catalogue.publish(nord.office, OFFER)
     await nord.settle()
     read = []
-    real = ledger._disclosure
-    monkeypatch.setattr(ledger, "_disclosure", lambda row: read.append(1) or real(row))
+    real = ledger.disclosure_of
+    monkeypatch.setattr(
+        ledger, "disclosure_of", lambda row: read.append(1) or real(row)
+    )
     signer = sued.context.signer
     assert (await sender.get(nord, f"/entries/{entry.id}", signer=signer)).status == 200
     assert len(read) == 1

@@ -96,7 +96,7 @@ async def test_same_activity_in_a_new_request_has_no_second_effect(
     after = await nord.tables()
     assert (first.status, again.status) == (202, 202)
     changed = {name for name in before if before[name] != after[name]}
-    assert changed <= {"seen_nonces", "partners"}
+    assert changed <= {"seen_nonces", "partners", "partner_days"}
     assert len(after["messages"]) == 1
 
 

@@ -408,6 +408,7 @@ async def test_messages_wait_while_suspended(
     assert sued.reached == before
     await confirm(nord, sued, one, (one, KeyState.ACTIVE))
     await nord.settle()
-    assert sued.reached[len(before) :] == ["GET /actor", "POST /inbox"]
+    # The message, and a page to compare both sides after the pause.
+    assert sued.reached[len(before) :] == ["GET /actor", "POST /inbox", "POST /inbox"]
     (thread,) = await sued.conversations.list_for(sued.office)
     assert thread.messages[0].text == "Ist das noch frei?"

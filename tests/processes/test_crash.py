@@ -12,7 +12,7 @@ receipts. After each kill the files are examined as they were left behind, then 
 node is started on them again.
 
 SPALIER_CRASHES: how many kills (by default 100, or fewer if they take longer than a
-minute); SPALIER_PROCESS_SEED: which moments.
+half a minute); SPALIER_PROCESS_SEED: which moments.
 """
 
 import os
@@ -51,7 +51,7 @@ from tests.processes.running import (
 )
 
 # Unless somebody says how many, as many as a minute has room for.
-SECONDS_MAX = None if "SPALIER_CRASHES" in os.environ else 60.0
+SECONDS_MAX = None if "SPALIER_CRASHES" in os.environ else 30.0
 CRASHES = int(os.environ.get("SPALIER_CRASHES", "100"))
 SEED = int(os.environ.get("SPALIER_PROCESS_SEED", "0")) or random.randrange(1, 10**6)
 TRUSTED = {"level": "trusted"}

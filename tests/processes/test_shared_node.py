@@ -40,7 +40,7 @@ from tests.processes.running import (
 SEED = int(
     os.environ.get("SPALIER_PROCESS_SEED", "0")
 ) or random.SystemRandom().randrange(10**6)
-CHANGES = int(os.environ.get("SPALIER_SHARED_CHANGES", "150"))
+CHANGES = int(os.environ.get("SPALIER_SHARED_CHANGES", "80"))
 LEASE = 2.0
 LIMITS = {"LEASE_LENGTH": LEASE, "LEASE_RENEWED_EVERY": 0.4}
 DEBUG = {"SPALIER_LOG__LEVEL": "debug"}

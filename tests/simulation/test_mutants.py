@@ -14,7 +14,7 @@ from node.clock import SystemRandom
 from tests.simulation.hunting import hunt
 from tests.simulation.mutants import MUTANTS, Mutant
 
-HUNTED = int(os.environ.get("SPALIER_SIMULATE_MUTANTS", "6"))
+HUNTED = int(os.environ.get("SPALIER_SIMULATE_MUTANTS", "4"))
 HUNTS = int(os.environ.get("SPALIER_SIMULATE_HUNTS", "1"))
 SEED = os.environ.get("SPALIER_SIMULATE_SEED")
 NAME = os.environ.get("SPALIER_SIMULATE_MUTANT")

@@ -56,14 +56,14 @@ _EMPTY = dict.fromkeys(_FULL) | {"id": "b"}
 
 
 @pytest.fixture
-async def things(database: Database) -> Database:
-    await database.run_sync(_TABLE.metadata.create_all)
+async def things(empty_database: Database) -> Database:
+    await empty_database.run_sync(_TABLE.metadata.create_all)
 
     async def work(tx: Transaction) -> list[int]:
         return [await tx.change(_INSERT, each) for each in (_FULL, _EMPTY)]
 
-    assert await database.write(work) == [1, 1]
-    return database
+    assert await empty_database.write(work) == [1, 1]
+    return empty_database
 
 
 @pytest.mark.parametrize("way", ["read", "look_up"])

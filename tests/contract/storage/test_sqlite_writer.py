@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import text
 
 from node.errors import UnavailableError
+from node.storage import sqlite_connection
 from node.storage.database import SqliteDatabase, Transaction, Work, open_database
 
 SOON = 10  # seconds
@@ -260,10 +261,7 @@ async def test_failed_commit_reaches_every_caller_and_the_writer_goes_on(
 async def test_file_locked_by_another_program_is_an_outage(
     database: SqliteDatabase, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def impatient(tx: Transaction) -> None:
-        await tx.execute(text("PRAGMA busy_timeout = 20"))
-
-    await database.write(impatient)
+    monkeypatch.setattr(sqlite_connection, "SQLITE_BUSY_TIMEOUT_MS", 20)
     with closing(sqlite3.connect(path)) as other:
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(UnavailableError):

@@ -18,6 +18,8 @@ def addresses(office: Office) -> list[tuple[str, str]]:
                 ("{invitation_id}", "x"),
                 ("{person_id}", "x"),
                 ("{mail_id}", "x"),
+                ("{entry_id}", "x"),
+                ("{receipt_id}", "x"),
                 ("{list}", "personen"),
                 ("{step}", "pausieren"),
                 ("{key_step}", "wechseln"),
