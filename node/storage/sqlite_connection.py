@@ -1,11 +1,11 @@
 """Connections to SQLite: what is short runs on the event loop, the rest beside it.
 
-Pages, exports and workers read through aiosqlite (`sqlite_pages`). What the writer and the doors ask runs
-on the event loop: a statement that finds its rows by an index takes 5 to 30 µs, and
-to hand it to a thread and take the answer back costs several times as much. What
-may take long runs on a thread there too: commits, deletions, schema changes, and a
-query that is not done within `LOOP_SHARE_S`; that one is stopped and begun again,
-which for a query changes nothing.
+Pages, exports and workers read through aiosqlite (`sqlite_pages`). What the writer
+and the doors ask runs on the event loop: a statement that finds its rows by an index
+takes 5 to 30 µs, and to hand it to a thread and take the answer back costs several
+times as much. What may take long runs on a thread there too: commits, deletions,
+schema changes, and a query that is not done within `LOOP_SHARE_S`; that one is
+stopped and begun again, which for a query changes nothing.
 """
 
 import asyncio
