@@ -16,6 +16,7 @@ from tests.http.nodes import (
     running_node,
 )
 from tests.http.sender import Sender
+from tests.http.whole_nodes import WholeNode, connect, whole_node
 
 
 @pytest.fixture
@@ -48,6 +49,19 @@ async def partners(
     """Nord invited Süd, both are active."""
     await become_partners(nord, sued)
     return nord, sued
+
+
+@pytest.fixture
+async def two(
+    tmp_path: Path, clock: MovableClock
+) -> AsyncIterator[tuple[WholeNode, WholeNode]]:
+    """Nord and its partner Süd, each as `serve` runs it."""
+    async with (
+        whole_node(tmp_path / "nord", "nord", clock=clock) as one,
+        whole_node(tmp_path / "sued", "sued", clock=clock) as other,
+    ):
+        await connect(one, other)
+        yield one, other
 
 
 @pytest.fixture

@@ -1,9 +1,6 @@
 """A revocation reaches a partner, whatever else waits for it or was answered before."""
 
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,32 +8,14 @@ import pytest
 from federation.errors import PermanentFetchError, TemporaryFetchError
 from federation.trust import TrustState
 from node.keys.rules import WAITING_DAYS
-from tests.http.nodes import MovableClock
 from tests.http.whole_nodes import (
     WholeNode,
     advance,
-    connect,
     settle,
     states,
-    whole_node,
 )
 
 Two = tuple[WholeNode, WholeNode]
-
-
-@pytest.fixture
-async def two(tmp_path: Path) -> AsyncIterator[Two]:
-    """Nord, whose keys change, and its partner Süd."""
-    clock = MovableClock()
-    async with AsyncExitStack() as stack:
-        nord, sued = [
-            await stack.enter_async_context(
-                whole_node(tmp_path / name, name, clock=clock)
-            )
-            for name in ("nord", "sued")
-        ]
-        await connect(nord, sued)
-        yield nord, sued
 
 
 async def is_suspended(holder: WholeNode, other: WholeNode) -> bool:

@@ -1,10 +1,7 @@
 """Somebody has copied a key: what the thief can say, and that its owner is heard."""
 
 import shutil
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
@@ -18,32 +15,14 @@ from federation.transport.client import FederationClient
 from federation.trust import TrustState
 from node.app import open_node
 from node.partners.directory import known_peer
-from tests.http.nodes import MovableClock
 from tests.http.whole_nodes import (
     WholeNode,
     advance,
-    connect,
     settle,
     states,
-    whole_node,
 )
 
 Two = tuple[WholeNode, WholeNode]
-
-
-@pytest.fixture
-async def two(tmp_path: Path) -> AsyncIterator[Two]:
-    """Nord, whose key will be stolen, and its partner Süd."""
-    clock = MovableClock()
-    async with AsyncExitStack() as stack:
-        nord, sued = [
-            await stack.enter_async_context(
-                whole_node(tmp_path / name, name, clock=clock)
-            )
-            for name in ("nord", "sued")
-        ]
-        await connect(nord, sued)
-        yield nord, sued
 
 
 async def announce(
