@@ -5,8 +5,10 @@ from typing import Final
 import wtforms
 from wtforms.validators import InputRequired, Length, NumberRange, Optional
 
+from node.errors import InvalidInputError
 from node.members.fields import FieldError, read_email
 from node.members.model import Role
+from node.partners.moving import number_digits
 from node.web.forms import DateField, Form, WholeNumberField, choices
 from node.web.i18n import gettext as _
 from node.web.i18n import lazy_gettext
@@ -18,6 +20,7 @@ _NOTE_CHARACTERS_MAX: Final = 200
 _REASON_CHARACTERS_MAX: Final = 300
 _CODE_CHARACTERS_MAX: Final = 400
 _NAME_CHARACTERS_MAX: Final = 200
+_NUMBER_CHARACTERS_MAX: Final = 20
 
 _ROLES: Final = (
     (Role.PERSON.value, lazy_gettext("Member")),
@@ -25,6 +28,13 @@ _ROLES: Final = (
     (Role.OFFICE.value, lazy_gettext("Office")),
     (Role.NODE_ADMIN.value, lazy_gettext("Technical administrator")),
 )
+
+
+def _is_move_number(_form: wtforms.Form, form_field: wtforms.Field) -> None:
+    try:
+        number_digits(form_field.data or "")
+    except InvalidInputError as error:
+        raise wtforms.ValidationError(in_words(error.message)) from error
 
 
 class InvitationForm(Form):
@@ -63,6 +73,16 @@ class ReasonForm(Form):
         lazy_gettext("Reason"),
         [Optional(), Length(max=_REASON_CHARACTERS_MAX)],
         description=lazy_gettext("The other office reads it."),
+    )
+
+
+class MoveNumberForm(Form):
+    """The check number of a partner's move."""
+
+    number = wtforms.StringField(
+        lazy_gettext("Check number that the other office reads out"),
+        [InputRequired(), Length(max=_NUMBER_CHARACTERS_MAX), _is_move_number],
+        description=lazy_gettext("Eight digits. It is not shown here on purpose."),
     )
 
 

@@ -7,6 +7,7 @@ from aiohttp import web
 
 from admin_ui.desk import desk_of
 from admin_ui.views import (
+    audit,
     closing,
     deliveries,
     entries,
@@ -20,7 +21,9 @@ from admin_ui.views import (
     keys,
     mails,
     members,
+    own_move,
     partner_keys,
+    partner_move,
     partner_page,
     partner_steps,
     partners,
@@ -44,6 +47,7 @@ _MENU = (
     ("office-entries", lazy_gettext("Entries"), entries.PATH),
     ("office-mails", lazy_gettext("Mails"), mails.PATH),
     ("office-visibility", lazy_gettext("Check visibility"), "/admin/sichtbarkeit"),
+    ("office-audit", lazy_gettext("Log"), audit.PATH),
     ("office-system", lazy_gettext("System"), "/admin/system"),
 )
 
@@ -99,6 +103,8 @@ def register(app: web.Application) -> None:
     router.add_get("/admin/post/{mail_id}", mails.show_one)
     router.add_post("/admin/post/{mail_id}/erneut", mails.retry)
     router.add_get("/admin/sichtbarkeit", visibility.show)
+    router.add_get(audit.PATH, audit.show)
+    router.add_get(f"{audit.PATH}/datei", audit.export)
     router.add_get("/admin/system", system.show)
     router.add_get(restored.PATH, restored.show)
     router.add_post(f"{restored.PATH}/entscheiden", restored.settle)
@@ -135,6 +141,11 @@ def _add_partner_pages(router: web.UrlDispatcher) -> None:
     router.add_post(f"{one}/bestaetigen", partner_steps.confirm)
     router.add_post(f"{one}/verglichen", partner_steps.compared)
     router.add_post(f"{one}/schluessel", partner_keys.confirm)
+    router.add_get(f"{one}/{partner_move.PART}", partner_move.show)
+    router.add_post(f"{one}/{partner_move.PART}", partner_move.show)
+    router.add_post(f"{one}/{partner_move.PART}/ablehnen", partner_move.refuse)
+    router.add_get(own_move.PATH, own_move.show)
+    router.add_post(f"{own_move.PATH}/{{partner_id}}/erneut", own_move.announce)
     step = f"{one}/{{step:{'|'.join(partner_steps.PAGES)}}}"
     router.add_get(step, partner_steps.step)
     router.add_post(step, partner_steps.step)

@@ -82,6 +82,10 @@ _STEPS: Final[Mapping[str, tuple[str, str]]] = {
         lazy_gettext("The copies of the entries of %(partner)s were removed."),
         lazy_gettext("%(person)s removed the copies of the entries of %(partner)s."),
     ),
+    "we_released": (
+        lazy_gettext("What is for all partner clusters was released."),
+        lazy_gettext("%(person)s released what is for all partner clusters."),
+    ),
     "we_fetched": (
         lazy_gettext("The entries of %(partner)s were fetched anew."),
         lazy_gettext("%(person)s fetched the entries of %(partner)s anew."),
@@ -104,6 +108,26 @@ _STEPS: Final[Mapping[str, tuple[str, str]]] = {
     "key_retired": (lazy_gettext("%(partner)s no longer signs with an old key."), ""),
     "key_revoked": (lazy_gettext("%(partner)s has revoked a key."), ""),
     "renamed": (lazy_gettext("%(partner)s has changed its name."), ""),
+    "move_announced": (
+        lazy_gettext("%(partner)s has announced another address."),
+        "",
+    ),
+    "move_confirmed": (
+        lazy_gettext("The move of %(partner)s was confirmed."),
+        lazy_gettext(
+            "%(person)s compared the move of %(partner)s by telephone and confirmed it."
+        ),
+    ),
+    "move_refused": (
+        lazy_gettext("The move of %(partner)s was refused."),
+        lazy_gettext("%(person)s refused the move of %(partner)s."),
+    ),
+    "we_moved": (lazy_gettext("Our new address is announced to %(partner)s."), ""),
+    "our_move_confirmed": (
+        lazy_gettext("%(partner)s has confirmed our new address."),
+        "",
+    ),
+    "our_move_refused": (lazy_gettext("%(partner)s has refused our new address."), ""),
     "compared": (
         lazy_gettext("The check number was compared."),
         lazy_gettext("%(person)s compared the check number."),
@@ -119,7 +143,14 @@ _STEPS_WITH_FINGERPRINT: Final = frozenset(
 )
 # Steps whose note is what one office wrote for the other.
 _STEPS_WITH_REASON: Final = frozenset(
-    {"we_refused", "they_refused", "we_ended", "they_left"}
+    {
+        "we_refused",
+        "they_refused",
+        "we_ended",
+        "they_left",
+        "move_refused",
+        "our_move_refused",
+    }
 )
 _ENTRY_STATES: Final[Mapping[EntryState, tuple[str, StatusTone]]] = {
     EntryState.DRAFT: (lazy_gettext("draft"), "neutral"),
@@ -146,6 +177,8 @@ _MAIL_KINDS: Final = {
     MailKind.PARTNER_ACTIVE: lazy_gettext("Partner connected"),
     MailKind.PARTNER_KEY_CHANGED: lazy_gettext("Key of a partner to be compared"),
     MailKind.PARTNER_KEY_ANNOUNCED: lazy_gettext("New key of a partner"),
+    MailKind.PARTNER_MOVES: lazy_gettext("A partner says that it has moved"),
+    MailKind.POLICY_ENDS: lazy_gettext("Rules for a partner end"),
 }
 _MAIL_STATES: Final[Mapping[MailState, tuple[str, StatusTone]]] = {
     MailState.PENDING: (lazy_gettext("waits"), "warning"),
@@ -190,6 +223,11 @@ _FAILURES: Final[Mapping[str, str]] = {
     "protocol-unsupported": lazy_gettext(
         "The other node speaks another version of the protocol. One of the two has"
         " to be updated."
+    ),
+    "position-lost-again": lazy_gettext(
+        "The other node has confirmed what it was sent and lost it again, several"
+        " times within an hour. It is told everything again once an hour; call the"
+        " other office."
     ),
     "request-unconfirmed": lazy_gettext(
         "The request did not arrive. Accept the same code again."
@@ -430,6 +468,8 @@ def audience_words(entry: Entry, names: Mapping[str, str]) -> str:
         names: Partners' names by our ids of them.
     """
     match entry.audience.level:
+        case AudienceLevel.GROUP:
+            return _("a group of members")
         case AudienceLevel.CLUSTER:
             return _("own cluster")
         case AudienceLevel.TRUSTED:

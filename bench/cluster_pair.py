@@ -116,6 +116,7 @@ class Partner:
                     published=now,
                     updated=now,
                     owner=EntryOwner(OwnerOrganisation("Muster Optik GmbH")),
+                    public=True,
                 ),
                 signer=self.signer,
                 created=now,
@@ -142,10 +143,11 @@ class Partner:
 
 
 def example_contents() -> list[JsonObject]:
-    """Return the content of every shipped example that may be published."""
+    """Return the content of every shipped example that any partner may be told."""
     return [
         cast("JsonObject", schemas.split_file(dict(example.document))[0])
-        for kind in schemas.KINDS
+        for kind, facts in schemas.KINDS.items()
+        if not facts.personal
         for example in schemas.examples(kind, valid=True)
     ]
 
@@ -245,7 +247,10 @@ def _insert_changed(
 
 
 def example_offer() -> JsonObject:
-    """Return an entry for all partners, as it is published."""
+    """Return an entry as it is published; every partner is told of it.
+
+    Public, so that it goes to a partner whose office has set nothing yet.
+    """
     last_day = (_now() + timedelta(days=90)).date().isoformat()
     return {
         "kind": "capacity_offer",
@@ -254,7 +259,7 @@ def example_offer() -> JsonObject:
         "valid_until": last_day,
         "equipment_class": "measuring",
         "availability": "now",
-        "audience": {"level": "trusted"},
+        "audience": {"level": "public"},
     }
 
 

@@ -131,7 +131,6 @@ def fill(folder: Path, *, members: int, entries: int) -> None:
             count=members - _count(connection, "persons"),
         )
         connection.commit()
-        connection.execute("ANALYZE")
 
 
 def _count(connection: sqlite3.Connection, table: str) -> int:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias, assert_never
 from federation.documents.actor_update import ActorUpdate
 from federation.documents.entry import ReceivedEntry
 from federation.documents.message import Message
+from federation.documents.move import Move
 from federation.documents.notice import Notice, NoticeType
 from federation.documents.page import Page, PageFault, PageItem
 from federation.documents.withdrawal import Withdrawal
@@ -43,6 +44,8 @@ class Standing:
     Args:
         peer: The peer as it is now; it may have changed since the request came.
         request_id: Id of the partner request that the partnership rests on.
+        own_move: Id of the announcement of our own move that the peer was sent, if
+            this notice names one.
         answered_before: Whether this very activity took effect before.
         entries_remembered: Ids of entries of this peer that are remembered.
         known_entries: Those of the page among them; may be left empty as long as
@@ -53,6 +56,7 @@ class Standing:
 
     peer: KnownPeer
     request_id: str = ""
+    own_move: str = ""
     answered_before: bool = False
     entries_remembered: int = 0
     known_entries: frozenset[str] = frozenset()
@@ -103,6 +107,22 @@ class ChangeKeys:
 
 
 @dataclass(frozen=True, slots=True)
+class AskAboutMove:
+    """Show our office that the peer says to be at another address now."""
+
+    move: Move
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class MoveAnswered:
+    """The peer's office has confirmed, or refused, that we are elsewhere now."""
+
+    notice: Notice
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class AnsweredBefore:
     """Answer as then, without effect."""
 
@@ -110,7 +130,13 @@ class AnsweredBefore:
 
 
 Decision: TypeAlias = (
-    ApplyPage | KeepMessage | ChangeTrust | ChangeKeys | AnsweredBefore
+    ApplyPage
+    | KeepMessage
+    | ChangeTrust
+    | ChangeKeys
+    | AskAboutMove
+    | MoveAnswered
+    | AnsweredBefore
 )
 
 _EVENTS: Final = {
@@ -150,6 +176,9 @@ def decide(proven: ProvenActivity, standing: Standing) -> Decision:
             if not _revokes(content, standing.peer):
                 _require_below(standing.activities_today, ACTIVITIES_DAILY_MAX)
             return ChangeKeys(content, "The partner tells of itself.")
+        case Move():
+            _require_below(standing.activities_today, ACTIVITIES_DAILY_MAX)
+            return AskAboutMove(content, "The partner says that it has moved.")
         case _:
             assert_never(content)
 
@@ -215,7 +244,14 @@ def _beyond_quota(item: PageItem) -> PageFault:
     return PageFault(item.entry_id, item.version, reason)
 
 
-def _decide_notice(notice: Notice, standing: Standing) -> ChangeTrust | AnsweredBefore:
+def _decide_notice(
+    notice: Notice, standing: Standing
+) -> ChangeTrust | MoveAnswered | AnsweredBefore:
+    if standing.own_move and notice.object == standing.own_move:
+        return MoveAnswered(notice, f"Our move: {notice.type.value}.")
+    if notice.type is NoticeType.REJECT:
+        # Permitted so far for an answer about a move; this is about a request.
+        require_trust(standing.peer, TrustAction.NOTICE_REJECT)
     if notice.type is not NoticeType.LEAVE:
         if notice.object != standing.request_id:
             raise NotPermittedError(
@@ -274,10 +310,12 @@ __all__ = [
     "QUOTA_CODE",
     "AnsweredBefore",
     "ApplyPage",
+    "AskAboutMove",
     "ChangeKeys",
     "ChangeTrust",
     "Decision",
     "KeepMessage",
+    "MoveAnswered",
     "Standing",
     "decide",
     "decide_pulled",

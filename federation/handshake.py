@@ -225,8 +225,13 @@ def check_number(secret: bytes, key_a: PublicKey, key_b: PublicKey) -> str:
         For example `4711 0815`.
     """
     first, second = sorted((key_a.raw, key_b.raw))
-    digest = hashlib.sha256(b"spalier check number 1\0" + secret + first + second)
-    number = int.from_bytes(digest.digest()[:16], "big") % 10**_CHECK_NUMBER_DIGITS
+    covered = b"spalier check number 1\0" + secret + first + second
+    return eight_digits(hashlib.sha256(covered).digest())
+
+
+def eight_digits(digest: bytes) -> str:
+    """Return a SHA-256 as eight digits in two groups, to be read aloud (FED-085)."""
+    number = int.from_bytes(digest[:16], "big") % 10**_CHECK_NUMBER_DIGITS
     digits = f"{number:0{_CHECK_NUMBER_DIGITS}d}"
     return f"{digits[:4]} {digits[4:]}"
 

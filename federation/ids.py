@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import base64
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, NewType
 
-from federation.errors import IdentifierError
+from federation.errors import IdentifierError, LocalError
 from federation.limits import URI_CHARACTERS_MAX
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from federation.ports import RandomSource
 
 BaseUrl = NewType("BaseUrl", str)
@@ -27,6 +30,8 @@ _HTTPS_PORT: Final = 443
 _HTTP_PORT: Final = 80
 _HOST_CHARACTERS_MAX: Final = 253
 _LOCAL_ID_BYTES: Final = 16
+LOCAL_ID_CHARACTERS: Final = 26
+"""Length of a local identifier."""
 _LOCAL_ID: Final = re.compile(r"[a-z2-7]{26}\Z")
 _LABEL: Final = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 # The last label must start with a letter, so that no spelling of an IPv4 address
@@ -101,6 +106,23 @@ def authority_of(base_url: BaseUrl) -> str:
     return base_url.partition("://")[2]
 
 
+def base_url_of_actor(actor_id: str, *, like: BaseUrl) -> BaseUrl | None:
+    """Return the address of the node whose actor this is; None if it is no actor.
+
+    Args:
+        actor_id: `<base_url>/actor`.
+        like: An address of a node that we know: plain http is permitted only to
+            nodes of the demo and of tests, which have it themselves.
+    """
+    text = actor_id.removesuffix("/actor")
+    if text == actor_id:
+        return None
+    try:
+        return parse_base_url(text, allow_loopback_http=like.startswith("http:"))
+    except IdentifierError:
+        return None
+
+
 def host_of(base_url: BaseUrl) -> str:
     """Return the host without the port."""
     return authority_of(base_url).partition(":")[0]
@@ -150,14 +172,30 @@ def is_local_id(text: str) -> bool:
     return _LOCAL_ID.match(text) is not None
 
 
+_NO_BIRTHS: Final[Mapping[str, BaseUrl]] = MappingProxyType({})
+
+
 @dataclass(frozen=True, slots=True)
 class NodeAddress:
     """The addresses of one node, all below its `base_url`.
 
-    Source: SPEC.md FED-003.
+    A node that has moved keeps the names that it gave before: what is below one of
+    its former addresses is its own still, though nothing answers there.
+
+    Args:
+        base_url: Where the node is.
+        former: Where it was before, the oldest first.
+        born: Local ids of our own entries that were made at a former address, with
+            that address. Of other nodes nobody needs it: their ids come whole.
+
+    Source: SPEC.md FED-003, FED-160.
     """
 
     base_url: BaseUrl
+    former: tuple[BaseUrl, ...] = ()
+    born: Mapping[str, BaseUrl] = field(
+        default_factory=lambda: _NO_BIRTHS, compare=False, repr=False, kw_only=True
+    )
 
     @property
     def authority(self) -> str:
@@ -199,8 +237,8 @@ class NodeAddress:
         return f"{self.actor}#key-{number}"
 
     def entry(self, local_id: str) -> str:
-        """Return the id of an entry."""
-        return f"{self.base_url}/entries/{local_id}"
+        """Return the id of an entry, which keeps the address it was made at."""
+        return f"{self.born.get(local_id, self.base_url)}/entries/{local_id}"
 
     def activity(self, local_id: str) -> str:
         """Return the id of an activity."""
@@ -224,18 +262,54 @@ class NodeAddress:
 
     def entry_local_id(self, uri: str) -> str | None:
         """Return the local part of an entry's id, None if it is not ours."""
-        return _local_part(uri, f"{self.base_url}/entries/")
+        return self._local_part(uri, "/entries/")
 
     def activity_local_id(self, uri: str) -> str | None:
         """Return the local part of an activity's id, None if it is not ours."""
-        return _local_part(uri, f"{self.base_url}/activities/")
+        return self._local_part(uri, "/activities/")
 
+    @property
+    def names(self) -> tuple[BaseUrl, ...]:
+        """Every address that the node's identifiers may be below, the present first."""
+        return (self.base_url, *reversed(self.former))
 
-def _local_part(uri: str, prefix: str) -> str | None:
-    if not uri.startswith(prefix):
+    def as_known(self, base_url: BaseUrl) -> NodeAddress:
+        """Return the same node as it is called by who knows it by a former address.
+
+        Args:
+            base_url: The present address or a former one.
+
+        Raises:
+            LocalError: The node never was there.
+        """
+        if base_url == self.base_url:
+            return self
+        if base_url not in self.former:
+            raise LocalError(f"{self.base_url} never was {base_url}")
+        before = self.former[: self.former.index(base_url)]
+        return NodeAddress(base_url, before, born=self.born)
+
+    def called(self, uri: str) -> NodeAddress:
+        """Return the node by the name that an identifier has.
+
+        What belongs to an entry has one name throughout: the one of its id. An
+        identifier of somebody else leads to the present name, by which it is found
+        to be foreign.
+
+        Source: SPEC.md FED-162.
+        """
+        for base_url in self.former:
+            if uri.startswith(f"{base_url}/"):
+                return self.as_known(base_url)
+        return self
+
+    def _local_part(self, uri: str, folder: str) -> str | None:
+        for base_url in self.names:
+            prefix = f"{base_url}{folder}"
+            if uri.startswith(prefix):
+                local_id = uri[len(prefix) :]
+                return local_id if is_local_id(local_id) else None
         return None
-    local_id = uri[len(prefix) :]
-    return local_id if is_local_id(local_id) else None
 
 
 def _shown(text: str) -> str:

@@ -36,7 +36,8 @@ from federation.documents.actor_update import (
     parse_actor_update,
 )
 from federation.documents.message import Message, parse_message
-from federation.documents.notice import Notice, parse_notice
+from federation.documents.move import MOVE, Move, parse_move
+from federation.documents.notice import Notice, NoticeType, parse_notice
 from federation.documents.page import Page, is_withdrawals_only, parse_page
 from federation.documents.partner_request import (
     PartnerRequest,
@@ -93,9 +94,10 @@ _ACTIONS: Final = {
     "Reject": TrustAction.NOTICE_REJECT,
     "Leave": TrustAction.NOTICE_LEAVE,
     UPDATE: TrustAction.UPDATE_ACTOR,
+    MOVE: TrustAction.ANNOUNCE_MOVE,
 }
 
-Activity: TypeAlias = Page | Message | Notice | ActorUpdate
+Activity: TypeAlias = Page | Message | Notice | ActorUpdate | Move
 
 
 @dataclass(frozen=True, slots=True)
@@ -435,7 +437,15 @@ def read_activity(admitted: AdmittedRequest) -> ReadActivity:
         raise SchemaInvalidError(
             "/type: This activity is not known here.", code="unsupported-type"
         )
-    return ReadActivity(peer, kind, _ACTIONS[kind], 1, document)
+    return ReadActivity(peer, kind, _action(kind, peer), 1, document)
+
+
+def _action(kind: str, peer: KnownPeer) -> TrustAction:
+    """Return what a peer wants: while both are partners a `Reject` is about a move."""
+    answers = decide_trust(peer.state, TrustAction.ANSWER_MOVE)
+    if kind == NoticeType.REJECT.value and not isinstance(answers, Refuse):
+        return TrustAction.ANSWER_MOVE
+    return _ACTIONS[kind]
 
 
 def permit(read: ReadActivity, *, rates: DoorRates, now: datetime) -> PermittedActivity:
@@ -477,6 +487,8 @@ def _parsed(read: ReadActivity, *, address: NodeAddress) -> Activity:
         return parse_message(document, peer=peer, address=address)
     if read.kind == UPDATE:
         return parse_actor_update(document, peer=peer, address=address)
+    if read.kind == MOVE:
+        return parse_move(document, peer=peer, address=address)
     return parse_notice(document, peer=peer, address=address)
 
 

@@ -10,7 +10,7 @@ Source: RFC 8032, W3C Controlled Identifiers 1.0 "Multikey", SPEC.md FED-030.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, Self
 
 import base58
@@ -160,6 +160,10 @@ class Signer:
     def key_id(self) -> str:
         """The key's id in the actor document."""
         return self.address.key(self.key_number)
+
+    def called(self, uri: str) -> Signer:
+        """Return who signs by the name that one of the node's identifiers has."""
+        return replace(self, address=self.address.called(uri))
 
 
 def _unusable(reason: str) -> SchemaInvalidError:

@@ -52,7 +52,12 @@ def lease_begin(came: datetime, verified: datetime | None) -> datetime:
 
 
 def lease_state(
-    begin: datetime, *, now: datetime, public: bool, personal: bool
+    begin: datetime,
+    *,
+    now: datetime,
+    public: bool,
+    personal: bool,
+    at_most: timedelta | None = None,
 ) -> LeaseState:
     """Say whether a copy is shown.
 
@@ -61,9 +66,13 @@ def lease_state(
         now: The time, aware UTC.
         public: Its origin calls it public: it is never hidden by its lease.
         personal: It names a person.
+        at_most: A shorter lease by the receiver's own rules.
     """
     age = now - begin
-    if not public and age >= lease_length(personal=personal):
+    length = lease_length(personal=personal)
+    if at_most is not None:
+        length = min(length, at_most)
+    if not public and age >= length:
         return LeaseState.LAPSED
     return LeaseState.UNCONFIRMED if age >= LEASE_STALE else LeaseState.CONFIRMED
 

@@ -60,6 +60,10 @@ CURRENT_KEYS_MAX: Final = 4
 """Most keys of an actor that may sign now (FED-100)."""
 KEYS_DAILY_MAX: Final = 4
 """Most new keys that a partner may announce within a day (FED-104)."""
+MOVES_DAILY_MAX: Final = 4
+"""Most announcements of a move of one partner that are taken in a day (FED-164)."""
+FORMER_ADDRESSES_MAX: Final = 8
+"""Most former addresses of a node, so most of its moves (FED-160)."""
 
 SIGNATURE_AGE_MAX: Final = timedelta(seconds=300)
 """Oldest `created` of a request signature (FED-098)."""
@@ -138,6 +142,9 @@ LEASE_PERSONAL: Final = timedelta(days=14)
 """The same of a copy that names a person (FED-153)."""
 REPAIR_AGAIN: Final = timedelta(hours=1)
 """Shortest time between two comparisons of entries with one partner (FED-156)."""
+REWINDS_MAX: Final = 3
+"""Most times within an hour that we go back to a position of a partner that has
+confirmed a later one; once more is a failed attempt (FED-062)."""
 HOLDINGS_ITEMS_MAX: Final = 500
 """Most entries in one list of what is held; it stays within 256 KiB (PRT-054)."""
 HOLDINGS_READ_MAX: Final = 40_000

@@ -30,6 +30,8 @@ class Capability(StrEnum):
     """It takes messages between two members."""
     ACTOR_UPDATES = "actor-updates"
     """It takes `Update` of an actor: new keys, name, card, version."""
+    MOVES = "moves"
+    """It takes `Move`, and knows a node by its former addresses too."""
 
 
 CAPABILITIES: Final = tuple(each.value for each in Capability)

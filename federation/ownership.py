@@ -8,7 +8,12 @@ document embeds is believed because of where it stands.
 Every wire type has a row in `CLAIMS`; a test compares the rows with the schemas,
 so that no identifier goes unchecked.
 
-Source: FEP-fe34 "Ownership" and "Authorization", SPEC.md FED-004, FED-140 to FED-143.
+An entry or withdrawal of a node that has moved is asked about under the name that its
+entry has (`RemotePeer.called`), so that all of it has one name; identifiers of
+activities and entries may be below any address that the node was at.
+
+Source: FEP-fe34 "Ownership" and "Authorization", SPEC.md FED-004, FED-140 to FED-143,
+FED-162.
 """
 
 from __future__ import annotations
@@ -19,7 +24,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from federation.errors import OriginMismatchError
-from federation.ids import same_origin
+from federation.ids import base_url_of_actor, same_origin
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -43,6 +48,7 @@ class OwnedType(Enum):
 
     ACTOR = "Application"
     ACTOR_UPDATE = "Update of an actor"
+    MOVE = "Move"
     PARTNER_REQUEST = "PartnerRequest"
     ACCEPT = "Accept"
     REJECT = "Reject"
@@ -77,6 +83,7 @@ class Claim(Enum):
     OUR_ACTIVITY = "an activity of the receiver"
     OUR_ENTRY = "an entry of the receiver"
     EITHER_NODE = "of one of the two nodes"
+    OTHER_ACTOR = "the actor of a node at another address"
 
 
 _T = OwnedType
@@ -89,6 +96,8 @@ _ACTOR: Final = (
     ("/partnerRequests", _C.OWN_PARTNER_REQUESTS),
     ("/assertionMethod/*/id", _C.OWN_KEY),
     ("/assertionMethod/*/controller", _C.SIGNER),
+    # What it says of its past is believed as FED-160 and FED-170 say, or not at all.
+    ("/alsoKnownAs/*", _C.OTHER_ACTOR),
 )
 _NOTICE: Final = (
     ("/actor", _C.SIGNER),
@@ -107,6 +116,11 @@ CLAIMS: Final[dict[OwnedType, tuple[tuple[str, Claim], ...]]] = {
     _T.ACTOR_UPDATE: (
         *_NOTICE,
         *((f"/object{path}", claim) for path, claim in _ACTOR),
+    ),
+    _T.MOVE: (
+        *_NOTICE,
+        ("/object", _C.SIGNER),
+        ("/target", _C.OTHER_ACTOR),
     ),
     _T.PARTNER_REQUEST: (
         ("/id", _C.OWN_ACTIVITY),
@@ -225,6 +239,12 @@ def _is_page(node: NodeAddress, value: str) -> bool:
     return position != value and _POSITION.match(position) is not None
 
 
+def _is_other_actor(node: NodeAddress, value: str) -> bool:
+    """Tell whether a value is an actor that the node is not, or is not any more."""
+    base_url = base_url_of_actor(value, like=node.base_url)
+    return base_url is not None and base_url != node.base_url
+
+
 def _is_holdings(node: NodeAddress, value: str) -> bool:
     query = value.removeprefix(node.holdings)
     return value.startswith(node.holdings) and _HOLDINGS_QUERY.match(query) is not None
@@ -249,8 +269,8 @@ class _Parties:
         if self.receiver is None:
             return False
         if claim is Claim.EITHER_NODE:
-            actors = (self.signer.actor, self.receiver.actor)
-            return any(same_origin(value, actor) for actor in actors)
+            names = (*self.signer.names, *self.receiver.names)
+            return any(same_origin(value, name) for name in names)
         return _BY_RECEIVER[claim](self.receiver, value)
 
 
@@ -267,6 +287,7 @@ _BY_SIGNER: Final[dict[Claim, _Rule]] = {
     _C.OWN_ENTRY: lambda node, value: node.entry_local_id(value) is not None,
     _C.OWN_AUDIENCE: lambda node, value: value in (node.partners_audience, PUBLIC),
     _C.OWN_KEY: lambda node, value: _part_of(node.actor, value),
+    _C.OTHER_ACTOR: _is_other_actor,
 }
 _BY_RECEIVER: Final[dict[Claim, _Rule]] = {
     _C.RECEIVER: lambda node, value: value == node.actor,

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 _JITTER_PARTS = 10
 _DOUBLINGS_MAX = 20
+RETRY_WAIT_MAX = RETRY_DELAY_MAX + RETRY_DELAY_MAX / _JITTER_PARTS
+"""The longest time until the next attempt."""
 
 
 def next_attempt(
@@ -65,7 +67,7 @@ def is_due(at: datetime | None, now: datetime) -> bool:
     """
     if at is None:
         return True
-    return not now < at <= now + RETRY_DELAY_MAX + RETRY_DELAY_MAX / _JITTER_PARTS
+    return not now < at <= now + RETRY_WAIT_MAX
 
 
 def next_check(checked_at: datetime, *, jitter: RandomSource) -> datetime:

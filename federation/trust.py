@@ -4,7 +4,7 @@ THE place that says what a peer may do. It knows no entry and no member; whether
 an entry is visible is decided elsewhere and may look here, never the reverse.
 Both tables are complete: what they do not name is refused.
 
-Source: SPEC.md FED-070 to FED-075, FED-108.
+Source: SPEC.md FED-070 to FED-075, FED-108, FED-164.
 """
 
 from __future__ import annotations
@@ -186,6 +186,10 @@ class TrustAction(Enum):
     """It ends the partnership, or takes its request back."""
     UPDATE_ACTOR = "update_actor"
     """It tells of its own keys, name, card or version, signed by a pinned key."""
+    ANNOUNCE_MOVE = "announce_move"
+    """It tells that it is at another address now; our office has to confirm."""
+    ANSWER_MOVE = "answer_move"
+    """Its office has confirmed or refused that we are at another address now."""
     PARTNER_REQUEST = "partner_request"
     """It asks to become a partner."""
     BE_TOLD = "be_told"
@@ -223,6 +227,8 @@ PERMITTED: Final[dict[TrustState | None, frozenset[TrustAction]]] = {
             _A.NOTICE_ACCEPT,
             _A.NOTICE_LEAVE,
             _A.UPDATE_ACTOR,
+            _A.ANNOUNCE_MOVE,
+            _A.ANSWER_MOVE,
             _A.BE_TOLD,
             _A.BE_TOLD_WITHDRAWALS,
             _A.BE_NOTIFIED,
@@ -236,6 +242,8 @@ PERMITTED: Final[dict[TrustState | None, frozenset[TrustAction]]] = {
             _A.NOTICE_ACCEPT,
             _A.NOTICE_LEAVE,
             _A.UPDATE_ACTOR,
+            _A.ANNOUNCE_MOVE,
+            _A.ANSWER_MOVE,
             _A.BE_TOLD_WITHDRAWALS,
             _A.BE_NOTIFIED,
         }

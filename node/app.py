@@ -25,6 +25,7 @@ from federation.ports import Clock, RandomSource
 from federation.transport.client import FederationClient
 from federation.transport.wire import Wire
 from node import instance_lock
+from node.audit.log import AuditLog
 from node.backup.backups import Backups
 from node.backup.replacing import finish_replacing
 from node.catalogue.catalogue import Catalogue
@@ -34,7 +35,12 @@ from node.closing import Closing
 from node.config import NodeConfig, load_config, smtp_password
 from node.control.server import ControlServer
 from node.conversations.conversations import Conversations
-from node.erasure.following import compact_journal, follow_journal, write_what_waits
+from node.erasure.following import (
+    compact_journal,
+    complete_journal,
+    follow_journal,
+    write_what_waits,
+)
 from node.erasure.journal import ErasureJournal
 from node.errors import ConflictError, UnavailableError
 from node.exchange.activities import Activities
@@ -54,6 +60,8 @@ from node.limits import PARTNER_DAYS_KEPT, PROCESSED_KEPT
 from node.mail.entry_mail import EntryMailer
 from node.mail.outbox import MailOutbox
 from node.members.directory import MemberDirectory
+from node.moving import OwnMove
+from node.office.audiences import Audiences
 from node.office.restored import take_back_known
 from node.partners.partners import Partners
 from node.ports import NodeContext
@@ -62,7 +70,7 @@ from node.sentence import Sentence, system_reason
 from node.signin.sign_in import SignIn
 from node.storage.database import Transaction, open_database
 from node.storage.node_keys import list_keys
-from node.storage.node_state import require_node_state
+from node.storage.node_state import load_names, require_node_state
 from node.storage.nonces import forget_expired, forget_processed
 from node.storage.partner_days import forget_days
 from node.storage.schema import migrate
@@ -75,7 +83,9 @@ MAIL_SECONDS = 5.0
 KEY_SECONDS = 60.0
 NONCE_SECONDS = 300.0
 BACKUP_SECONDS = 60.0
+RETENTION_SECONDS = 3_600.0
 JOURNAL_SECONDS = 10.0
+COMPLETION_SECONDS = 60.0
 COMPACTION_SECONDS = 86_400.0
 # How long open requests may take after the order to stop.
 STOP_SECONDS = 20.0
@@ -103,11 +113,23 @@ class Node:
     unaccounted: UnaccountedEntries
     comparing: Comparing
     closing: Closing
+    own_move: OwnMove
     delivery: DeliveryWorker
     wakeup: WakeUp
     processes: Processes
     backups: Backups
     journal: ErasureJournal
+
+    @property
+    def audit(self) -> AuditLog:
+        """The audit log, to be read."""
+        return AuditLog(self.context)
+
+    @property
+    def audiences(self) -> Audiences:
+        """Groups, defaults and ceilings."""
+        mail = EntryMailer(self.context, self.mail)
+        return Audiences(self.context, catalogue=self.catalogue, mail=mail)
 
     @property
     def config(self) -> NodeConfig:
@@ -152,7 +174,8 @@ async def open_node(
         stack.enter_context(
             instance_lock.acquire(folder, shared=bool(config.database.url))
         )
-        finish_replacing(folder)
+        if not config.database.url:
+            finish_replacing(folder)
         database = open_database(
             config.database.url, folder=folder, on_loop=threads is not None
         )
@@ -163,7 +186,7 @@ async def open_node(
         await migrate(database)
         async with database.read() as tx:
             state = await require_node_state(tx)
-        address = _own_address(state.base_url, config)
+            address = await load_names(tx, _own_address(state.base_url, config))
         context = await _followed(
             folder,
             NodeContext(
@@ -209,7 +232,8 @@ def _own_address(stored: str, config: NodeConfig) -> NodeAddress:
             ),
             code="base-url-changed",
             path="base_url",
-            hint="The address of a node is fixed when it is made.",
+            hint="It changes by `spalier move-origin` alone. If that was cut off, give "
+            "the same order again.",
         )
     return NodeAddress(
         parse_base_url(
@@ -285,6 +309,7 @@ def _assemble(
         receiving=receiving,
         unaccounted=unaccounted,
         comparing=comparing,
+        own_move=OwnMove(context, waker=wakeup),
         closing=Closing(context, catalogue=catalogue, partners=partners, ledger=ledger),
         delivery=DeliveryWorker(
             context,
@@ -309,6 +334,17 @@ def clockwork(node: Node) -> Clockwork:
         [
             Job("entries expire", EXPIRY_SECONDS, node.catalogue.expire_due),
             Job("owners are reminded", EXPIRY_SECONDS, node.catalogue.remind_due),
+            Job("policy sheets end", EXPIRY_SECONDS, node.partners.policies.end_due),
+            Job(
+                "the office is told that policy sheets end",
+                EXPIRY_SECONDS,
+                node.partners.policies.remind_due,
+            ),
+            Job(
+                "content goes that policy sheets keep no longer",
+                RETENTION_SECONDS,
+                node.partners.policies.forget_due,
+            ),
             Job(
                 "partners' keys are compared",
                 EXPIRY_SECONDS,
@@ -324,6 +360,7 @@ def clockwork(node: Node) -> Clockwork:
             ),
             Job("keys change", KEY_SECONDS, node.own_keys.advance),
             Job("the cluster closes down", EXPIRY_SECONDS, node.closing.advance),
+            Job("partners hear of a move", EXPIRY_SECONDS, node.own_move.tell_due),
             Job("sessions and links end", NONCE_SECONDS, node.sign_in.purge),
             Job("old nonces go", NONCE_SECONDS, lambda: _forget_nonces(node)),
             Job("old days of partners go", EXPIRY_SECONDS, lambda: _forget_days(node)),
@@ -333,7 +370,15 @@ def clockwork(node: Node) -> Clockwork:
 
 def _jobs_of_folder(node: Node) -> list[Job]:
     """Return the jobs that each of several processes has for its own folder."""
+    others = [
+        Job(
+            "the erasure journal follows other processes",
+            COMPLETION_SECONDS,
+            lambda: complete_journal(node.context, node.journal),
+        )
+    ]
     return [
+        *(others if node.processes.are_several else ()),
         Job(
             "the erasure journal is complete",
             JOURNAL_SECONDS,

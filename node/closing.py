@@ -14,6 +14,7 @@ from sqlalchemy import func, select
 
 from federation.lease import lapses_at
 from federation.trust import ESTABLISHED, TrustState
+from node.audit.noting import note_decision
 from node.catalogue.catalogue import Catalogue
 from node.catalogue.model import EntryState
 from node.errors import ConflictError, InvalidInputError
@@ -139,6 +140,7 @@ class Closing:
                     "This cluster is closing down already.", code="closing-down"
                 )
             await note_closing(tx, at=self._context.clock.now())
+            note_decision(tx, self._context, "closing_down", actor=actor)
 
         await self._context.database.write(work)
         await self.advance()

@@ -134,6 +134,30 @@ SEARCH_CHARACTERS_MAX: Final = 200
 INVITATION_DAYS_MAX: Final = 60
 """Longest life of an invitation, in days (NOD-045)."""
 
+# -- policy sheets --------------------------------------------------------------
+
+POLICY_LEASE_DAYS_MAX: Final = 30
+"""Longest lease of its own that a policy sheet may name, in days; a longer one would be
+none (VIS-085)."""
+POLICY_RETENTION_DAYS_MAX: Final = 3_650
+"""Longest time, in days, for which a policy sheet may keep content that is no longer
+shown (VIS-085)."""
+POLICY_TOPICS_MAX: Final = 20
+"""Topics that a policy sheet keeps back (VIS-080)."""
+POLICY_TOPIC_CHARACTERS_MAX: Final = 60
+"""Longest of them (VIS-080)."""
+POLICY_REMINDER: Final = timedelta(days=14)
+"""How long before a policy sheet ends the office is told (VIS-082)."""
+RELEASE_LINES_SHOWN: Final = 200
+"""Entries named in the list that an office releases to a partner; all are counted
+(VIS-076)."""
+EFFECT_LINES_SHOWN: Final = 50
+"""Entries named in the preview of a ceiling; all are counted (VIS-075)."""
+EXCLUDED_ORGANISATIONS_MAX: Final = 50
+"""Organisations that one entry excludes; the same in schemas/publication (VIS-071)."""
+POLICY_LINES_SHOWN: Final = 200
+"""Entries that a preview of a policy sheet names; it counts all (VIS-082)."""
+
 # -- mails, deliveries, commands ------------------------------------------------
 
 MAILS_AT_ONCE: Final = 50

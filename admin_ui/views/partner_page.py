@@ -48,6 +48,11 @@ _STEP_TONES: Mapping[str, StatusTone] = {
     "key_confirmed": "ok",
     "key_changed": "danger",
     "key_revoked": "danger",
+    "move_announced": "warning",
+    "move_confirmed": "ok",
+    "move_refused": "danger",
+    "our_move_confirmed": "ok",
+    "our_move_refused": "danger",
     "they_requested": "warning",
     "we_requested": "warning",
     "we_paused": "warning",
@@ -61,6 +66,7 @@ _STEP_TONES: Mapping[str, StatusTone] = {
     "we_showed": "ok",
     "we_purged": "danger",
     "we_fetched": "ok",
+    "we_released": "ok",
 }
 REPORT_LINES_MAX: Final = 500
 # So near is now, for whoever reads it.

@@ -54,6 +54,7 @@ async def show(request: web.Request) -> web.Response:
         "admin_ui/system.html",
         {
             "findings": [(each, _status(each)) for each in findings],
+            "has_moved": bool(context.address.former),
             "may_close": desk.person.role is Role.NODE_ADMIN,
             "verdict": _verdict(findings),
             "facts": facts,

@@ -7,7 +7,9 @@ from datetime import datetime
 from aiohttp import web
 
 from admin_ui.desk import Desk, desk_of
+from admin_ui.views.own_move import PATH as OWN_MOVE_PATH
 from admin_ui.views.partner_keys import question_of
+from admin_ui.views.partner_move import PART as MOVE_PART
 from admin_ui.views.restored import PATH as RESTORED_PATH
 from admin_ui.views.restored import open_questions
 from admin_ui.wording import plain_failure
@@ -16,6 +18,7 @@ from node.keys.telling import progress_of
 from node.members.model import Role
 from node.office import Unreachable
 from node.partners.model import Partner
+from node.partners.moving import AnnouncedMove
 from node.web.i18n import gettext as _
 from node.web.i18n import localized, ngettext
 from node.web.rendering import render
@@ -58,6 +61,8 @@ async def tasks_of(desk: Desk) -> Sequence[Task]:
     node = desk.node
     tasks = [_request(each) for each in await node.partners.open_requests()]
     tasks += [_suspended(desk, each) for each in await node.partners.suspended()]
+    tasks += [_moved(each) for each in await node.partners.moves.announced()]
+    tasks += await _own_move(desk)
     tasks += [_uncompared(each) for each in await node.partners.uncompared()]
     tasks += await _keys(desk)
     tasks += await _unaccounted(desk)
@@ -149,6 +154,51 @@ def _suspended(desk: Desk, partner: Partner) -> Task:
             ),
         ),
     )
+
+
+def _moved(move: AnnouncedMove) -> Task:
+    name = move.partner.name
+    return Task(
+        kind=_("Move of a partner"),
+        title=_("%(name)s says that it has moved", name=name),
+        text=_(
+            "It announces the address %(address)s. Nothing has changed yet: please call"
+            " its office first.",
+            address=move.new,
+        ),
+        since=move.since,
+        actions=(
+            Action(
+                label=_("Compare and decide"),
+                href=f"/admin/partner/{move.partner.id}/{MOVE_PART}",
+                tone="primary",
+                describes=name,
+            ),
+        ),
+    )
+
+
+async def _own_move(desk: Desk) -> list[Task]:
+    """Remind of the partners that have not confirmed our own move."""
+    if not desk.node.context.address.former:
+        return []
+    status = await desk.node.own_move.status()
+    if status is None or not status.open:
+        return []
+    return [
+        Task(
+            kind=_("Our new address"),
+            title=ngettext(
+                "%(num)s partner cluster has not confirmed the new address",
+                "%(num)s partner clusters have not confirmed the new address",
+                status.open,
+            ),
+            text=_("Call their offices and read out this number:"),
+            since=status.moved_at,
+            number=status.number,
+            actions=(Action(label=_("Show who is missing"), href=OWN_MOVE_PATH),),
+        )
+    ]
 
 
 def _uncompared(partner: Partner) -> Task:

@@ -104,13 +104,13 @@ async def _viewer(desk: Desk, who: str) -> tuple[str, Viewer]:
         person = await desk.node.members.person_by_email(who)
         return f"{person.name}, {person.organisation_name}", person
     partner = await desk.node.partners.find(who)
-    return partner.name, PartnerViewer(partner.id, partner.state)
+    return partner.name, PartnerViewer.of(partner)
 
 
 async def _all_viewers(desk: Desk) -> Sequence[tuple[str, Viewer]]:
     partners = await desk.node.partners.list()
     viewers: list[tuple[str, Viewer]] = [
-        (each.name, PartnerViewer(each.id, each.state)) for each in partners
+        (each.name, PartnerViewer.of(each)) for each in partners
     ]
     return [*viewers, (_("Public, without signing in"), PublicViewer())]
 

@@ -18,7 +18,7 @@ import node.limits
 from federation.limits import Rate
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "limits.md"
-_SOURCE = re.compile(r"\s*\(((?:FED|NOD|PRT|MEM|EXC)-\d{3})\)\.\Z")
+_SOURCE = re.compile(r"\s*\(((?:FED|NOD|PRT|MEM|EXC|VIS)-\d{3})\)\.\Z")
 # Units of measurement, no bounds.
 UNITS = frozenset({"KIB", "MIB"})
 _HEAD = """# Limits

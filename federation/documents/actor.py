@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 from federation import jsonld
 from federation.documents import reading
 from federation.errors import LocalError, SchemaInvalidError
-from federation.ids import BaseUrl, NodeAddress
+from federation.ids import BaseUrl, NodeAddress, base_url_of_actor
 from federation.keys import PublicKey
 from federation.negotiation import (
     CAPABILITIES,
@@ -76,6 +76,7 @@ class ActorDocument:
         protocol: Version of this protocol, `1.<minor>`.
         capabilities: What the node can do beyond the minimum.
         updated: When anything in it last changed, aware UTC with whole seconds.
+        former: Addresses where the node was before, the oldest first; so it says.
     """
 
     base_url: BaseUrl
@@ -85,6 +86,7 @@ class ActorDocument:
     protocol: str = PROTOCOL_VERSION
     capabilities: tuple[str, ...] = CAPABILITIES
     updated: datetime | None = None
+    former: tuple[BaseUrl, ...] = ()
 
     @property
     def id(self) -> str:
@@ -98,7 +100,12 @@ class ActorDocument:
 
     def as_peer(self) -> RemotePeer:
         """Return address and keys; call it when an office decided to pin them."""
-        return RemotePeer(base_url=self.base_url, actor_id=self.id, keys=self.keys)
+        return RemotePeer(
+            base_url=self.base_url,
+            actor_id=self.id,
+            keys=self.keys,
+            former=self.former,
+        )
 
 
 def build_actor(actor: ActorDocument) -> JsonObject:
@@ -144,6 +151,8 @@ def actor_body(actor: ActorDocument) -> JsonObject:
     }
     if actor.updated is not None:
         body["updated"] = format_timestamp(actor.updated)
+    if actor.former:
+        body["alsoKnownAs"] = [NodeAddress(each).actor for each in actor.former]
     return body
 
 
@@ -184,7 +193,17 @@ def read_actor(document: JsonObject, *, base_url: BaseUrl) -> ActorDocument:
         protocol=reading.text(document, "spalierProtocol"),
         capabilities=reading.texts(document, "capabilities"),
         updated=reading.optional_timestamp(document, "updated"),
+        former=_former(document, base_url=base_url),
     )
+
+
+def _former(document: JsonObject, *, base_url: BaseUrl) -> tuple[BaseUrl, ...]:
+    """Read where the node says that it was; each was checked to be an actor's id."""
+    found = (
+        base_url_of_actor(actor_id, like=base_url)
+        for actor_id in reading.optional_texts(document, "alsoKnownAs")
+    )
+    return tuple(each for each in found if each is not None)
 
 
 def _keys(document: JsonObject) -> tuple[PinnedKey, ...]:

@@ -110,7 +110,7 @@ def parse_actor_update(
     require_ownership(
         document,
         OwnedType.ACTOR_UPDATE,
-        signer=NodeAddress(peer.base_url),
+        signer=peer.address,
         receiver=address,
     )
     require_proof_now(document, peer=peer)

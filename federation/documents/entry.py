@@ -206,6 +206,7 @@ def build_entry(
         LocalError: It is not ours, breaks its schema or is longer than
             `ENTRY_BYTES_MAX`.
     """
+    signer = signer.called(entry.id)
     address = signer.address
     if address.entry_local_id(entry.id) is None:
         raise LocalError(f"{entry.id} is not an entry of {address.base_url}")
@@ -234,6 +235,7 @@ def parse_entry(document: JsonObject, *, peer: RemotePeer) -> ReceivedEntry:
     Raises:
         PeerError: Context, ownership, proof, size or content is wrong.
     """
+    peer = peer.called(document.get("id"))
     return read_entry(check_entry_provenance(document, peer=peer), peer=peer)
 
 
@@ -250,7 +252,7 @@ def check_entry_provenance(document: JsonObject, *, peer: RemotePeer) -> SignedD
     """
     jsonld.check_context(document)
     require_signer(document, "attributedTo", actor_id=peer.actor_id)
-    require_ownership(document, OwnedType.ENTRY, signer=NodeAddress(peer.base_url))
+    require_ownership(document, OwnedType.ENTRY, signer=peer.address)
     return require_proof(document, peer=peer)
 
 
@@ -270,7 +272,7 @@ def read_entry(signed: SignedDocument, *, peer: RemotePeer) -> ReceivedEntry:
     if len(signed.raw) > ENTRY_BYTES_MAX:
         raise LimitExceededError(f"The entry is longer than {ENTRY_BYTES_MAX} bytes.")
     check_wire("entry", document)
-    address = NodeAddress(peer.base_url)
+    address = peer.address
     require_ownership(document, OwnedType.ENTRY_CONTENT, signer=address)
     entry = _from_wire(document)
     if not _ENVELOPE_FIELDS.isdisjoint(entry.details):

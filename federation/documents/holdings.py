@@ -135,7 +135,7 @@ def build_holdings_page(
     """Write a part of the list.
 
     Args:
-        entries: In the order of their ids, at most `HOLDINGS_ITEMS_MAX`.
+        entries: In the order of their local ids, at most `HOLDINGS_ITEMS_MAX`.
         scope: What was asked for.
         more: Whether the list goes on.
         address: Whose word it is.
@@ -182,7 +182,7 @@ def parse_holdings(
             each other.
     """
     _check(document, OwnedType.HOLDINGS, "holdings", peer=peer, address=address)
-    if document["id"] != NodeAddress(peer.base_url).holdings:
+    if document["id"] != peer.address.holdings:
         raise SchemaInvalidError("/id: This is not what was asked for.")
     view = ViewDigest.from_bytes(
         bytes.fromhex("".join(reading.texts(document, "buckets")))
@@ -224,21 +224,23 @@ def parse_holdings_page(
     _check(
         document, OwnedType.HOLDINGS_PAGE, "holdings_page", peer=peer, address=address
     )
-    theirs = NodeAddress(peer.base_url)
+    theirs = peer.address
     asked = theirs.holdings_page(bucket=scope.bucket, after=scope.after)
     if (document["id"], document.get("bucket")) != (asked, scope.bucket):
         raise SchemaInvalidError("/id: This is not what was asked for.")
     entries = tuple(_read(item) for item in reading.objects(document, "holds"))
-    last = "" if scope.after is None else address.entry(scope.after)
+    # By the local parts: ours may be below more than one address.
+    last = scope.after or ""
     for index, each in enumerate(entries):
-        if each.entry_id <= last:
+        local_id = _local_part(each.entry_id)
+        if local_id <= last:
             raise SchemaInvalidError(f"/holds/{index}/id: The ids are in disorder.")
-        last = each.entry_id
+        last = local_id
         if scope.bucket is not None and bucket_of(each.entry_id) != scope.bucket:
             raise SchemaInvalidError(f"/holds/{index}/id: It is of another bucket.")
     if "next" not in document:
         return HoldingsPage(entries, None)
-    more = HoldingsScope(scope.bucket, _local_part(last) if entries else None)
+    more = HoldingsScope(scope.bucket, last if entries else None)
     following = theirs.holdings_page(bucket=more.bucket, after=more.after)
     if not entries or document["next"] != following:
         raise SchemaInvalidError("/next: This does not follow.")
@@ -256,9 +258,7 @@ def _check(
     jsonld.check_context(document)
     require_signer(document, "actor", actor_id=peer.actor_id)
     check_wire(schema, document)
-    require_ownership(
-        document, kind, signer=NodeAddress(peer.base_url), receiver=address
-    )
+    require_ownership(document, kind, signer=peer.address, receiver=address)
 
 
 def _written(entry: HeldEntry) -> JsonObject:

@@ -133,7 +133,7 @@ def parse_message(
     require_ownership(
         document,
         OwnedType.MESSAGE,
-        signer=NodeAddress(peer.base_url),
+        signer=peer.address,
         receiver=address,
     )
     signed = require_proof(document, peer=peer)

@@ -108,7 +108,7 @@ def parse_notice(
     require_ownership(
         document,
         _OWNED_TYPES[kind],
-        signer=NodeAddress(peer.base_url),
+        signer=peer.address,
         receiver=address,
     )
     signed = require_proof(document, peer=peer)

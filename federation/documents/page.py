@@ -252,7 +252,7 @@ def parse_page(document: JsonObject, *, peer: RemotePeer) -> Page:
     first = reading.integer(document, "from")
     last = reading.integer(document, "through")
     head = reading.integer(document, "head")
-    address = NodeAddress(peer.base_url)
+    address = peer.address
     require_ownership(document, OwnedType.PAGE, signer=address)
     if document["id"] != address.page(first - 1):
         raise SchemaInvalidError("/id: This does not fit the first position.")
@@ -304,6 +304,7 @@ def _parse_item(
         return parse_withdrawal(item, peer=peer)
     require_signer(item, "actor", actor_id=peer.actor_id)
     document = reading.member(item, "object")
+    peer = peer.called(document.get("id"))
     signed = check_entry_provenance(document, peer=peer)
     try:
         return read_entry(signed, peer=peer)

@@ -57,6 +57,8 @@ class Receipt:
         published: When it was made, aware UTC.
         refused: Entries refused now, at most `REFUSALS_LISTED_MAX` of them.
         refused_count: How many are refused altogether.
+        audit_head: The newest row of the receiver's audit log, bound to `id`, 64 hex
+            digits; None if the receiver tells none.
         signed: The document as received, None before it is signed.
     """
 
@@ -68,6 +70,7 @@ class Receipt:
     held: int
     digest: str
     published: datetime
+    audit_head: str | None = None
     refused: tuple[Refusal, ...] = ()
     refused_count: int = 0
     signed: SignedDocument | None = None
@@ -109,6 +112,8 @@ def build_receipt(
         "digest": receipt.digest,
         "published": format_timestamp(receipt.published),
     }
+    if receipt.audit_head is not None:
+        document["auditHead"] = receipt.audit_head
     signed = sign(document, signer=signer, created=created)
     check_wire("receipt", signed.document)
     return signed
@@ -139,7 +144,7 @@ def parse_receipt(
     require_ownership(
         document,
         OwnedType.RECEIPT,
-        signer=NodeAddress(peer.base_url),
+        signer=peer.address,
         receiver=address,
     )
     # An answer of this moment, and signed by nothing else.
@@ -163,6 +168,7 @@ def parse_receipt(
         held=reading.integer(document, "held"),
         digest=reading.text(document, "digest"),
         published=reading.timestamp(document, "published"),
+        audit_head=reading.optional_text(document, "auditHead"),
         refused=refused,
         refused_count=refused_count,
         signed=signed,

@@ -13,7 +13,6 @@ from federation import jsonld
 from federation.documents import reading
 from federation.documents.signed import SignedDocument, require_proof, sign
 from federation.errors import LocalError
-from federation.ids import NodeAddress
 from federation.ownership import OwnedType, require_ownership, require_signer
 from federation.timestamps import format_timestamp
 from federation.validation import check_wire
@@ -65,6 +64,7 @@ def build_withdrawal(
     Raises:
         LocalError: Entry or activity is not ours.
     """
+    signer = signer.called(withdrawal.entry_id)
     address = signer.address
     if (
         address.entry_local_id(withdrawal.entry_id) is None
@@ -95,9 +95,10 @@ def parse_withdrawal(document: JsonObject, *, peer: RemotePeer) -> Withdrawal:
         PeerError: Context, ownership, proof or schema is wrong.
     """
     jsonld.check_context(document)
+    peer = peer.called(document.get("object"))
     require_signer(document, "actor", actor_id=peer.actor_id)
     check_wire("delete", document)
-    require_ownership(document, OwnedType.DELETE, signer=NodeAddress(peer.base_url))
+    require_ownership(document, OwnedType.DELETE, signer=peer.address)
     signed = require_proof(document, peer=peer)
     return Withdrawal(
         id=reading.text(document, "id"),

@@ -190,7 +190,7 @@ class FederationClient:
             LocalError: The page is longer than `PAGE_BYTES_MAX`.
         """
         body = _page_bytes(page)
-        address = NodeAddress(peer.base_url)
+        address = peer.address
         answer = await self._send("POST", address.inbox, signer=signer, body=body)
         _require_status(answer, _OK)
         try:
@@ -214,7 +214,7 @@ class FederationClient:
         Raises:
             FetchError: No answer, or one that is not the partner's.
         """
-        target = NodeAddress(peer.base_url).page(after)
+        target = peer.address.page(after)
         answer = await self._send(
             "GET", target, signer=signer, bytes_max=PAGE_BYTES_MAX
         )
@@ -245,7 +245,7 @@ class FederationClient:
             FetchError: No answer, or one that is not the partner's; status 404 or
                 405 from a node that tells nobody.
         """
-        target = NodeAddress(peer.base_url).holdings
+        target = peer.address.holdings
         return await self._read_signed(
             target,
             peer,
@@ -263,9 +263,7 @@ class FederationClient:
         Raises:
             FetchError: No answer, or one that is not the partner's.
         """
-        target = NodeAddress(peer.base_url).holdings_page(
-            bucket=scope.bucket, after=scope.after
-        )
+        target = peer.address.holdings_page(bucket=scope.bucket, after=scope.after)
         return await self._read_signed(
             target,
             peer,
@@ -284,7 +282,7 @@ class FederationClient:
             FetchError: It was not taken.
         """
         answer = await self._send(
-            "POST", NodeAddress(peer.base_url).inbox, signer=signer, body=activity.raw
+            "POST", peer.address.inbox, signer=signer, body=activity.raw
         )
         _require_status(answer, _ACCEPTED)
 

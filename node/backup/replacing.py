@@ -50,17 +50,22 @@ def remove_stage(folder: Path) -> None:
         (folder / f"{STAGE_FILE}{ending}").unlink(missing_ok=True)
 
 
-def replace_database(folder: Path, *, at: datetime, step: Step) -> str:
-    """Put the prepared file in place; return the name that the old one has now.
+def name_aside(url: str, *, at: datetime) -> str:
+    """Return the name that the replaced database will have: a file, or a schema."""
+    if url:
+        return f"spalier_replaced_{at:%Y%m%dt%H%M%Sz}"
+    return f"node.replaced-{at:%Y%m%dT%H%M%SZ}.sqlite"
+
+
+def replace_database(folder: Path, *, aside: str, step: Step) -> None:
+    """Put the prepared file in place, and the old one aside.
 
     Raises:
         OSError: The folder cannot be written.
     """
-    aside = f"node.replaced-{at:%Y%m%dT%H%M%SZ}.sqlite"
     replace_file(folder / MARK_FILE, aside.encode("ascii"))
     step("marked")
     _finish(folder, aside, step)
-    return aside
 
 
 def finish_replacing(folder: Path) -> None:
@@ -148,14 +153,28 @@ def require_nobody_else(url: str) -> None:
     Raises:
         ConflictError: There is one.
     """
-    with _connected(url) as connection:
-        others = connection.scalar(
-            text(
-                "SELECT count(*) FROM pg_stat_activity WHERE datname = "
-                "current_database() AND pid <> pg_backend_pid() AND "
-                "backend_type = 'client backend'"
-            )
+    try:
+        with _connected(url) as connection:
+            _require_alone(connection)
+    except DBAPIError as error:
+        raise UnavailableError(
+            "The database cannot be reached.",
+            code="storage-unavailable",
+            path="database.url",
+            hint="Start the database server; the restore fills its database.",
+        ) from error
+
+
+def _require_alone(connection: Connection) -> None:
+    # Read anew: what a transaction has seen of it once, it keeps.
+    connection.execute(text("SELECT pg_stat_clear_snapshot()"))
+    others = connection.scalar(
+        text(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = "
+            "current_database() AND pid <> pg_backend_pid() AND "
+            "backend_type = 'client backend'"
         )
+    )
     if others:
         raise ConflictError(
             "Another program is connected to the node's database.",
@@ -165,18 +184,21 @@ def require_nobody_else(url: str) -> None:
         )
 
 
-def replace_schema(url: str, *, at: datetime, step: Step) -> str:
-    """Put the prepared tables in place; return the schema of the old ones.
+def replace_schema(url: str, *, aside: str, step: Step) -> None:
+    """Put the prepared tables in place, and the old ones into the schema `aside`.
 
     Raises:
+        ConflictError: Another program has connected meanwhile.
         UnavailableError: Somebody keeps them locked.
     """
-    aside = f"spalier_replaced_{at:%Y%m%dt%H%M%Sz}"
     with _connected(url) as connection:
         own = connection.scalar(text("SELECT current_schema()"))
         connection.execute(text(f"SET LOCAL lock_timeout = '{_LOCK_WAIT}'"))
         try:
             _move_tables(connection, from_schema=str(own), to_schema=aside, make=True)
+            # The tables are ours alone from here on; whoever came since the restore
+            # began would go on with what it knows of the old ones.
+            _require_alone(connection)
             step("moved")
             _move_tables(connection, from_schema=STAGE_SCHEMA, to_schema=str(own))
             connection.execute(text(f"DROP SCHEMA {STAGE_SCHEMA} CASCADE"))
@@ -189,7 +211,6 @@ def replace_schema(url: str, *, at: datetime, step: Step) -> str:
                 "this database.",
             ) from error
     step("replaced")
-    return aside
 
 
 def _move_tables(

@@ -11,15 +11,15 @@ Source: SPEC.md NOD-069 to NOD-072, FED-157.
 
 import asyncio
 import contextlib
-import json
+import logging
 import os
 import sqlite3
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from sqlalchemy import create_engine
 from sqlalchemy.exc import SQLAlchemyError
@@ -37,6 +37,7 @@ from node.backup.replacing import (
     drop_stage_schema,
     finish_replacing,
     make_stage_schema,
+    name_aside,
     remove_stage,
     replace_database,
     replace_schema,
@@ -53,15 +54,18 @@ from node.config import (
 )
 from node.durable_files import replace_file, sync_file
 from node.erasure.decisions import Decided
+from node.erasure.facts import is_ahead, missing_lines, read_facts
+from node.erasure.following import kept
 from node.erasure.journal import ErasureJournal
 from node.erasure.replay import Replayed, replay
+from node.erasure.report import write_report
 from node.errors import ConflictError, InvalidInputError, NodeError, UnavailableError
 from node.keys.ring import KeyRing
 from node.ports import NodeContext
 from node.sentence import Sentence, system_reason
-from node.storage.database import SQLITE_FILE, Database, SqliteDatabase
+from node.storage.database import SQLITE_FILE, Database, SqliteDatabase, open_database
 
-REPORT_FILE: Final = "node.restored.json"
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,8 +102,10 @@ class Restoring:
         file: The backup.
         clock: The time.
         random: Source of the epoch.
-        passphrase_file: If the backup is encrypted.
+        passphrase_file: If the backup is encrypted; by default that of the settings.
+        despite_damage: Go on although the journal has lines that cannot be read.
         step: Is told what was done, for progress.
+        on_loop: For a loop that has no threads; see `SqliteDatabase` (simulator).
     """
 
     def __init__(
@@ -110,14 +116,18 @@ class Restoring:
         clock: Clock,
         random: RandomSource,
         passphrase_file: Path | None = None,
+        despite_damage: bool = False,
         step: Step = lambda _: None,
+        on_loop: bool = False,
     ) -> None:
         self._folder = folder
         self._file = file
         self._clock = clock
         self._random = random
         self._passphrase_file = passphrase_file
+        self._despite_damage = despite_damage
         self._step = step
+        self._on_loop = on_loop
         self._config: NodeConfig | None = None
 
     @asynccontextmanager
@@ -133,16 +143,14 @@ class Restoring:
         with self._opened() as file:
             header, _ = read_header(file)
             config = self._config = self._settings(header)
-            passphrase = (
-                None
-                if self._passphrase_file is None
-                else read_passphrase(self._passphrase_file)
-            )
+            passphrase = self._passphrase(header, config)
             with instance_lock.acquire(self._folder), _naming(self._folder):
-                finish_replacing(self._folder)
+                if not config.database.url:
+                    finish_replacing(self._folder)
                 self._require_same_node(header, config)
                 if config.database.url:
                     require_nobody_else(config.database.url)
+                await self._complete_journal(config)
                 file.seek(0)
                 try:
                     tried = await self._load(file, passphrase, config)
@@ -167,21 +175,23 @@ class Restoring:
             text = render_config(_settings_of(prepared.header))
             replace_file(settings, text.encode("utf-8"))
         url = self._config.database.url
+        aside = name_aside(url, at=prepared.at)
+        with _naming(self._folder):
+            # Before the database: what is cut off then is finished without us.
+            report = write_report(
+                self._folder,
+                prepared.done,
+                restored_at=prepared.at.isoformat(),
+                restored_from=prepared.header.created.isoformat(),
+                file=str(self._file),
+                replaced=aside if prepared.replaces else None,
+                journal=prepared.journal_exists,
+                rows=sum(prepared.tried.rows.values()),
+            )
+            if not url:
+                replace_database(self._folder, aside=aside, step=self._step)
         if url:
-            aside = replace_schema(url, at=prepared.at, step=self._step)
-        else:
-            aside = replace_database(self._folder, at=prepared.at, step=self._step)
-        report = {
-            "restored_at": prepared.at.isoformat(),
-            "restored_from": prepared.header.created.isoformat(),
-            "file": str(self._file),
-            "replaced": aside if prepared.replaces else None,
-            "journal": prepared.journal_exists,
-            "rows": sum(prepared.tried.rows.values()),
-            **asdict(prepared.done),
-        }
-        content = json.dumps(report, indent=1).encode("utf-8") + b"\n"
-        replace_file(self._folder / REPORT_FILE, content)
+            replace_schema(url, aside=aside, step=self._step)
         self._step("done")
         return report
 
@@ -204,6 +214,29 @@ class Restoring:
                 code="file-unreadable",
                 path=str(self._file),
             ) from error
+
+    def _passphrase(self, header: Header, config: NodeConfig) -> bytes | None:
+        file = self._passphrase_file
+        if file is None and header.is_encrypted and config.backup.passphrase_file:
+            file = self._folder / config.backup.passphrase_file
+        return None if file is None else read_passphrase(file)
+
+    def _require_whole(self, journal: ErasureJournal, known: Decided) -> None:
+        if not known.unreadable or self._despite_damage:
+            return
+        raise ConflictError(
+            Sentence(
+                "{number} lines of the erasure journal {path} are damaged: what they "
+                "took back could come back.",
+                number=known.unreadable,
+                path=journal.path,
+            ),
+            code="journal-damaged",
+            path=str(journal.path),
+            hint="Put a copy of it in its place, or start the node once with its "
+            "present database, which makes it good. If there is neither: "
+            "--despite-damaged-journal",
+        )
 
     def _settings(self, header: Header) -> NodeConfig:
         """Return the node's settings, or those that the backup gives a new folder."""
@@ -278,6 +311,36 @@ class Restoring:
                 "the present one.",
             ) from error
 
+    async def _complete_journal(self, config: NodeConfig) -> None:
+        """Let the journal know what only the present database does.
+
+        A crash, or a full disk, may have kept the latest lines from it.
+
+        Raises:
+            ConflictError: It is damaged.
+            UnavailableError: It cannot be read or written.
+        """
+        journal = ErasureJournal(self._folder)
+        known = journal.read()
+        self._require_whole(journal, known)
+        database: Database | None = None
+        try:
+            database = open_database(config.database.url, folder=self._folder)
+            async with database.read() as tx:
+                facts = await read_facts(tx)
+        except (SQLAlchemyError, sqlite3.Error, NodeError) as error:
+            # That may be why it is replaced; or another program wrote it.
+            logger.info("the present database is not looked at: %s", error)
+            return
+        finally:
+            if database is not None:
+                await database.close()
+        if not is_ahead(known, facts):
+            now = self._clock.now()
+            journal.append([*missing_lines(known, facts, now=now, kept=kept(config))])
+            if journal.trouble is not None:
+                raise journal.trouble
+
     async def _replay(self, tried: Tried, config: NodeConfig) -> Prepared:
         journal = ErasureJournal(self._folder)
         exists, known = journal.exists, journal.read()
@@ -310,7 +373,7 @@ class Restoring:
 
     def _staged_database(self, config: NodeConfig) -> Database:
         if not config.database.url:
-            return SqliteDatabase(self._folder / STAGE_FILE)
+            return SqliteDatabase(self._folder / STAGE_FILE, on_loop=self._on_loop)
         from node.storage.postgres_database import PostgresDatabase  # noqa: PLC0415
 
         url = staged_url(config.database.url)
@@ -333,15 +396,6 @@ async def _replayed(
         )
 
     return await context.database.write(work)
-
-
-def read_report(folder: Path) -> dict[str, Any] | None:
-    """Return the report of the last restore, None if there was none."""
-    try:
-        report = json.loads((folder / REPORT_FILE).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    return report if isinstance(report, dict) else None
 
 
 def _settings_of(header: Header) -> dict[str, Any]:

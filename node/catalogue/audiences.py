@@ -1,21 +1,154 @@
-"""Whom an entry is for: names of partners into partners."""
+"""Whom an entry is for and whom it excludes: names into what this node knows."""
 
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+
+from federation.ids import random_id
+from federation.ports import RandomSource
 from federation.trust import ESTABLISHED
-from node.catalogue.model import Audience, AudienceLevel
+from node.catalogue.audience_preview import KnownNames
+from node.catalogue.exclusions import Exclusions, Findings
+from node.catalogue.model import (
+    Audience,
+    AudienceLevel,
+    Ceilings,
+    Entry,
+    Kept,
+    is_above,
+)
 from node.catalogue.publication import Publication
 from node.errors import InputFault, InvalidInputError
 from node.partners.model import Partner
 from node.sentence import Sentence
+from node.storage.ceilings import ceilings_for
+from node.storage.database import Transaction
+from node.storage.exclusions import (
+    find_members,
+    load_exclusions,
+    load_findings,
+    replace_exclusions,
+)
+from node.storage.groups import find_group
+from node.storage.members import list_organisations
+from node.storage.partner_members import names_by_partner
+from node.storage.partners import list_partners
 
 
-def named_audience(publication: Publication, partners: list[Partner]) -> Audience:
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """Everything around the content of an entry that a rule asks about.
+
+    Attributes:
+        exclusions_id: Of the list; None if it is empty.
+    """
+
+    audience: Audience
+    exclusions: Exclusions
+    findings: Findings
+    exclusions_id: str | None
+    ceilings: Ceilings
+    group_organisation_ids: frozenset[str]
+
+    @property
+    def kept(self) -> Kept:
+        """Whom the entry is kept from."""
+        return Kept(
+            self.exclusions.partner_ids,
+            frozenset(partner_id for _, partner_id in self.findings.hosting),
+            frozenset(own for _, own in self.findings.own),
+        )
+
+    def on(self, entry: Entry) -> Entry:
+        """Return an entry with this around it."""
+        return replace(
+            entry,
+            audience=self.audience,
+            exclusions_id=self.exclusions_id,
+            kept=self.kept,
+            ceilings=self.ceilings,
+            group_organisation_ids=self.group_organisation_ids,
+        )
+
+
+async def choose_audience(
+    tx: Transaction,
+    publication: Publication,
+    *,
+    organisation_id: str,
+    before: Entry | None,
+    random: RandomSource,
+) -> Chosen:
+    """Find whom a publication names, and what limits it.
+
+    Args:
+        tx: The caller's transaction.
+        publication: What is to be published.
+        organisation_id: Of the owner.
+        before: The entry that it replaces. What it excludes and the publication does
+            not speak of stays excluded.
+        random: For the id of the list of exclusions.
+
+    Raises:
+        InvalidInputError: A partner or a group that this node does not have, or an
+            audience above the ceiling of the office or of the organisation.
+    """
+    partners = await list_partners(tx)
+    audience, members = named_audience(publication, partners), frozenset[str]()
+    if publication.level is AudienceLevel.GROUP:
+        audience, members = await _group(tx, publication.group or "")
+    ceilings = await ceilings_for(tx, publication.kind, organisation_id)
+    if before is None or before.audience.level is not audience.level:
+        _require_below(audience.level, ceilings)
+    exclusions, findings = await _exclusions(tx, publication, partners, before)
+    return Chosen(
+        audience,
+        exclusions,
+        findings,
+        random_id(random) if exclusions else None,
+        ceilings,
+        members,
+    )
+
+
+async def store_audience(tx: Transaction, entry: Entry, chosen: Chosen) -> None:
+    """Write what an entry excludes; its level and its names are written with it."""
+    if chosen.exclusions or entry.exclusions_id is not None:
+        await replace_exclusions(tx, entry.id, chosen.exclusions, chosen.findings)
+
+
+async def known_names(tx: Transaction, partners: Sequence[Partner]) -> KnownNames:
+    """Load the names of own members, and of partners' members that are known."""
+    return KnownNames(
+        {each.id: each.name for each in await list_organisations(tx)},
+        await names_by_partner(tx, [each.id for each in partners]),
+    )
+
+
+def named_audience(publication: Publication, partners: Sequence[Partner]) -> Audience:
     """Find the named partners; a name that is none is a fault, never ignored."""
     if publication.level is not AudienceLevel.PARTNERS:
         return Audience(publication.level)
-    known = [each for each in partners if each.state in ESTABLISHED]
+    ids, faults = _named(
+        publication.partners, partners, path="/audience/partners", states=ESTABLISHED
+    )
+    if not faults and not ids:
+        fault = InputFault("/audience/partners", "Name at least one partner cluster.")
+        faults.append(fault)
+    _require_known(faults)
+    return Audience(AudienceLevel.PARTNERS, frozenset(ids))
+
+
+def _named(
+    names: Sequence[str],
+    partners: Sequence[Partner],
+    *,
+    path: str,
+    states: Collection[object],
+) -> tuple[set[str], list[InputFault]]:
+    known = [each for each in partners if each.state in states]
     ids: set[str] = set()
     faults: list[InputFault] = []
-    for index, named in enumerate(publication.partners):
+    for index, named in enumerate(names):
         wanted = named.rstrip("/")
         found = [
             each.id
@@ -28,15 +161,91 @@ def named_audience(publication: Publication, partners: list[Partner]) -> Audienc
             message = Sentence(
                 "{name} is not a partner cluster of this node.", name=named
             )
-            faults.append(InputFault(f"/audience/partners/{index}", message))
-    if not faults and not ids:
-        fault = InputFault("/audience/partners", "Name at least one partner cluster.")
-        faults.append(fault)
+            faults.append(InputFault(f"{path}/{index}", message))
+    return ids, faults
+
+
+def _require_known(faults: Sequence[InputFault]) -> None:
     if faults:
         raise InvalidInputError(
             "The entry names partners that this node does not have.",
-            faults=faults,
+            faults=list(faults),
             code="unknown-partner",
             hint="See the list of partner clusters for their addresses.",
         )
-    return Audience(AudienceLevel.PARTNERS, frozenset(ids))
+
+
+async def _group(tx: Transaction, reference: str) -> tuple[Audience, frozenset[str]]:
+    group = await find_group(tx, reference)
+    if group is None:
+        fault = InputFault(
+            "/audience/group",
+            Sentence("There is no group {name}.", name=reference),
+        )
+        raise InvalidInputError(
+            "The entry is for a group that does not exist.",
+            faults=[fault],
+            code="unknown-group",
+            hint="The office makes the groups; see the list of groups.",
+        )
+    return Audience(AudienceLevel.GROUP, group_id=group.id), group.organisation_ids
+
+
+def _require_below(level: AudienceLevel, ceilings: Ceilings) -> None:
+    sentences = (
+        (ceilings.kind, "The office permits this kind of entry at most for: {level}."),
+        (ceilings.organisation, "Your organisation permits at most: {level}."),
+    )
+    for ceiling, sentence in sentences:
+        if ceiling is not None and is_above(level, ceiling):
+            message = Sentence(sentence, level=LEVEL_SENTENCES[ceiling])
+            raise InvalidInputError(
+                message,
+                faults=[InputFault("/audience/level", message)],
+                code="above-ceiling",
+                hint="Choose a narrower audience.",
+            )
+
+
+LEVEL_SENTENCES = {
+    AudienceLevel.GROUP: Sentence("the own cluster"),
+    AudienceLevel.CLUSTER: Sentence("the own cluster"),
+    AudienceLevel.PARTNERS: Sentence("named partner clusters"),
+    AudienceLevel.TRUSTED: Sentence("all partner clusters"),
+    AudienceLevel.PUBLIC: Sentence("everybody"),
+}
+
+
+async def _exclusions(
+    tx: Transaction,
+    publication: Publication,
+    partners: Sequence[Partner],
+    before: Entry | None,
+) -> tuple[Exclusions, Findings]:
+    had, found = Exclusions(), Findings()
+    if before is not None and before.exclusions_id is not None:
+        had = await load_exclusions(tx, before.id)
+        found = await load_findings(tx, before.id)
+    if publication.excluded_partners is None:
+        wanted = had
+    else:
+        ids, faults = _named(
+            publication.excluded_partners,
+            partners,
+            path="/audience/exclude/partners",
+            states={each.state for each in partners},
+        )
+        _require_known(faults)
+        wanted = Exclusions(frozenset(ids), publication.excluded_organisations)
+    if not wanted:
+        return wanted, Findings()
+    if publication.level is AudienceLevel.PUBLIC:
+        message = "What everybody can read excludes nobody."
+        raise InvalidInputError(
+            message,
+            faults=[InputFault("/audience/exclude", message)],
+            code="public-excludes",
+            hint="Choose a narrower audience, or take the exclusions out.",
+        )
+    now, kept = await find_members(tx, wanted), found.carried(had, wanted)
+    return wanted, Findings(now.hosting | kept.hosting, now.own | kept.own)

@@ -6,10 +6,16 @@ from datetime import date, datetime, timedelta
 
 from federation.ids import random_id
 from federation.version import Version
-from node.catalogue.audience_preview import AudiencePreview, readers_of
-from node.catalogue.audiences import named_audience
-from node.catalogue.model import Audience, Entry, EntryState
-from node.catalogue.owners import Owner, resolve_owner
+from node.catalogue.audience_preview import AudiencePreview, KnownNames, readers_of
+from node.catalogue.audiences import (
+    Chosen,
+    choose_audience,
+    known_names,
+    store_audience,
+)
+from node.catalogue.model import Entry, EntryState
+from node.catalogue.new_entries import in_state, new_entry
+from node.catalogue.owners import Owner, hold_owner, resolve_owner
 from node.catalogue.ports import EntryMail
 from node.catalogue.publication import (
     Publication,
@@ -30,10 +36,15 @@ from node.members.model import Person
 from node.ports import NodeContext
 from node.sentence import Sentence
 from node.storage import entries as rows
+from node.storage.ceilings import default_levels
 from node.storage.conversations import forget_titles
 from node.storage.database import Transaction
 from node.storage.members import load_person
-from node.storage.node_state import require_node_state, require_not_closing
+from node.storage.node_state import (
+    hold_partnerships,
+    require_node_state,
+    require_not_closing,
+)
 from node.storage.partners import list_partners, load_partner
 from node.storage.tables import entries
 from node.visibility import (
@@ -130,16 +141,27 @@ class Catalogue:
                 limit=limit,
             )
 
-    async def preview(self, actor: Person, document: object) -> list[AudiencePreview]:
-        """Tell who would see `document` if it were published now; stores nothing."""
-        publication = read_publication(document, today=self._today())
+    async def preview(
+        self, actor: Person, document: object, *, entry_ref: str | None = None
+    ) -> list[AudiencePreview]:
+        """Tell who would see `document` if it were published now; stores nothing.
+
+        Args:
+            actor: Who publishes.
+            document: What is to be published.
+            entry_ref: The entry that it replaces.
+        """
         now = self._context.clock.now()
         async with self._context.database.read() as tx:
+            publication = await self._read(tx, document)
             partners = await list_partners(tx)
-            audience = named_audience(publication, partners)
             owner = await resolve_owner(tx, actor, publication)
+            before = None if entry_ref is None else await self._load(tx, entry_ref)
+            chosen = await self._choose(tx, publication, owner, before=before)
             card = (await require_node_state(tx)).card
-        entry = self._new_entry(publication, audience, owner, now)
+            excluded = chosen.exclusions.organisations
+            names = await known_names(tx, partners) if excluded else KnownNames()
+        entry = self._new_entry(publication, chosen, owner, now)
         entry = replace(entry, state=EntryState.PUBLISHED)
         return readers_of(
             entry,
@@ -147,6 +169,8 @@ class Catalogue:
             partners,
             cluster=(self._context.config.name, card),
             today=self._today(),
+            excluded=excluded,
+            names=names,
         )
 
     # Changing
@@ -186,18 +210,20 @@ class Catalogue:
     ) -> Entry:
         """`publish` inside the caller's transaction, e.g. an import."""
         await require_not_closing(tx)
-        publication = read_publication(document, today=self._today())
-        audience = named_audience(publication, await list_partners(tx))
-        owner = await resolve_owner(tx, actor, publication)
+        # Before the members of partners are looked at; see `learn_members`.
+        await hold_partnerships(tx, alone=False)
+        publication = await self._read(tx, document)
+        owner = await hold_owner(tx, actor, publication)
         now = self._context.clock.now()
         before = await self._version_before(tx, actor, publication, entry_ref)
+        chosen = await self._choose(tx, publication, owner, before=before)
         if before is None:
             version = Version((await require_node_state(tx)).incarnation, 1)
-            entry = self._new_entry(publication, audience, owner, now)
+            entry = self._new_entry(publication, chosen, owner, now)
             entry = replace(entry, version=version, author_id=actor.id)
         else:
             entry = replace(
-                self._new_entry(publication, audience, owner, now),
+                self._new_entry(publication, chosen, owner, now),
                 id=before.id,
                 uri=before.uri,
                 version=await self._next_version(tx, before),
@@ -206,7 +232,7 @@ class Catalogue:
                 created_at=before.created_at,
                 published_at=before.published_at,
             )
-        entry = self._in_state(entry, draft=draft, now=now)
+        entry = in_state(entry, draft=draft, at=now)
         entry = sign_entry(entry, owner, self._context)
         if before is None:
             await rows.insert_entry(tx, rows.values_of(entry))
@@ -214,7 +240,8 @@ class Catalogue:
             values = rows.values_of(entry)
             del values["id"]
             await rows.update_entry(tx, entry.id, **values)
-        await rows.replace_audience(tx, entry.id, audience.partner_ids)
+        await rows.replace_audience(tx, entry.id, entry.audience.partner_ids)
+        await store_audience(tx, before or entry, chosen)
         await self._tell(tx, entry)
         return entry
 
@@ -317,11 +344,18 @@ class Catalogue:
 
         return await self._context.database.write(work)
 
-    async def renew_taken_back(self, partner_id: str) -> int:
+    async def renew_taken_back(
+        self, partner_id: str, *, viewer: PartnerViewer | None = None
+    ) -> int:
         """Make new versions of what was taken back from a partner that may see it.
 
-        After an end that was called off: what was withdrawn comes back only with a
-        higher version (SPEC FED-063). Each call renews some of them.
+        After an end that was called off, or another rule about the partner: what was
+        withdrawn comes back only with a higher version (SPEC FED-063). Each call
+        renews some of them.
+
+        Args:
+            partner_id: The partner.
+            viewer: As the rules will see it; by default as they see it now.
 
         Returns:
             Number of new versions.
@@ -331,11 +365,12 @@ class Catalogue:
             partner = await load_partner(tx, partner_id)
             if partner is None:
                 return 0
-            viewer = PartnerViewer(partner.id, partner.state)
             found = await rows.list_entries(
                 tx,
                 self._context.address,
-                where=visible_entries(viewer, self._today())
+                where=visible_entries(
+                    viewer or PartnerViewer.of(partner), self._today()
+                )
                 & rows.taken_back_from(partner.id),
                 limit=RENEWED_AT_ONCE,
             )
@@ -530,43 +565,32 @@ class Catalogue:
             return Version(incarnation, 1)
         return entry.version.next()
 
-    def _new_entry(
+    async def _read(self, tx: Transaction, document: object) -> Publication:
+        defaults = await default_levels(tx)
+        return read_publication(document, today=self._today(), defaults=defaults)
+
+    async def _choose(
         self,
+        tx: Transaction,
         publication: Publication,
-        audience: Audience,
         owner: Owner,
-        now: datetime,
-    ) -> Entry:
-        entry_id = random_id(self._context.random)
-        return Entry(
-            id=entry_id,
-            uri=self._context.address.entry(entry_id),
-            kind=publication.kind,
-            state=EntryState.DRAFT,
-            version=Version(1, 1),
+        *,
+        before: Entry | None,
+    ) -> Chosen:
+        return await choose_audience(
+            tx,
+            publication,
             organisation_id=owner.organisation.id,
-            organisation_name=owner.organisation.name,
-            person_id=owner.person.id if owner.person else None,
-            person_name=owner.person.name if owner.person else None,
-            person_consented=bool(owner.person and owner.person.has_consented),
-            personal=KINDS[publication.kind].personal,
-            audience=audience,
-            content=publication.content,
-            valid_until=publication.valid_until,
-            created_at=now,
-            updated_at=now,
-            external_id=publication.external_id,
+            before=before,
+            random=self._context.random,
         )
 
-    def _in_state(self, entry: Entry, *, draft: bool, now: datetime) -> Entry:
-        if draft:
-            return replace(entry, state=EntryState.DRAFT)
-        return replace(
-            entry,
-            state=EntryState.PUBLISHED,
-            published_at=entry.published_at or now,
-            confirmed_at=now,
-        )
+    def _new_entry(
+        self, publication: Publication, chosen: Chosen, owner: Owner, now: datetime
+    ) -> Entry:
+        entry_id = random_id(self._context.random)
+        uri = self._context.address.entry(entry_id)
+        return new_entry(publication, chosen, owner, entry_id=entry_id, uri=uri, at=now)
 
     def _today(self) -> date:
         return self._context.clock.now().date()

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 from federation.version import Version
 
@@ -21,24 +21,82 @@ class EntryState(StrEnum):
 
 
 class AudienceLevel(StrEnum):
-    """Whom an entry is for; `partners` names them, the rest need no list."""
+    """Whom an entry is for; `partners` and `group` name them, the rest need no list."""
 
+    GROUP = "group"
     CLUSTER = "cluster"
     PARTNERS = "partners"
     TRUSTED = "trusted"
     PUBLIC = "public"
 
 
+# From the fewest outside to the most; what stays in the cluster is equal.
+_OPENNESS: Final[Mapping[AudienceLevel, int]] = {
+    AudienceLevel.GROUP: 0,
+    AudienceLevel.CLUSTER: 0,
+    AudienceLevel.PARTNERS: 1,
+    AudienceLevel.TRUSTED: 2,
+    AudienceLevel.PUBLIC: 3,
+}
+
+
+def is_above(level: AudienceLevel, ceiling: AudienceLevel | None) -> bool:
+    """Whether an audience is more open outside the cluster than a ceiling permits."""
+    return ceiling is not None and _OPENNESS[level] > _OPENNESS[ceiling]
+
+
 @dataclass(frozen=True, slots=True)
 class Audience:
-    """Level and, for `partners`, the named partner nodes.
+    """Level and, for `partners` and `group`, whom it names.
 
     Attributes:
         partner_ids: Ids of our partner records; empty unless level is `partners`.
+        group_id: The group of own members; None unless level is `group`, or if the
+            office has dissolved it.
     """
 
     level: AudienceLevel
     partner_ids: frozenset[str] = frozenset()
+    group_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """Whom an entry is kept from, as far as it is known (SPEC VIS-071 to VIS-074).
+
+    What was known once stays so until the author changes the list: a partner that
+    takes a profile back opens nothing (VIS-006).
+
+    Attributes:
+        partner_ids: Partner clusters that the entry excludes.
+        hosting_ids: Partner clusters known to have an excluded organisation as
+            member, unless the author chose to send it all the same.
+        organisation_ids: Own members that are an excluded organisation.
+    """
+
+    partner_ids: frozenset[str] = frozenset()
+    hosting_ids: frozenset[str] = frozenset()
+    organisation_ids: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Ceilings:
+    """The widest audience that the office and the employer permit (SPEC VIS-075).
+
+    Attributes:
+        kind: What the office permits for the kind; None for anything.
+        organisation: What the organisation permits its persons; None for anything.
+    """
+
+    kind: AudienceLevel | None = None
+    organisation: AudienceLevel | None = None
+
+    def under(self, level: AudienceLevel) -> AudienceLevel:
+        """Return how open an audience is outside the cluster under both."""
+        for ceiling in (self.kind, self.organisation):
+            if ceiling is not None and is_above(level, ceiling):
+                level = ceiling
+        return level
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +110,10 @@ class Entry:
         person_consented: Consent of the person it belongs to; see `Person`.
         document: The signed wire document of this version, if published.
         key_number: Number of our key that signed it.
+        group_organisation_ids: Organisations of the group that it is for.
+        exclusions_id: Names the list of what it excludes; None if that is nothing.
+        kept: Whom it is kept from.
+        ceilings: What limits its audience.
     """
 
     id: str
@@ -79,6 +141,15 @@ class Entry:
     content_hash: str | None = None
     document: bytes | None = field(default=None, repr=False)
     key_number: int | None = None
+    group_organisation_ids: frozenset[str] = frozenset()
+    exclusions_id: str | None = None
+    kept: Kept = Kept()
+    ceilings: Ceilings = Ceilings()
+
+    @property
+    def open_level(self) -> AudienceLevel:
+        """How open it is outside the cluster: its audience under its ceilings."""
+        return self.ceilings.under(self.audience.level)
 
     @property
     def title(self) -> Mapping[str, str]:
@@ -111,6 +182,7 @@ class ReceivedEntry:
         owner: `{organisation: {name, …}, person: {name, …} | absent}` or None.
         known_kind: False if a newer partner sent a kind that we do not know.
         is_personal: Whether it names a person.
+        is_not_taken: Kept out by our own policy sheet; nothing of it is held.
     """
 
     id: str
@@ -130,6 +202,7 @@ class ReceivedEntry:
     updated_at: datetime
     first_received_at: datetime
     changed_at: datetime
+    is_not_taken: bool = False
 
     @property
     def title(self) -> Mapping[str, str]:

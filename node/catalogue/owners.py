@@ -11,6 +11,7 @@ from node.storage.database import Transaction
 from node.storage.members import (
     find_organisation,
     find_person_by_email,
+    hold_person,
     load_organisation,
     load_person,
 )
@@ -42,6 +43,7 @@ async def resolve_owner(
     if actor is None:
         msg = "a publication needs somebody who publishes it"
         raise ValueError(msg)
+    actor = await _as_now(tx, actor)
     person = await _named_person(tx, actor, subject)
     organisation = await _named_organisation(tx, actor, subject, person)
     if not actor.may_act_for(organisation.id):
@@ -71,6 +73,33 @@ async def resolve_owner(
             path="/on_behalf_of/person",
         )
     return Owner(organisation, person)
+
+
+async def hold_owner(tx: Transaction, actor: Person, publication: Publication) -> Owner:
+    """Find the owner of a publication that is about to be written.
+
+    The person's row stays as it is until the commit: whoever withdraws a consent on
+    another connection comes before, and is seen, or after, and sees the entry.
+
+    Raises:
+        InvalidInputError: As `resolve_owner`.
+        NotAuthorisedError: As `resolve_owner`.
+    """
+    owner = await resolve_owner(tx, actor, publication)
+    if owner.person is not None and await hold_person(tx, owner.person.id):
+        owner = await resolve_owner(tx, actor, publication)
+    return owner
+
+
+async def _as_now(tx: Transaction, actor: Person) -> Person:
+    """Return who acts as the database knows them: role and consent may have gone."""
+    present = await load_person(tx, actor.id)
+    if present is None or present.left_at is not None:
+        raise NotAuthorisedError(
+            "Whoever has left the cluster publishes nothing.",
+            hint="Ask your cluster's office.",
+        )
+    return present
 
 
 def _may_speak_for(actor: Person, person: Person) -> bool:

@@ -3,11 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
+from types import MappingProxyType
 from typing import Any
 
 from federation.validation import faults_of_entry, faults_of_publication
+from node.catalogue.exclusions import ExcludedOrganisation
 from node.catalogue.model import AudienceLevel, EntryState
 from node.errors import InputFault, InvalidInputError
+from node.members.identifiers import read_domain
 from node.sentence import Sentence, sentence_of
 from schemas import KINDS
 
@@ -21,6 +24,10 @@ class Publication:
     Attributes:
         content: Object of `schemas/entries/<kind>`, leaves the node as it is.
         partners: Partners as they were named: base_url, host or name.
+        group: Name or id of the group, for the level `group`.
+        excluded_partners: Partners that must not get it, as they were named; None
+            if nothing is said about exclusions, so that they stay as they are.
+        excluded_organisations: Organisations that must not read it.
         organisation: On whose behalf: id, external id or name; None for the own.
         person: E-mail of the person it belongs to; None for the author.
         valid_until: Last day; for an event the day on which it ends.
@@ -33,6 +40,9 @@ class Publication:
     person: str | None
     external_id: str | None
     valid_until: date | None
+    group: str | None = None
+    excluded_partners: tuple[str, ...] | None = None
+    excluded_organisations: tuple[ExcludedOrganisation, ...] = ()
 
     @property
     def kind(self) -> str:
@@ -41,12 +51,19 @@ class Publication:
         return kind
 
 
-def read_publication(document: object, *, today: date) -> Publication:
+def read_publication(
+    document: object,
+    *,
+    today: date,
+    defaults: Mapping[str, AudienceLevel] = MappingProxyType({}),
+) -> Publication:
     """Check `document` and take it apart.
 
     Args:
         document: Parsed JSON: content with audience, on_behalf_of, external_id.
         today: Today's date, UTC.
+        defaults: The office's default audience by kind, where nothing is said; the
+            own cluster where there is none.
 
     Raises:
         InvalidInputError: With every fault, each with its JSON pointer.
@@ -62,13 +79,16 @@ def read_publication(document: object, *, today: date) -> Publication:
     ]
     if not faults:
         faults.extend(_date_faults(content, today))
+        faults.extend(_exclusion_faults(around.get("audience", {})))
     if faults:
         raise InvalidInputError(
             _summary(len(faults)),
             faults=faults,
             hint="Correct the places named and try again.",
         )
-    audience = around.get("audience", {"level": AudienceLevel.CLUSTER.value})
+    default = defaults.get(content["kind"], AudienceLevel.CLUSTER)
+    audience = around.get("audience", {"level": default})
+    exclude = audience.get("exclude")
     behalf = around.get("on_behalf_of", {})
     return Publication(
         content=content,
@@ -78,7 +98,45 @@ def read_publication(document: object, *, today: date) -> Publication:
         person=behalf.get("person"),
         external_id=around.get("external_id"),
         valid_until=last_day(content),
+        group=audience.get("group"),
+        excluded_partners=(
+            None if exclude is None else tuple(exclude.get("partners", ()))
+        ),
+        excluded_organisations=tuple(
+            _excluded(each) for each in (exclude or {}).get("organisations", ())
+        ),
     )
+
+
+def _excluded(document: Mapping[str, Any]) -> ExcludedOrganisation:
+    return ExcludedOrganisation(
+        name=document["name"],
+        vat_id=document.get("vat_id"),
+        register_id=document.get("register_id"),
+        domains=tuple(
+            found
+            for each in document.get("domains", ())
+            if (found := read_domain(each))
+        ),
+        send_anyway=document.get("send_anyway", False),
+    )
+
+
+def _exclusion_faults(audience: Mapping[str, Any]) -> list[InputFault]:
+    """Say what is wrong with exclusions beside their form (SPEC VIS-071, VIS-072)."""
+    exclude = audience.get("exclude", {})
+    if audience.get("level") == AudienceLevel.PUBLIC and any(exclude.values()):
+        message = "What everybody can read excludes nobody."
+        return [InputFault("/audience/exclude", message)]
+    return [
+        InputFault(
+            f"/audience/exclude/organisations/{number}/domains/{place}",
+            Sentence("{text} is not a domain.", text=text),
+        )
+        for number, each in enumerate(exclude.get("organisations", ()))
+        for place, text in enumerate(each.get("domains", ()))
+        if read_domain(text) is None
+    ]
 
 
 def _summary(number: int) -> Sentence:

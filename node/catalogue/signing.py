@@ -35,7 +35,7 @@ def sign_entry(entry: Entry, owner: Owner, context: NodeContext) -> Entry:
         published=_whole_seconds(entry.published_at),
         updated=_whole_seconds(entry.updated_at),
         owner=_owner(entry, owner),
-        public=entry.audience.level is AudienceLevel.PUBLIC,
+        public=entry.open_level is AudienceLevel.PUBLIC,
     )
     signer = context.signer
     try:

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Final
 
 from federation.version import Version
-from node.catalogue.model import Entry, EntryState
+from node.catalogue.model import Entry, EntryState, Kept
 from node.sentence import Sentence
 
 _STATE_SENTENCES: Final[Mapping[EntryState, str]] = {
@@ -45,6 +45,8 @@ def erased(entry: Entry, version: Version, *, at: datetime) -> Entry:
         closed_at=at,
         updated_at=at,
         external_id=None,
+        exclusions_id=None,
+        kept=Kept(),
         document=None,
         content_hash=None,
         key_number=None,

@@ -118,20 +118,28 @@ def report() -> None:
 )
 @click.argument("file", type=click.Path(path_type=Path))
 @_PASSPHRASE
+@click.option(
+    "--despite-damaged-journal",
+    "despite_damage",
+    is_flag=True,
+    help=lazy_gettext("Go on although lines of the erasure journal are damaged."),
+)
 @acting
-def restore(*, file: Path, passphrase_file: Path | None) -> None:
+def restore(*, file: Path, passphrase_file: Path | None, despite_damage: bool) -> None:
     """Restore."""
     call = invocation()
     # A folder that is named may be a new one, without settings.
     folder = call.folder or call.node_folder()
-    document = asyncio.run(_restored(folder, file, passphrase_file))
+    document = asyncio.run(
+        _restored(folder, file, passphrase_file, despite_damage=despite_damage)
+    )
     from node.cli import backup_views
 
     call.show(document, backup_views.show_restored)
 
 
 async def _restored(
-    folder: Path, file: Path, passphrase_file: Path | None
+    folder: Path, file: Path, passphrase_file: Path | None, *, despite_damage: bool
 ) -> dict[str, Any]:
     from node.backup.restoring import Restoring
     from node.cli import backup_views
@@ -145,6 +153,7 @@ async def _restored(
             clock=SystemClock(),
             random=SystemRandom(),
             passphrase_file=passphrase_file,
+            despite_damage=despite_damage,
             step=meter.step,
         )
         async with restoring.prepared() as prepared:

@@ -27,13 +27,19 @@ def partner() -> None:
     help=lazy_gettext("Days that the code is valid."),
 )
 @click.option("--note", help=lazy_gettext("For whom it is; for the own list."))
+@click.option(
+    "--preset",
+    type=click.Choice(("acquaintance", "partner", "close")),
+    default="partner",
+    help=lazy_gettext("What the partnership begins with, in both directions."),
+)
 @acting
-def invite(*, days: int, note: str | None) -> None:
+def invite(*, days: int, note: str | None, preset: str) -> None:
     """Invite."""
     from node.cli import partner_views
 
     call = invocation()
-    document = call.perform("partner.invite", days=days, note=note)
+    document = call.perform("partner.invite", days=days, note=note, preset=preset)
     call.show(document, partner_views.show_invitation)
 
 
@@ -56,8 +62,8 @@ def accept(*, code: str, compared: bool) -> None:
     if not (call.assume_yes or compared):
         partner_views.show_preview(call.perform("partner.preview", code=code))
         call.agree(_("Compared and connect?"), also_without_terminal=True)
-        compared = True
-    document = call.perform("partner.accept", code=code, compared=compared)
+    # Whoever leaves the question out has answered it.
+    document = call.perform("partner.accept", code=code, compared=True)
     call.show(document, partner_views.show_step)
 
 
@@ -75,9 +81,10 @@ def confirm(*, name: str, compared: bool) -> None:
         asking = call.perform("partner.show", partner=name)
         partner_views.show_request(asking)
         call.agree(_("Compared and connect?"), also_without_terminal=True)
-        compared, seen = True, asking["check_number"]
+        seen = asking["check_number"]
+    # Whoever leaves the question out has answered it.
     document = call.perform(
-        "partner.confirm", partner=name, compared=compared, check_number=seen
+        "partner.confirm", partner=name, compared=True, check_number=seen
     )
     call.show(document, partner_views.show_step)
 

@@ -207,6 +207,16 @@ def show_partner(document: Mapping[str, Any]) -> None:
                 at=moment(document["next_attempt_at"]),
             ),
         )
+    announced = document.get("move_announced")
+    if announced is not None:
+        say(
+            _("  Says to be   %(url)s", url=announced["to"]),
+            _(
+                "It has announced a move. Call its office on the number that you know,"
+                " let it read out the check number, and confirm or refuse: spalier"
+                " partner confirm-move PARTNER --number …"
+            ),
+        )
     question = document.get("key_in_question")
     if question is not None:
         say(

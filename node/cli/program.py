@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from node.cli import (
+    audit_commands,
     backup_commands,
     closing_commands,
     conform_commands,
@@ -16,8 +17,10 @@ from node.cli import (
     entry_commands,
     key_commands,
     member_commands,
+    moving_commands,
     node_commands,
     partner_commands,
+    policy_commands,
     simulate_commands,
 )
 from node.cli.invocation import Invocation, print_document
@@ -49,12 +52,15 @@ for _module in (
     member_commands,
     entry_commands,
     partner_commands,
+    policy_commands,
+    moving_commands,
     key_commands,
     backup_commands,
     conversation_commands,
     conform_commands,
     simulate_commands,
     closing_commands,
+    audit_commands,
 ):
     for _command in _module.COMMANDS:
         program.add_command(_command)

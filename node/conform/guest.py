@@ -35,6 +35,7 @@ from federation.documents import (
     build_receipt,
     build_withdrawal,
 )
+from federation.documents.move import Move
 from federation.documents.page import EPOCH_BYTES
 from federation.documents.signed import SignedDocument, sign
 from federation.errors import PeerError
@@ -391,6 +392,8 @@ class Guest:
                 self._take_notice(content)
             case ActorUpdate():
                 self.arrivals.updates.append(content)
+            case Move():
+                pass  # a visitor has nobody who could confirm it
         return web.Response(status=202)
 
     async def _serve_outbox(self, request: web.Request) -> web.Response:

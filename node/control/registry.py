@@ -5,6 +5,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from node.control.commands import (
+    audit,
     backup,
     closing,
     conversations,
@@ -12,8 +13,10 @@ from node.control.commands import (
     keys,
     ledger,
     members,
+    moving,
     node_itself,
     partners,
+    policies,
     restored,
 )
 from node.control.request import ControlRequest
@@ -28,6 +31,9 @@ Command: TypeAlias = Callable[["Node", ControlRequest], Awaitable[dict[str, Any]
 COMMANDS: Mapping[str, Command] = MappingProxyType(
     {
         "answer": conversations.answer,
+        "audit.export": audit.export,
+        "audit.list": audit.list_lines,
+        "audit.verify": audit.verify,
         "archive.make": closing.make,
         "close-down": closing.close_down,
         "backup.create": backup.create,
@@ -60,13 +66,18 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
         "members.import": members.import_file,
         "members.list": members.list_members,
         "messages": conversations.messages,
+        "move.status": moving.status,
         "partner.accept": partners.accept,
+        "partner.announce-move": moving.announce,
         "partner.close": partners.close,
+        "partner.compared": policies.compared,
         "partner.confirm": partners.confirm,
         "partner.confirm-key": partners.confirm_key,
+        "partner.confirm-move": moving.confirm,
         "partner.effects": partners.effects,
         "partner.end": partners.end,
         "partner.fetch-again": partners.fetch_again,
+        "partner.foresee-rules": policies.foresee_rules,
         "partner.hide": partners.hide,
         "partner.invite": partners.invite,
         "partner.list": partners.list_partners,
@@ -74,8 +85,11 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
         "partner.preview": partners.preview,
         "partner.purge": partners.purge,
         "partner.refuse": partners.refuse,
+        "partner.refuse-move": moving.refuse,
         "partner.report": partners.report,
         "partner.resume": partners.resume,
+        "partner.rules": policies.rules,
+        "partner.set-rules": policies.set_rules,
         "partner.show": partners.show,
         "partner.show-again": partners.show_again,
         "partner.stay": partners.stay,

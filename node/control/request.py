@@ -73,6 +73,21 @@ class ControlRequest:
             return value
         raise self._wrong(name, Sentence("a whole number"))
 
+    def optional_number(self, name: str) -> int | None:
+        """Return a whole number, None if it was left out."""
+        if self.arguments.get(name) is None:
+            return None
+        return self.number(name, default=0)
+
+    def texts(self, name: str) -> list[str]:
+        """Return a list of texts, empty if it was left out."""
+        value = self.arguments.get(name)
+        if value is None:
+            return []
+        if isinstance(value, list) and all(isinstance(each, str) for each in value):
+            return value
+        raise self._wrong(name, Sentence("a list of texts"))
+
     def file(self, name: str) -> bytes:
         """Return the bytes of a file."""
         try:

@@ -294,7 +294,7 @@ class Conversations:
         if message.thread != message.id:
             raise _nothing_for_partner()
         entry = await find_own(tx, self._context.address, message.about)
-        viewer = PartnerViewer(partner.id, partner.state)
+        viewer = PartnerViewer.of(partner)
         today = self._context.clock.now().date()
         if entry is None or not decide_entry(entry, viewer, today).visible:
             raise _nothing_for_partner()

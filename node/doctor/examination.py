@@ -11,6 +11,7 @@ from federation.ports import Clock
 from node.config import NodeConfig, load_config
 from node.control.client import NotServingError, ask
 from node.control.request import ControlRequest
+from node.doctor.audit_checks import AuditCheck
 from node.doctor.backup_checks import BackupCheck, JournalCheck
 from node.doctor.database_checks import (
     ClockCheck,
@@ -40,6 +41,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     KeyChangeCheck(),
     BackupCheck(),
     JournalCheck(),
+    AuditCheck(),
     LoopbackCheck(),
     ServingCheck(),
     ReachabilityCheck(),

@@ -16,8 +16,10 @@ from urllib.parse import quote
 from sqlalchemy import create_engine
 from sqlalchemy.pool import NullPool
 
+from node.audit.log import AuditCheck, find_damage
 from node.keys.model import NodeKey
 from node.partners.model import Partner
+from node.storage.audit import load_head
 from node.storage.database import (
     SQLITE_FILE,
     Database,
@@ -57,6 +59,8 @@ class DatabaseFacts:
         mails: None while the schema is not current.
         bytes_used: Size of the SQLite file; None on PostgreSQL.
         keys: Our own keys; empty while the schema is not current.
+        audit: What a look at the whole audit log found; None while the schema is not
+            current.
     """
 
     engine: str
@@ -66,6 +70,7 @@ class DatabaseFacts:
     mails: MailCounts | None
     bytes_used: int | None
     keys: tuple[NodeKey, ...] = ()
+    audit: AuditCheck | None = None
 
     @property
     def latest(self) -> datetime | None:
@@ -161,6 +166,7 @@ async def read_facts(folder: Path, url: str) -> DatabaseFacts:
                 )
                 for partner in await list_partners(tx)
             ]
+            head = await load_head(tx)
             return DatabaseFacts(
                 engine=database.engine_name,
                 schema=schema,
@@ -169,6 +175,7 @@ async def read_facts(folder: Path, url: str) -> DatabaseFacts:
                 mails=await count_mails(tx),
                 bytes_used=size,
                 keys=tuple(await list_keys(tx)),
+                audit=AuditCheck(head, await find_damage(tx, head)),
             )
     finally:
         await database.close()

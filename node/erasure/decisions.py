@@ -67,11 +67,32 @@ class PersonDecision:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PartnerDecision:
-    """Where a partnership stands; None for what this line does not speak of."""
+    """Where a partnership stands; None for what this line does not speak of.
+
+    Attributes:
+        hidden: Whether its entries are kept from our members' eyes.
+        purged: Whether its copies were removed, and that was not undone.
+        purged_at: When they were.
+    """
 
     id: str
     state: TrustState | None = None
     hidden: bool | None = None
+    purged: bool | None = None
+    purged_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartnerKeyDecision:
+    """That nothing counts any more which a key of a partner has signed.
+
+    Attributes:
+        id: The key (Multikey).
+        revoked_at: From when on.
+    """
+
+    id: str
+    revoked_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,26 +110,47 @@ class KeyDecision:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeMark:
-    """The epoch and the incarnation that the node has reached.
-
-    Lines before it are settled: the database was compared with them.
-    """
+    """The epoch and the incarnation that the node has reached."""
 
     incarnation: int
     epoch: str
     at: datetime
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClosingDecision:
+    """That the cluster closes down, which nobody can take back."""
+
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reached:
+    """The number of the newest transaction whose decisions are in the journal."""
+
+    number: int
+
+
 Decision: TypeAlias = (
-    EntryDecision | PersonDecision | PartnerDecision | KeyDecision | NodeMark
+    EntryDecision
+    | PersonDecision
+    | PartnerDecision
+    | PartnerKeyDecision
+    | KeyDecision
+    | NodeMark
+    | ClosingDecision
+    | Reached
 )
 _KINDS: Final[Mapping[str, type[Any]]] = MappingProxyType(
     {
         "entry": EntryDecision,
         "person": PersonDecision,
         "partner": PartnerDecision,
+        "partner_key": PartnerKeyDecision,
         "key": KeyDecision,
         "node": NodeMark,
+        "closing": ClosingDecision,
+        "reached": Reached,
     }
 )
 _NAMES: Final = MappingProxyType({kind: name for name, kind in _KINDS.items()})
@@ -126,59 +168,67 @@ class NotADecisionError(ValueError):
 
 @dataclass(slots=True)
 class Decided:
-    """The latest decision about each thing, and what came after the last mark.
+    """The latest decision about each thing.
 
     Attributes:
         entries: By id.
-        since_mark: The entries and keys that were decided about after the last mark.
+        reached: Number of the newest transaction that it knows of.
         unreadable: Lines that are none.
     """
 
     entries: dict[str, EntryDecision] = field(default_factory=dict)
     persons: dict[str, PersonDecision] = field(default_factory=dict)
     partners: dict[str, PartnerDecision] = field(default_factory=dict)
+    partner_keys: dict[str, PartnerKeyDecision] = field(default_factory=dict)
     keys: dict[int, KeyDecision] = field(default_factory=dict)
     mark: NodeMark | None = None
-    since_mark: dict[str, EntryDecision] = field(default_factory=dict)
-    keys_since_mark: set[int] = field(default_factory=set)
+    closing: ClosingDecision | None = None
+    reached: int = 0
     unreadable: int = 0
 
     def take(self, decision: Decision) -> None:
         """Take one line into account; lines come in the order of the file."""
         match decision:
             case EntryDecision():
-                _keep_higher(self.entries, decision)
-                _keep_higher(self.since_mark, decision)
+                before = self.entries.get(decision.id)
+                if before is None or decision.rank >= before.rank:
+                    self.entries[decision.id] = decision
             case PersonDecision():
                 _merge(self.persons, decision.id, decision)
             case PartnerDecision():
                 _merge(self.partners, decision.id, decision)
+            case PartnerKeyDecision():
+                self.partner_keys.setdefault(decision.id, decision)
             case KeyDecision():
                 _merge(self.keys, decision.number, decision)
-                self.keys_since_mark.add(decision.number)
+            case _:
+                self._take_of_node(decision)
+
+    def _take_of_node(self, decision: NodeMark | ClosingDecision | Reached) -> None:
+        match decision:
             case NodeMark():
                 if self.mark is None or decision.incarnation >= self.mark.incarnation:
                     self.mark = decision
-                self.since_mark.clear()
-                self.keys_since_mark.clear()
+            case ClosingDecision():
+                self.closing = self.closing or decision
+            case Reached():
+                self.reached = max(self.reached, decision.number)
 
     def lines(self) -> list[Decision]:
-        """Return what is needed to know the same, the settled lines first."""
-        open_entries = self.since_mark
-        settled: list[Decision] = [
-            decision
-            for decision in self.entries.values()
-            if open_entries.get(decision.id) is not decision
+        """Return what is needed to know the same."""
+        of_node: list[Decision | None] = [
+            self.mark,
+            self.closing,
+            Reached(number=self.reached) if self.reached else None,
         ]
-        settled += [*self.persons.values(), *self.partners.values()]
-        settled += [
-            key
-            for number, key in self.keys.items()
-            if number not in self.keys_since_mark
+        return [
+            *self.entries.values(),
+            *self.persons.values(),
+            *self.partners.values(),
+            *self.partner_keys.values(),
+            *self.keys.values(),
+            *(each for each in of_node if each is not None),
         ]
-        mark = [] if self.mark is None else [self.mark]
-        still_open = [self.keys[number] for number in sorted(self.keys_since_mark)]
-        return [*settled, *mark, *open_entries.values(), *still_open]
 
 
 def decided(lines: Iterable[bytes]) -> Decided:
@@ -231,6 +281,17 @@ def of_partner(partner_id: str, values: Mapping[str, Any]) -> PartnerDecision | 
     )
 
 
+def of_partner_keys(
+    keys: Iterable[tuple[str, datetime | None]],
+) -> list[PartnerKeyDecision]:
+    """Return what is decided about keys of a partner, given when each was revoked."""
+    return [
+        PartnerKeyDecision(id=multibase, revoked_at=revoked)
+        for multibase, revoked in keys
+        if revoked is not None
+    ]
+
+
 def of_key(key: NodeKey) -> KeyDecision:
     """Return how one of our keys stands."""
     return KeyDecision(
@@ -279,6 +340,15 @@ def from_line(line: bytes) -> Decision:
     return decision
 
 
+def is_decision(line: bytes) -> bool:
+    """Whether a line can be read."""
+    try:
+        from_line(line)
+    except NotADecisionError:
+        return False
+    return True
+
+
 def _plain(value: object) -> object:
     match value:
         case Enum():
@@ -315,12 +385,6 @@ def _typed(wanted: Any, value: Any) -> Any:
 
 def _is_tuple(wanted: Any) -> bool:
     return getattr(wanted, "__origin__", None) is tuple
-
-
-def _keep_higher(into: dict[str, EntryDecision], decision: EntryDecision) -> None:
-    before = into.get(decision.id)
-    if before is None or decision.rank >= before.rank:
-        into[decision.id] = decision
 
 
 def _merge(into: dict[Any, Any], key: object, decision: Any) -> None:

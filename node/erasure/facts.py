@@ -8,7 +8,7 @@ Source: SPEC.md NOD-068, NOD-069.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import select
@@ -16,45 +16,65 @@ from sqlalchemy import select
 from federation.version import Version
 from node.catalogue.model import AudienceLevel, EntryState
 from node.erasure.decisions import (
+    ClosingDecision,
     Decided,
     Decision,
     EntryDecision,
     NodeMark,
     PartnerDecision,
+    PartnerKeyDecision,
     PersonDecision,
+    Reached,
     of_key,
+    of_partner_keys,
 )
 from node.keys.model import NodeKey
+from node.members.model import Role
 from node.storage.database import Transaction
+from node.storage.decision_numbers import decisions_made
 from node.storage.node_keys import list_keys
 from node.storage.node_state import NodeState, require_node_state
+from node.storage.partner_keys import revoked_keys
 from node.storage.partners import list_partners
+from node.storage.received import purged_last
 from node.storage.tables import entries, entry_audience_partners, persons
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """How everything stands in the database that a decision may be about."""
+    """How everything stands in the database that a decision may be about.
 
+    Attributes:
+        number: Of the newest transaction that has decided something.
+    """
+
+    number: int
     state: NodeState
     entries: dict[str, EntryDecision]
     persons: dict[str, PersonDecision]
     partners: dict[str, PartnerDecision]
+    partner_keys: tuple[PartnerKeyDecision, ...]
     keys: tuple[NodeKey, ...]
 
 
 async def read_facts(tx: Transaction) -> Facts:
     """Read them from one snapshot."""
+    purged = await purged_last(tx)
     return Facts(
+        number=await decisions_made(tx),
         state=await require_node_state(tx),
         entries={each.id: each for each in await entry_facts(tx)},
         persons=await _persons(tx),
         partners={
             each.id: PartnerDecision(
-                id=each.id, state=each.state, hidden=each.hidden_at is not None
+                id=each.id,
+                state=each.state,
+                hidden=each.hidden_at is not None,
+                purged_at=purged.get(each.id),
             )
             for each in await list_partners(tx)
         },
+        partner_keys=tuple(of_partner_keys(await revoked_keys(tx))),
         keys=tuple(await list_keys(tx)),
     )
 
@@ -91,7 +111,11 @@ async def entry_facts(tx: Transaction) -> list[EntryDecision]:
 async def _persons(tx: Transaction) -> dict[str, PersonDecision]:
     rows = await tx.all(
         select(
-            persons.c.id, persons.c.left_at, persons.c.consent_on, persons.c.updated_at
+            persons.c.id,
+            persons.c.left_at,
+            persons.c.consent_on,
+            persons.c.role,
+            persons.c.updated_at,
         )
     )
     return {
@@ -99,6 +123,7 @@ async def _persons(tx: Transaction) -> dict[str, PersonDecision]:
             id=row.id,
             left=row.left_at is not None,
             consented=row.consent_on is not None,
+            role=Role(row.role),
             at=row.updated_at,
         )
         for row in rows
@@ -110,49 +135,66 @@ def is_ahead(journal: Decided, facts: Facts) -> bool:
 
     A line is written after its commit only, so the database was put back.
     """
-    mark = journal.mark
-    if mark is not None and mark.incarnation > facts.state.incarnation:
-        return True
-    if mark is not None and mark.incarnation < facts.state.incarnation:
-        return False  # a restore was cut off before it wrote its own mark
-    if mark is not None and mark.epoch != facts.state.epoch:
-        return True
-    known = {key.number for key in facts.keys}
-    if not journal.keys_since_mark <= known:
-        return True
-    return any(
-        each.id not in facts.entries or facts.entries[each.id].rank < each.rank
-        for each in journal.since_mark.values()
-    )
+    return journal.reached > facts.number
 
 
 def missing_lines(
     journal: Decided, facts: Facts, *, now: datetime, kept: timedelta
 ) -> Iterator[Decision]:
-    """Yield what the journal does not say yet, a new mark first."""
+    """Yield what the journal does not say yet; the database is not behind it."""
     mark, state = journal.mark, facts.state
     if mark is None or (mark.incarnation, mark.epoch) != (
         state.incarnation,
         state.epoch,
     ):
         yield NodeMark(incarnation=state.incarnation, epoch=state.epoch, at=now)
-    horizon = now - kept
+    if state.closing_since is not None and journal.closing is None:
+        yield ClosingDecision(since=state.closing_since)
+    yield from _missing_of_entries(journal, facts, now - kept)
+    yield from _missing_of_persons(journal, facts, now - kept)
+    yield from _missing_of_partners(journal, facts)
+    for key in facts.keys:
+        if journal.keys.get(key.number) != of_key(key):
+            yield of_key(key)
+    if journal.reached < facts.number:
+        yield Reached(number=facts.number)
+
+
+def _missing_of_entries(
+    journal: Decided, facts: Facts, horizon: datetime
+) -> Iterator[Decision]:
     for entry in facts.entries.values():
         known = journal.entries.get(entry.id)
         if entry.at >= horizon and (known is None or known.rank < entry.rank):
             yield entry
+
+
+def _missing_of_persons(
+    journal: Decided, facts: Facts, horizon: datetime
+) -> Iterator[Decision]:
     for person in facts.persons.values():
         said = journal.persons.get(person.id)
-        is_new = said is None or (said.left, said.consented) != (
-            person.left,
-            person.consented,
-        )
+        is_new = said is None or person != replace(said, password_at=None, at=person.at)
         if person.at >= horizon and is_new and (said is None or said.at <= person.at):
             yield person
+
+
+def _missing_of_partners(journal: Decided, facts: Facts) -> Iterator[Decision]:
     for partner in facts.partners.values():
-        before = journal.partners.get(partner.id)
-        if before != partner:
-            yield partner
-    for key in facts.keys:
-        if journal.keys.get(key.number) != of_key(key):
-            yield of_key(key)
+        known = journal.partners.get(partner.id)
+        before = None if known is None else known.purged_at
+        if known is None or (known.state, known.hidden) != (
+            partner.state,
+            partner.hidden,
+        ):
+            yield replace(partner, purged_at=None)
+        # A purge that was undone leaves copies with the time of the one that is known.
+        if partner.purged_at is not None and (
+            before is None or before < partner.purged_at
+        ):
+            yield PartnerDecision(
+                id=partner.id, purged=True, purged_at=partner.purged_at
+            )
+    for key in facts.partner_keys:
+        if key.id not in journal.partner_keys:
+            yield key

@@ -25,6 +25,7 @@ from node.erasure.decisions import (
     EntryDecision,
     PersonDecision,
     decided,
+    is_decision,
     to_line,
 )
 from node.errors import NodeError, UnavailableError
@@ -33,6 +34,7 @@ from node.sentence import Sentence, system_reason
 logger = logging.getLogger(__name__)
 
 JOURNAL_FILE: Final = "erasures.jsonl"
+DAMAGED_FILE: Final = "erasures.damaged"
 _OWNER_ONLY: Final = 0o600
 
 
@@ -60,6 +62,11 @@ class ErasureJournal:
     def exists(self) -> bool:
         """Whether there is a journal."""
         return self.path.exists()
+
+    @property
+    def damaged_path(self) -> Path:
+        """Where lines are kept that could not be read."""
+        return self.path.with_name(DAMAGED_FILE)
 
     def append(self, decisions: Sequence[Decision]) -> None:
         """Write decisions that were committed, synced to disk.
@@ -127,18 +134,45 @@ class ErasureJournal:
             OSError: It cannot be written; then all is as before.
         """
         with self._one_at_a_time, self._locked() as descriptor:
-            with os.fdopen(os.dup(descriptor), "rb") as file:
-                file.seek(0)
-                lines = [line for line in file if line.endswith(b"\n")]
+            lines = _whole_lines(descriptor)
+            known = decided(lines)
+            if known.unreadable:
+                return 0  # nobody may take it for whole before it is made good
             kept = [
                 each
-                for each in decided(lines).lines()
+                for each in known.lines()
                 if not isinstance(each, EntryDecision | PersonDecision)
                 or each.at >= before
             ]
             if len(kept) < len(lines):
                 replace_file(self.path, b"".join(map(to_line, kept)))
             return len(lines) - len(kept)
+
+    def set_damage_aside(self) -> int:
+        """Keep lines that cannot be read in a file of their own; return how many.
+
+        Only once the journal was completed from the database. A failure is no
+        error: they stay where they are, and are found again.
+        """
+        with self._one_at_a_time, self._locked() as descriptor:
+            lines = _whole_lines(descriptor)
+            damaged = [line for line in lines if not is_decision(line)]
+            if not damaged:
+                return 0
+            logger.error(
+                "%d lines of the erasure journal are damaged; it was completed from"
+                " the database, and they are kept in %s",
+                len(damaged),
+                DAMAGED_FILE,
+            )
+            try:
+                with contextlib.suppress(FileNotFoundError):
+                    damaged.insert(0, self.damaged_path.read_bytes())
+                replace_file(self.damaged_path, b"".join(damaged))
+                replace_file(self.path, b"".join(filter(is_decision, lines)))
+            except OSError:
+                logger.exception("damaged lines stay in the erasure journal")
+            return len(damaged)
 
     def _write(self, decisions: Sequence[Decision]) -> None:
         with self._locked() as descriptor:
@@ -174,6 +208,12 @@ class ErasureJournal:
                 return
             finally:
                 os.close(descriptor)
+
+
+def _whole_lines(descriptor: int) -> list[bytes]:
+    with os.fdopen(os.dup(descriptor), "rb") as file:
+        file.seek(0)
+        return [line for line in file if line.endswith(b"\n")]
 
 
 def _is_still(path: Path, descriptor: int) -> bool:

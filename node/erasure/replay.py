@@ -17,6 +17,7 @@ from sqlalchemy import delete, insert, select, update
 from federation.ids import random_id
 from federation.key_changes import SuspensionReason
 from federation.trust import ESTABLISHED, TrustState
+from node.audit.noting import note_decision
 from node.catalogue.catalogue import Catalogue
 from node.catalogue.model import Audience, AudienceLevel, Entry, EntryState
 from node.erasure.decisions import (
@@ -35,17 +36,18 @@ from node.ledger import Ledger
 from node.mail.entry_mail import EntryMailer
 from node.mail.outbox import MailOutbox
 from node.members.model import Person, Role
-from node.partners.copies import forget_received
+from node.partners.copies import forget_received, purge_received
 from node.partners.history import add_step
 from node.partners.model import Partner
 from node.ports import NodeContext
 from node.storage import entries as entry_rows
 from node.storage import outgoing
 from node.storage.database import Transaction
+from node.storage.decision_numbers import raise_decisions
 from node.storage.ledger import UPSERT
 from node.storage.members import list_persons, update_person
 from node.storage.node_keys import list_keys
-from node.storage.node_state import require_node_state
+from node.storage.node_state import note_closing, require_node_state
 from node.storage.outgoing import ActivityKind
 from node.storage.partners import close_position, list_partners, update_partner
 from node.storage.tables import (
@@ -55,6 +57,7 @@ from node.storage.tables import (
     mail_outbox,
     node_keys,
     node_state,
+    partner_keys,
     partner_leases,
     partners,
     sessions,
@@ -91,7 +94,9 @@ class Replayed:
         persons: Persons who have left, or may less, again.
         partners: Partnerships that are again over, stopped or hidden.
         lost_partners: Partnerships that began after the backup.
+        purged: Partners whose copies were removed again.
         keys: Numbers of our keys that stand as they did before the restore.
+        closing: Whether the cluster closes down again.
         mails: Mails of the backup that are not sent (they may have been).
         invitations: Open invitations that were taken back.
     """
@@ -107,7 +112,9 @@ class Replayed:
     persons: list[str] = field(default_factory=list)
     partners: list[str] = field(default_factory=list)
     lost_partners: list[str] = field(default_factory=list)
+    purged: list[str] = field(default_factory=list)
     keys: list[int] = field(default_factory=list)
+    closing: bool = False
     mails: int = 0
     invitations: int = 0
 
@@ -166,9 +173,14 @@ class _Replay:
         await self._keys(folder)
         # Partners before entries: whoever is none any more is told nothing new.
         for partner in await list_partners(self._tx):
+            await self._partner_keys(partner)
+        for partner in await list_partners(self._tx):
             decision = self._known.partners.get(partner.id)
-            if decision is not None and await self._partner(partner, decision):
+            if decision is None:
+                continue
+            if await self._partner(partner, decision):
                 self._done.partners.append(partner.id)
+            await self._purge(partner, decision)
         await self._entries()
         await self._persons(restored_from)
         present = {each.id for each in await list_partners(self._tx)}
@@ -200,6 +212,20 @@ class _Replay:
         tx.decide(
             NodeMark(incarnation=self._done.incarnation, epoch=self._done.epoch, at=now)
         )
+        note_decision(
+            self._tx,
+            self._context,
+            "restored",
+            actor=None,
+            before=None if restored_from is None else {"at": restored_from.isoformat()},
+            after={"incarnation": self._done.incarnation},
+        )
+        # What is decided from now on is newer than all that the journal knows.
+        await raise_decisions(tx, self._known.reached)
+        closing = self._known.closing
+        if closing is not None and state.closing_since is None:
+            await note_closing(tx, at=closing.since)
+            self._done.closing = True
         await tx.execute(delete(sessions))
         await tx.execute(
             update(sign_in_links)
@@ -235,6 +261,7 @@ class _Replay:
                 next_attempt_at=None,
                 failing_since=None,
                 next_check_at=None,
+                looked_at=None,  # its keys may have changed
             )
         )
         # Pages that are forgotten here may have renewed the partners' copies.
@@ -298,6 +325,52 @@ class _Replay:
 
     # -- partners ---------------------------------------------------------------
 
+    async def _partner_keys(self, partner: Partner) -> None:
+        """Let no key of a partner count again that was revoked."""
+        columns = partner_keys.c
+        revoked = {
+            key.id: self._known.partner_keys[key.multibase].revoked_at
+            for key in partner.keys
+            if key.revoked is None and key.multibase in self._known.partner_keys
+        }
+        for key_id, at in revoked.items():
+            await self._tx.execute(
+                update(partner_keys).where(columns.id == key_id).values(revoked=at)
+            )
+        if not revoked or any(
+            key.pinned.is_current and key.id not in revoked for key in partner.keys
+        ):
+            return
+        if partner.state in {TrustState.ACTIVE, TrustState.PAUSED}:
+            await self._suspend(partner, SuspensionReason.REVOKED_ITSELF)
+
+    async def _suspend(self, partner: Partner, reason: SuspensionReason) -> None:
+        await update_partner(
+            self._tx,
+            partner.id,
+            state=TrustState.SUSPENDED,
+            suspended_from=partner.state,
+            suspended_because=reason,
+        )
+        await self._add_step(partner)
+        self._done.partners.append(partner.id)
+
+    async def _purge(self, partner: Partner, decision: PartnerDecision) -> None:
+        """Remove the copies again that were there when they were removed."""
+        at = decision.purged_at
+        if decision.purged and at is not None and partner.state not in _OVER:
+            removed = await purge_received(
+                self._tx, self._context, partner.id, at=at, until=at
+            )
+            if removed:
+                await self._add_step(partner)
+                self._done.purged.append(partner.id)
+
+    async def _add_step(self, partner: Partner) -> None:
+        await add_step(
+            self._tx, self._context, partner.id, event=STEP, person=None, note=None
+        )
+
     async def _partner(self, partner: Partner, decision: PartnerDecision) -> bool:
         changed = False
         if decision.hidden and partner.hidden_at is None:
@@ -313,20 +386,13 @@ class _Replay:
             TrustState.ACTIVE,
             TrustState.PAUSED,
         }:
-            await update_partner(
-                self._tx,
-                partner.id,
-                state=state,
-                suspended_from=partner.state,
-                suspended_because=SuspensionReason.NOT_LISTED,
-            )
+            await self._suspend(partner, SuspensionReason.NOT_LISTED)
+            return False
         elif state is TrustState.PAUSED and partner.state is TrustState.ACTIVE:
             await update_partner(self._tx, partner.id, state=state)
         else:
             return changed
-        await add_step(
-            self._tx, self._context, partner.id, event=STEP, person=None, note=None
-        )
+        await self._add_step(partner)
         return True
 
     async def _end(self, partner: Partner, state: TrustState) -> None:

@@ -24,7 +24,9 @@ from federation.documents import (
 )
 from federation.documents.actor import ActorDocument, actor_body
 from federation.documents.actor_update import ActorUpdate, build_actor_update
+from federation.documents.move import Move, build_move
 from federation.errors import LocalError, SchemaInvalidError
+from federation.ids import NodeAddress
 from federation.keys import Signer
 from node.keys.telling import tell_anew
 from node.partners.model import Partner
@@ -42,6 +44,8 @@ _NOTICE_TYPES = {
     ActivityKind.ACCEPT: NoticeType.ACCEPT,
     ActivityKind.REJECT: NoticeType.REJECT,
     ActivityKind.LEAVE: NoticeType.LEAVE,
+    ActivityKind.MOVE_CONFIRMED: NoticeType.ACCEPT,
+    ActivityKind.MOVE_REFUSED: NoticeType.REJECT,
 }
 _ID_BYTES: Final = 16  # as `federation.ids.random_id`
 
@@ -82,10 +86,12 @@ class Activities:
         if activity.kind is ActivityKind.MESSAGE:
             message = await self._message(tx, partner, activity, signer=signer)
             return BuiltActivity(message, signer)
+        if activity.kind is ActivityKind.MOVE:
+            return BuiltActivity(self._move(partner, activity, signer), signer)
         notice = Notice(
-            id=activity.activity_id,
+            id=_named(activity.activity_id, signer.address),
             type=_NOTICE_TYPES[activity.kind],
-            actor=self._context.address.actor,
+            actor=signer.address.actor,
             recipient=partner.actor_id,
             object=activity.subject,
             published=activity.created_at.replace(microsecond=0),
@@ -97,6 +103,20 @@ class Activities:
             # The notice matters more than the words that came with it.
             document = self._signed(replace(notice, reason=None), signer)
         return BuiltActivity(document, signer)
+
+    def _move(
+        self, partner: Partner, activity: OutgoingActivity, signer: Signer
+    ) -> SignedDocument:
+        return build_move(
+            Move(
+                id=activity.activity_id,
+                target=self._context.address.base_url,
+                recipient=partner.actor_id,
+                published=activity.created_at.replace(microsecond=0),
+            ),
+            signer=signer,
+            created=self._context.clock.now(),
+        )
 
     def _signed(self, notice: Notice, signer: Signer) -> SignedDocument:
         return build_notice(notice, signer=signer, created=self._context.clock.now())
@@ -184,7 +204,8 @@ class Activities:
         A revoked key says itself that it is revoked; the partner then believes
         nothing but that (SPEC FED-105).
         """
-        actor = await own_actor(tx, self._context)
+        address = self._context.keys.address_for(partner)
+        actor = await own_actor(tx, self._context, address=address)
         # As of now: whoever has stolen a key may have said something since our
         # keys changed, and an older update than that counts nowhere (FED-106).
         now = self._context.clock.now().replace(microsecond=0)
@@ -192,13 +213,17 @@ class Activities:
         # From here on nothing waits: actor, signer and number are of one moment.
         keys = self._context.keys
         number = keys.number_of(activity.subject)
-        signer = keys.signer_for(partner) if number is None else keys.signer_of(number)
+        signer = (
+            keys.signer_for(partner)
+            if number is None
+            else keys.signer_of(number, partner=partner)
+        )
         if signer is None:
             msg = "the secret of the revoked key is no longer there"
             raise LocalError(msg)
         document = build_actor_update(
             ActorUpdate(
-                id=self._context.address.activity(_id_of(activity, actor)),
+                id=address.activity(_id_of(activity, actor)),
                 actor=actor,
                 recipient=partner.actor_id,
                 published=activity.created_at.replace(microsecond=0),
@@ -225,7 +250,7 @@ class Activities:
         return build_message(
             Message(
                 id=activity.activity_id,
-                sender=self._context.address.actor,
+                sender=signer.address.actor,
                 recipient=partner.actor_id,
                 thread=stored.thread_uri,
                 in_reply_to=message.in_reply_to or stored.entry_uri,
@@ -237,6 +262,13 @@ class Activities:
             signer=signer,
             created=self._context.clock.now(),
         )
+
+
+def _named(activity_id: str, address: NodeAddress) -> str:
+    """Return the id of an activity by a name that its recipient knows us by."""
+    if address.activity_local_id(activity_id) is not None:
+        return activity_id
+    return address.activity(activity_id.rpartition("/")[2])
 
 
 def _id_of(activity: OutgoingActivity, actor: ActorDocument) -> str:

@@ -196,7 +196,7 @@ class DeliveryWorker:
             progress, failure = await self._one_round(partner)
             if failure is None and not progress:
                 # Last of all: it holds up nothing that has to be told.
-                failure = await self._fetch_again(partner)
+                progress, failure = await self._read_on(partner)
             if failure is not None:
                 await self._failed(partner, failure)
                 return
@@ -204,20 +204,34 @@ class DeliveryWorker:
                 await self._tell_rest(partner)
                 return
 
-    async def _fetch_again(self, partner: Partner) -> FederationError | None:
-        """Fetch everything if our office undid a purge, or an end."""
-        if not _has_to_fetch(partner):
-            return None
+    async def _read_on(self, partner: Partner) -> tuple[bool, FederationError | None]:
+        """Read a page of the partner, if there is reason to, and say how it went."""
+        since = partner.refetch_since if _has_to_fetch(partner) else None
+        if since is None and not self._pages.is_reading(partner.id):
+            return False, None
         try:
-            await self.pull(partner.id)
+            await self._pages.read_on(partner.id)
         except FederationError as error:
-            return error
+            if since is not None:
+                return False, error
+            logger.info("nothing read of %s: %s", partner.id, error)
+            return False, None
+        if self._pages.is_reading(partner.id):
+            return True, None
+        if since is not None:
+            await self._fetched(partner, since)
+        return False, None
+
+    async def _fetched(self, partner: Partner, since: datetime) -> None:
+        """Note that everything came once more after a purge, or an end, was undone."""
 
         async def work(tx: Transaction) -> None:
-            await partner_rows.update_partner(tx, partner.id, refetch_since=None)
+            current = await partner_rows.lock_partner(tx, partner.id)
+            # Our office may have ordered it again meanwhile.
+            if current is not None and current.refetch_since == since:
+                await partner_rows.update_partner(tx, partner.id, refetch_since=None)
 
         await self._context.database.write(work)
-        return None
 
     async def _one_round(self, partner: Partner) -> tuple[bool, FederationError | None]:
         """Deliver one activity or one page.
@@ -317,9 +331,15 @@ class DeliveryWorker:
             self._wakeup.hear(partner_id)
 
     async def _catch_up(self, partner_id: str) -> None:
-        """After a start: fetch what the partner could not deliver meanwhile."""
+        """After a start: fetch what the partner could not deliver meanwhile.
+
+        Whatever is more than a turn's worth comes when others have had theirs.
+        """
+        self._pages.begin_reading(partner_id)
         try:
-            await self.pull(partner_id)
+            for _ in range(ROUNDS_IN_A_TURN):
+                if self._pages.is_reading(partner_id):
+                    await self._pages.read_on(partner_id)
         except FederationError as error:
             logger.info("no catch-up with %s: %s", partner_id, error)
             partner = await self._load(partner_id)
@@ -349,19 +369,24 @@ class DeliveryWorker:
 
     async def _due(self) -> list[str]:
         async with self._context.database.read() as tx:
-            with_activities = set(await outgoing.partners_with_undelivered(tx))
             epoch = (await require_node_state(tx)).epoch
-            return [
-                partner.id
-                for partner in await partner_rows.list_partners(tx)
-                if (
-                    partner.id in with_activities
-                    or partner.head_seq > partner.acked_seq
-                    or self._pages.is_due(partner, epoch)
-                    or _has_to_fetch(partner)
-                )
-                and self._is_due(partner)
-            ]
+            perhaps = await partner_rows.list_perhaps_due(
+                tx, _TOLD, now=self._context.clock.now(), epoch=epoch
+            )
+            if not perhaps:
+                return []
+            with_activities = set(await outgoing.partners_with_undelivered(tx))
+        return [
+            partner.id
+            for partner in perhaps
+            if (
+                partner.id in with_activities
+                or partner.head_seq > partner.acked_seq
+                or self._pages.is_due(partner, epoch)
+                or _has_to_fetch(partner)
+            )
+            and self._is_due(partner)
+        ]
 
     def _is_due(self, partner: Partner) -> bool:
         return is_due(partner.next_attempt_at, self._context.clock.now())
@@ -512,16 +537,26 @@ def _refuses_this(activity: OutgoingActivity, error: PermanentFetchError) -> boo
     if activity.kind is ActivityKind.REVOCATION:
         return error.problem_code in PROBLEMS_OVER or error.status == _UNREADABLE
     names_it = error.status in {400, 404, 409, 413, 422}
-    return activity.kind is ActivityKind.MESSAGE and names_it
+    return activity.kind in {ActivityKind.MESSAGE, ActivityKind.MOVE} and names_it
 
 
 def _may(state: TrustState, action: TrustAction) -> bool:
     return isinstance(decide_trust(state, action), Allow)
 
 
+# Where anything but what waits may be due: a comparison, or everything once more.
+_TOLD = frozenset(
+    state
+    for state in TrustState
+    if _may(state, TrustAction.BE_TOLD) or _may(state, TrustAction.BE_TOLD_WITHDRAWALS)
+)
+
+
 def _may_leave(partner: Partner, activity: OutgoingActivity) -> bool:
     """Messages wait while the partnership is paused; all waits while suspended."""
     if activity.kind is ActivityKind.MESSAGE:
-        may = _may(partner.state, TrustAction.BE_TOLD)
+        may = _may(partner.state, TrustAction.BE_TOLD) and partner.known_as is None
         return may and partner.has(Capability.MESSAGES)
+    if activity.kind is ActivityKind.MOVE and not partner.has(Capability.MOVES):
+        return False
     return _may(partner.state, TrustAction.BE_NOTIFIED)

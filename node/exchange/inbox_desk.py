@@ -13,15 +13,18 @@ from typing import Protocol, TypeAlias, assert_never
 from federation.decisions import (
     AnsweredBefore,
     ApplyPage,
+    AskAboutMove,
     ChangeKeys,
     ChangeTrust,
     Decision,
     KeepMessage,
+    MoveAnswered,
     Standing,
     decide,
 )
 from federation.documents.actor_update import ActorUpdate
 from federation.documents.message import Message
+from federation.documents.move import Move
 from federation.documents.notice import Notice
 from federation.documents.page import Page, PageFault
 from federation.documents.signed import SignedDocument
@@ -35,6 +38,7 @@ from node.partners.update_answers import UpdateOutcome
 from node.ports import NodeContext
 from node.storage.database import Transaction
 from node.storage.nonces import add_processed, processed_before
+from node.storage.outgoing import ActivityKind, find_own_activity
 from node.storage.partners import lock_partner
 
 _DAY = timedelta(days=1)
@@ -72,6 +76,18 @@ class NoticeTaker(Protocol):
         self, tx: Transaction, partner: Partner, update: ActorUpdate
     ) -> UpdateOutcome:
         """Apply what a partner says of its keys and card."""
+        ...
+
+    async def receive_move(
+        self, tx: Transaction, partner: Partner, move: Move
+    ) -> Partner:
+        """Show the office where a partner says to be."""
+        ...
+
+    async def receive_move_answer(
+        self, tx: Transaction, partner: Partner, notice: Notice
+    ) -> Partner:
+        """Take what a partner's office says to our own move."""
         ...
 
 
@@ -181,6 +197,10 @@ class InboxDesk:
                 changed = await self._notices.receive_update(tx, partner, update)
                 if changed.refusal is not None:
                     return ActivityRefused(changed.refusal)
+            case AskAboutMove(move=move):
+                await self._notices.receive_move(tx, partner, move)
+            case MoveAnswered(notice=notice):
+                await self._notices.receive_move_answer(tx, partner, notice)
             case AnsweredBefore():
                 pass
             case _:
@@ -201,17 +221,31 @@ class InboxDesk:
         return Standing(
             peer=known_peer(partner),
             request_id=partner.request_id,
+            own_move=await _own_move(tx, partner, content),
             answered_before=answered_before,
             activities_today=activities_today,
         )
 
 
-def _activity_id(decision: KeepMessage | ChangeTrust | ChangeKeys) -> str:
+async def _own_move(tx: Transaction, partner: Partner, content: Activity) -> str:
+    """Return the announcement of our own move that a notice is about, "" for none."""
+    if not isinstance(content, Notice):
+        return ""
+    named = await find_own_activity(tx, partner.id, content.object)
+    is_move = named is not None and named.kind is ActivityKind.MOVE
+    return content.object if is_move else ""
+
+
+def _activity_id(
+    decision: KeepMessage | ChangeTrust | ChangeKeys | AskAboutMove | MoveAnswered,
+) -> str:
     match decision:
         case KeepMessage(message=message):
             return message.id
-        case ChangeTrust(notice=notice):
+        case ChangeTrust(notice=notice) | MoveAnswered(notice=notice):
             return notice.id
+        case AskAboutMove(move=move):
+            return move.id
         case ChangeKeys(update=update):
             return update.id
         case _:

@@ -4,14 +4,21 @@ Source: SPEC.md PRT-028, PRT-015, FED-151, FED-156 to FED-158.
 """
 
 import logging
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Final, Protocol
 
 from federation.decisions import decide_pulled
 from federation.documents import Page, Receipt
-from federation.errors import FederationError, FetchError, PermanentFetchError
+from federation.errors import (
+    ConflictError,
+    FetchError,
+    PermanentFetchError,
+    TemporaryFetchError,
+)
 from federation.json_types import JsonObject
 from federation.keys import Signer
-from federation.limits import CHECK_AFTER, CHECK_SPREAD
+from federation.limits import CHECK_AFTER, CHECK_SPREAD, REPAIR_AGAIN, REWINDS_MAX
 from federation.negotiation import Capability
 from federation.peers import KnownPeer, RemotePeer
 from federation.trust import Allow, TrustAction, TrustState, decide_trust
@@ -31,6 +38,7 @@ logger = logging.getLogger(__name__)
 
 UNVERIFIED_MAX: Final = 2 * (CHECK_AFTER + CHECK_SPREAD)
 PROBLEM_GAP: Final = "position-gap"
+PROBLEM_LOST_AGAIN: Final = "position-lost-again"
 # What a partner answers that takes withdrawals only.
 PROBLEMS_HELD: Final = frozenset({"partnership-paused", "partnership-suspended"})
 
@@ -47,6 +55,24 @@ class PageClient(Protocol):
     async def pull_page(self, peer: RemotePeer, *, after: int, signer: Signer) -> Page:
         """Fetch the partner's page after a position, checked."""
         ...
+
+
+@dataclass(slots=True)
+class _Reading:
+    """A partner's pages that we are reading, some of them at a time.
+
+    Attributes:
+        after: Where everything is read once more, whatever we know; None to go on
+            behind the position that we know.
+        unverified: Read all of it once more if this brings no newer confirmation
+            than that of `verified_at`.
+        pages: How many were read.
+    """
+
+    after: int | None = None
+    unverified: bool = False
+    verified_at: datetime | None = None
+    pages: int = 0
 
 
 class PageDelivery:
@@ -66,6 +92,11 @@ class PageDelivery:
         self._receiving = receiving
         self._comparing = comparing
         self._client = client
+        self._readings: dict[str, _Reading] = {}
+        # Why partners could not be asked what they hold, while they are told all else.
+        self._unasked: dict[str, FetchError] = {}
+        # Kept in memory: each process counts for itself.
+        self._rewound: dict[str, list[datetime]] = {}
 
     def is_due(self, partner: Partner, epoch: str) -> bool:
         """Tell whether a partner is to be asked or told though nothing waits for it.
@@ -97,10 +128,20 @@ class PageDelivery:
         """Deliver one page, or compare; say whether that brought us further.
 
         Raises:
-            FederationError: The partner has not taken it.
+            FederationError: The partner has not taken it, or does not say now what
+                it holds; then withdrawals were delivered all the same.
         """
         await self._compare_first(partner)
         partner = await self._load(partner.id) or partner  # as it was compared
+        unasked = self._unasked.pop(partner.id, None)
+        progress = await self._deliver_page(partner)
+        if unasked is not None and progress:
+            self._unasked[partner.id] = unasked
+        elif unasked is not None:
+            raise unasked
+        return progress
+
+    async def _deliver_page(self, partner: Partner) -> bool:
         settled = partner.head_seq <= partner.acked_seq
         # What waits goes first; it may be what differs.
         compare = settled and self._is_check_due(partner, await self._epoch())
@@ -118,7 +159,7 @@ class PageDelivery:
         try:
             progress = await self._push(partner, page, compare=compare)
             if compare:
-                await self._pull_unverified(partner)
+                self._read_unverified(partner)
             return progress
         except PermanentFetchError as error:
             if error.problem_code == PROBLEM_GAP:
@@ -126,32 +167,70 @@ class PageDelivery:
                 return not compare or await self._compare_from_there(partner)
             if error.problem_code not in PROBLEMS_HELD:
                 raise
-            await self._push_withdrawals(partner)
-            raise
+            if not await self._push_withdrawals(partner):
+                raise
+            return True
+
+    def begin_reading(self, partner_id: str, *, anew: bool = False) -> None:
+        """Read what a partner has for us with the next calls of `read_on`.
+
+        Args:
+            partner_id: The partner.
+            anew: Read everything once more, from the beginning.
+        """
+        self._readings[partner_id] = _Reading(after=0 if anew else None)
+
+    def is_reading(self, partner_id: str) -> bool:
+        """Tell whether there may be more to be read of a partner."""
+        return partner_id in self._readings
+
+    async def read_on(self, partner_id: str) -> int:
+        """Fetch and apply one page of a partner; return how many changes it had.
+
+        A partner that always has more is read again later.
+
+        Raises:
+            FederationError: The partner does not give it. The reading has ended.
+        """
+        reading = self._readings.pop(partner_id, None) or _Reading()
+        partner = await self._load(partner_id)
+        if partner is None:
+            return 0
+        after = partner.in_position if reading.after is None else reading.after
+        page = await self._fetch(partner, after=after)
+        if partner.in_epoch is not None and page.epoch != partner.in_epoch:
+            page = await self._fetch(partner, after=0)
+        goes_on = bool(page.items)
+        if page.items or page.verifying is not None:
+            try:
+                await self._apply(page, known_peer(partner))
+            except ConflictError:
+                goes_on = True  # meanwhile our office has ordered to begin anew
+        reading.pages += 1
+        if goes_on and reading.pages < PULLED_PAGES_MAX:
+            if reading.after is not None:
+                reading.after = page.last
+            self._readings[partner_id] = reading
+        elif reading.unverified:
+            current = await self._load(partner_id)
+            if current is not None and current.verified_at == reading.verified_at:
+                self.begin_reading(partner_id, anew=True)
+        return len(page.items)
 
     async def pull(self, partner_id: str, *, anew: bool = False) -> int:
-        """Fetch and apply what a partner has for us; return how many changes.
+        """Fetch and apply all that a partner has for us; return how many changes.
 
         Args:
             partner_id: The partner.
             anew: Fetch everything once more, from the beginning.
+
+        Raises:
+            FederationError: The partner does not give it.
         """
-        changes, begin = 0, 0 if anew else None
-        for _ in range(PULLED_PAGES_MAX):
-            partner = await self._load(partner_id)
-            if partner is None:
-                return changes
-            after = partner.in_position if begin is None else begin
-            page = await self._fetch(partner, after=after)
-            if partner.in_epoch is not None and page.epoch != partner.in_epoch:
-                page = await self._fetch(partner, after=0)
-            if not page.items and page.verifying is None:
-                return changes
-            await self._apply(page, known_peer(partner))
-            changes += len(page.items)
-            if not page.items:
-                return changes
-            begin = page.last if anew else None
+        self.begin_reading(partner_id, anew=anew)
+        changes = 0
+        while self.is_reading(partner_id):
+            changes += await self.read_on(partner_id)
         return changes
 
     # Inside
@@ -166,14 +245,17 @@ class PageDelivery:
         One that does not answer that gets its withdrawals all the same.
         """
         if (
-            not self._may_be_asked(partner)
+            partner.id in self._unasked
+            or not self._may_be_asked(partner)
             or partner.compared_epoch == await self._epoch()
         ):
             return
         try:
             await self._comparing.compare(partner.id)
-        except PermanentFetchError as error:
+        except FetchError as error:
             logger.warning("%s does not say what it holds: %s", partner.id, error)
+            if not isinstance(error, PermanentFetchError):
+                self._unasked[partner.id] = error
 
     async def _repair(self, partner: Partner) -> None:
         """Find out why both sides differ; whatever comes of it, delivery goes on."""
@@ -187,8 +269,8 @@ class PageDelivery:
         except FetchError as error:
             logger.warning("no comparison with %s: %s", partner.id, error)
 
-    async def _pull_unverified(self, partner: Partner) -> None:
-        """Fetch from a partner of whom nothing was confirmed for long.
+    def _read_unverified(self, partner: Partner) -> None:
+        """Read what a partner has of whom nothing was confirmed for long.
 
         It may not reach us, behind a wall that lets only our requests through; then
         it cannot mend what differs either, and everything is fetched once more.
@@ -196,13 +278,9 @@ class PageDelivery:
         since = partner.verified_at or partner.active_since
         if since is None or self._context.clock.now() - since < UNVERIFIED_MAX:
             return
-        try:
-            await self.pull(partner.id)
-            current = await self._load(partner.id)
-            if current is not None and current.verified_at == partner.verified_at:
-                await self.pull(partner.id, anew=True)
-        except FederationError as error:
-            logger.info("nothing pulled from %s: %s", partner.id, error)
+        self._readings.setdefault(
+            partner.id, _Reading(unverified=True, verified_at=partner.verified_at)
+        )
 
     async def _epoch(self) -> str:
         async with self._context.database.read() as tx:
@@ -222,17 +300,39 @@ class PageDelivery:
     async def _rewind(
         self, partner: Partner, page: OutgoingPage, error: PermanentFetchError
     ) -> None:
+        """Go back to the position that a partner says it has reached.
+
+        Raises:
+            PermanentFetchError: Its position is not before ours.
+            TemporaryFetchError: It has said so too often within an hour.
+        """
         if error.position is None or not 0 <= error.position < page.sent.first - 1:
             raise error
-        await self._sending.rewind(partner.id, error.position)
+        now = self._context.clock.now()
+        recent = [
+            each
+            for each in self._rewound.get(partner.id, [])
+            if now - REPAIR_AGAIN < each <= now
+        ]
+        self._rewound[partner.id] = recent
+        gone = await self._sending.rewind(
+            partner.id, error.position, may_lose=len(recent) < REWINDS_MAX
+        )
+        if gone is None:
+            raise TemporaryFetchError(
+                f"The partner has lost its position {REWINDS_MAX} times within an hour"
+                " after it had confirmed it.",
+                retry_after=recent[0] + REPAIR_AGAIN - now,
+                status=error.status,
+                problem_code=PROBLEM_LOST_AGAIN,
+            )
+        if gone:
+            recent.append(now)
 
-    async def _push_withdrawals(self, partner: Partner) -> None:
-        """Deliver withdrawals to a partner that takes nothing else now."""
-        while True:
-            page = await self._sending.next_page(partner.id, withdrawals_only=True)
-            if page.is_empty:
-                return
-            await self._push(partner, page)
+    async def _push_withdrawals(self, partner: Partner) -> bool:
+        """Deliver a page of withdrawals to a partner that takes nothing else now."""
+        page = await self._sending.next_page(partner.id, withdrawals_only=True)
+        return not page.is_empty and await self._push(partner, page)
 
     async def _push(
         self, partner: Partner, page: OutgoingPage, *, compare: bool = False

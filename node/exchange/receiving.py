@@ -45,15 +45,19 @@ from federation.limits import (
 )
 from federation.trust import TrustState
 from federation.version import Version
+from node.audit.chain import told_as
 from node.catalogue.model import ReceivedState
 from node.catalogue.publication import last_day
 from node.conversations.titles import DELETED_TITLE
+from node.exchange.member_profiles import learn_members
 from node.exchange.wakeup import WakeUp
 from node.feed.folding import searchable_text
 from node.mail.entry_titles import take_back_titles
 from node.partners.model import Partner
+from node.partners.taking import as_taken
 from node.ports import NodeContext
 from node.storage import received as rows
+from node.storage.audit import load_head
 from node.storage.conversations import forget_titles
 from node.storage.database import Transaction
 from node.storage.partner_days import count_exchange
@@ -122,6 +126,8 @@ class Receiving:
         continuity = decide_continuity(page, position)
         if isinstance(continuity, Gap):
             raise position_gap(continuity)
+        # What our own rules do not take is kept out like what is faulty (FED-065).
+        items = as_taken(page.items, partner, self._context.clock.now().date())
         state = _State(
             partner=partner,
             held=await rows.held_versions(
@@ -130,7 +136,7 @@ class Receiving:
             view=await self._view_for(tx, partner, page),
             now=self._context.clock.now(),
         )
-        for item in page.items:
+        for item in items:
             self._apply(state, item)
         beyond = [Refusal(x.entry_id, x.version, x.reason) for x in not_remembered]
         await self._store(tx, state)
@@ -257,8 +263,12 @@ class Receiving:
             }
             for uri, columns in state.puts.items()
         ]
-        if values:
-            await rows.put_received(tx, state.partner.id, values)
+        if not values:
+            return
+        partner = state.partner
+        await rows.put_received(tx, partner.id, values)
+        if await learn_members(tx, self._context, partner, state.puts):
+            tx.after_commit(lambda: self._wakeup.poke(partner.id))
 
     async def _forget_names(self, tx: Transaction, state: _State) -> None:
         """Take the titles of what is gone out of our own texts, too."""
@@ -286,20 +296,22 @@ class Receiving:
                 tx, partner.id, [item.entry_id for item in page.items]
             )
         ]
+        signer = self._context.keys.signer_for(partner)
+        receipt_id = signer.address.activity(random_id(self._context.random))
         receipt = Receipt(
-            id=self._context.address.activity(random_id(self._context.random)),
-            actor=self._context.address.actor,
+            id=receipt_id,
+            actor=signer.address.actor,
             partner=partner.actor_id,
             epoch=page.epoch,
             position=page.last,
             held=state.view.count,
             digest=state.view.hex(),
             published=state.now.replace(microsecond=0),
+            audit_head=told_as(await load_head(tx), receipt_id),
             refused=(*state.refused, *kept_out, *beyond),
             refused_count=len(beyond)
             + await rows.count_received(tx, partner.id, ReceivedState.QUARANTINED),
         )
-        signer = self._context.keys.signer_for(partner)
         return build_receipt(receipt, signer=signer, created=state.now)
 
 

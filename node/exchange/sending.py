@@ -37,6 +37,7 @@ from node.storage import entries as entry_rows
 from node.storage import ledger as rows
 from node.storage.database import Transaction
 from node.storage.ledger import DELETE, UPSERT, WITHDRAW, Confirmed, Disclosure
+from node.storage.ledger_changes import write_row
 from node.storage.node_state import require_node_state
 from node.storage.partner_days import count_exchange
 from node.storage.partners import REACHED, lock_partner, update_partner
@@ -171,16 +172,33 @@ class Sending:
 
         return await self._context.database.write(work)
 
-    async def rewind(self, partner_id: str, position: int) -> None:
-        """Go back to the position that the partner says it has reached."""
+    async def rewind(
+        self, partner_id: str, position: int, *, may_lose: bool = True
+    ) -> int | None:
+        """Go back to the position that the partner says it has reached.
 
-        async def work(tx: Transaction) -> None:
+        Args:
+            partner_id: The partner.
+            position: The position.
+            may_lose: Whether to go back also if the partner has confirmed something
+                behind it, which is told once more then.
+
+        Returns:
+            How much it had confirmed; None if that forbids to go back.
+        """
+
+        async def work(tx: Transaction) -> int | None:
             partner = await self._locked(tx, partner_id)
-            if position < partner.acked_seq:
-                await update_partner(tx, partner_id, acked_seq=position)
-                await rows.unconfirm(tx, partner_id, after=position)
+            if position >= partner.acked_seq:
+                return 0
+            gone = await rows.count_confirmed(tx, partner_id, after=position)
+            if gone and not may_lose:
+                return None
+            await update_partner(tx, partner_id, acked_seq=position)
+            await rows.unconfirm(tx, partner_id, after=position)
+            return gone
 
-        await self._context.database.write(work)
+        return await self._context.database.write(work)
 
     # Inside
 
@@ -244,7 +262,7 @@ class Sending:
                     break
                 items.append(change)
                 told.append(row.entry_id)
-                if shown and entry.audience.level is AudienceLevel.PUBLIC:
+                if shown and entry.open_level is AudienceLevel.PUBLIC:
                     public.append(row.entry_id)
                 size += length
             last = row.seq
@@ -261,7 +279,7 @@ class Sending:
             verifying = self._verifying(view)
         document = build_page(
             items,
-            address=self._context.address,
+            address=self._context.keys.address_for(partner),
             epoch=stretch.epoch,
             first=start + 1,
             last=last,
@@ -304,7 +322,7 @@ class Sending:
         return view
 
     def _may_see(self, partner: Partner, entry: Entry) -> bool:
-        viewer = PartnerViewer(partner.id, partner.state)
+        viewer = PartnerViewer.of(partner)
         today = self._context.clock.now().date()
         return decide_entry(entry, viewer, today).visible and bool(entry.document)
 
@@ -328,7 +346,7 @@ class Sending:
             await rows.drop_row(tx, partner.id, entry.id)
         else:
             # A position of its own: an answer to this one must not confirm it.
-            await rows.write_row(
+            await write_row(
                 tx,
                 partner_id=partner.id,
                 entry_id=entry.id,
@@ -347,7 +365,10 @@ class Sending:
         now = self._context.clock.now()
         deletion = row.op == DELETE
         withdrawal = Withdrawal(
-            id=self._context.address.activity(random_id(self._context.random)),
+            # All of it has the name of its entry (SPEC FED-162).
+            id=self._context.address.called(entry.uri).activity(
+                random_id(self._context.random)
+            ),
             entry_id=entry.uri,
             version=row.version,
             mode=WithdrawalMode.DELETION if deletion else WithdrawalMode.WITHDRAWAL,

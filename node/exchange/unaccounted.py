@@ -14,6 +14,8 @@ from enum import StrEnum
 from federation.exchange import HeldState, HeldVersion
 from federation.limits import JSON_INTEGER_MAX
 from federation.version import Version
+from node.audit.model import SubjectKind
+from node.audit.noting import note_decision
 from node.catalogue.catalogue import Catalogue
 from node.catalogue.model import AudienceLevel, Entry, EntryState
 from node.erasure.decisions import of_entry
@@ -28,6 +30,7 @@ from node.storage import ledger as rows
 from node.storage import unaccounted as unaccounted_rows
 from node.storage.database import Transaction
 from node.storage.ledger import DELETE, WITHDRAW
+from node.storage.ledger_changes import write_row
 from node.storage.members import office_persons
 from node.storage.partners import (
     list_partners,
@@ -163,6 +166,14 @@ class UnaccountedEntries:
                 by=None if actor is None else actor.id,
                 at=now,
             )
+            note_decision(
+                tx,
+                self._context,
+                "unaccounted_settled",
+                actor=actor,
+                about=(SubjectKind.ENTRY, entry_id),
+                after={"decided": decided.value},
+            )
             for each in settled:
                 await update_partner(tx, each, next_check_at=now)
                 self._poke_after_commit(tx, each)
@@ -226,7 +237,7 @@ class UnaccountedEntries:
         return (*choices, Settlement.LEFT)
 
     def _is_granted(self, entry: Entry, partner: Partner) -> bool:
-        viewer = PartnerViewer(partner.id, partner.state)
+        viewer = PartnerViewer.of(partner)
         return decide_entry(entry, viewer, self._context.clock.now().date()).visible
 
     def _may_be_published(self, entry: Entry, held: HeldVersion) -> bool:
@@ -278,7 +289,7 @@ class UnaccountedEntries:
     ) -> None:
         now = self._context.clock.now()
         await lock_partner(tx, partner_id)
-        await rows.write_row(
+        await write_row(
             tx,
             partner_id=partner_id,
             entry_id=entry_id,

@@ -26,6 +26,7 @@ from node.storage import entries as entry_rows
 from node.storage import ledger as rows
 from node.storage.database import Transaction
 from node.storage.ledger import UPSERT, WITHDRAW, Disclosure
+from node.storage.ledger_changes import write_row
 from node.storage.tables import entries
 from node.storage.unaccounted import UnaccountedRow, left_with
 from node.storage.views import load_view, store_view
@@ -158,7 +159,7 @@ class Verification:
     # Inside
 
     async def _shown(self, tx: Transaction, partner: Partner) -> dict[str, _Granted]:
-        viewer = PartnerViewer(partner.id, partner.state)
+        viewer = PartnerViewer.of(partner)
         found = await tx.all(
             select(
                 entries.c.id,
@@ -183,7 +184,7 @@ class Verification:
         known: Mapping[str, Disclosure],
     ) -> None:
         now = self._context.clock.now()
-        viewer = PartnerViewer(partner.id, partner.state)
+        viewer = PartnerViewer.of(partner)
         for start in range(0, len(faulty), _AT_ONCE):
             chunk = faulty[start : start + _AT_ONCE]
             for entry in await entry_rows.list_entries(
@@ -194,7 +195,7 @@ class Verification:
                 if not verdict.visible and row is not None and row.told_at is None:
                     await rows.drop_row(tx, partner.id, entry.id)
                     continue
-                await rows.write_row(
+                await write_row(
                     tx,
                     partner_id=partner.id,
                     entry_id=entry.id,

@@ -9,22 +9,13 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import (
-    ColumnElement,
-    Integer,
-    Subquery,
-    case,
-    func,
-    literal,
-    or_,
-    select,
-    union_all,
-)
+from sqlalchemy import or_
 
 from federation.lease import LeaseState, lease_begin
-from node.catalogue.model import Entry, EntryState, ReceivedEntry
+from node.catalogue.model import Entry, ReceivedEntry
 from node.errors import NotFoundError
 from node.feed.folding import query_words
+from node.feed.visible import FeedQuery, VisibleEntries
 from node.members.model import Person
 from node.partners.model import Partner
 from node.ports import NodeContext
@@ -32,41 +23,16 @@ from node.sentence import Sentence
 from node.storage import entries as entry_rows
 from node.storage import received as received_rows
 from node.storage.database import Transaction
-from node.storage.partners import load_partner
-from node.storage.tables import entries, partners, received_entries
+from node.storage.partners import load_partner, load_partners
+from node.storage.tables import entries, received_entries
 from node.visibility import (
     Origin,
     Verdict,
     decide_entry,
     decide_received,
     lease_of,
-    visible_entries,
-    visible_received,
 )
 from schemas import KINDS
-
-PAGE_ITEMS = 20  # entries on one page
-INSIDE_WORDS_FROM = 4  # letters of a query's word that is looked for inside others
-_LIKE_ESCAPE = "\\"
-
-
-@dataclass(frozen=True, slots=True)
-class FeedQuery:
-    """What a member wants to see.
-
-    Attributes:
-        kind: One kind, or None for all.
-        purpose: `offer` or `request`, or None for all.
-        only_partners: Leave out the own cluster.
-        text: Words to look for; an entry with any of them is found.
-        page: 1-based.
-    """
-
-    kind: str | None = None
-    purpose: str | None = None
-    only_partners: bool = False
-    text: str = ""
-    page: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,28 +108,22 @@ class Feed:
         With words to look for, entries with more of them come first.
         """
         words = query_words(query.text)
-        found = self._found(person, words)
+        visible = VisibleEntries(person, self._context.clock.now())
         async with self._context.database.read() as tx:
-            counts = await _counts(tx, found)
-            total = _total(counts, query)
-            pages = max(1, -(-total // PAGE_ITEMS))
-            page = min(max(1, query.page), pages)
-            rows = await tx.all(
-                select(found.c.own, found.c.id)
-                .where(*_conditions(found, query))
-                .order_by(found.c.score.desc(), found.c.updated_at.desc(), found.c.id)
-                .limit(PAGE_ITEMS)
-                .offset((page - 1) * PAGE_ITEMS)
-            )
-            items = await self._items(tx, [(bool(row.own), row.id) for row in rows])
+            if words:
+                found = await visible.with_words(tx, words, query)
+            else:
+                found = await visible.newest(tx, query)
+            items = await self._items(tx, found.keys)
+        counts = found.counts
         by_kind: dict[str, int] = {}
         for (_, kind), number in counts.items():
             by_kind[kind] = by_kind.get(kind, 0) + number
         return FeedPage(
             items=tuple(items),
-            total=total,
-            page=page,
-            pages=pages,
+            total=found.total,
+            page=found.page,
+            pages=found.pages,
             by_kind=by_kind,
             from_partners=sum(n for (is_own, _), n in counts.items() if not is_own),
             everything=sum(counts.values()),
@@ -224,56 +184,28 @@ class Feed:
             hint="It may have been taken back by its owner.",
         )
 
-    def _found(self, person: Person, words: list[str]) -> Subquery:
-        today = self._today()
-        own = select(
-            literal(1).label("own"),
-            entries.c.id,
-            entries.c.kind,
-            entries.c.updated_at,
-            _score(entries.c.search_text, words).label("score"),
-        ).where(
-            visible_entries(person, today),
-            entries.c.state == EntryState.PUBLISHED,
-            or_(entries.c.valid_until.is_(None), entries.c.valid_until >= today),
-        )
-        received = (
-            select(
-                literal(0).label("own"),
-                received_entries.c.id,
-                received_entries.c.kind,
-                # By our own clock: the origin's could keep an entry on top.
-                received_entries.c.changed_at.label("updated_at"),
-                _score(received_entries.c.search_text, words).label("score"),
-            )
-            .join(partners, partners.c.id == received_entries.c.partner_id)
-            .where(visible_received(person, self._context.clock.now()))
-        )
-        found = union_all(own, received).subquery("visible")
-        if not words:
-            return found
-        return select(found).where(found.c.score > 0).subquery("found")
-
     async def _items(
         self, tx: Transaction, keys: list[tuple[bool, str]]
     ) -> list[FeedItem]:
         own_ids = [key for own, key in keys if own]
         received_ids = [key for own, key in keys if not own]
         by_key: dict[tuple[bool, str], FeedItem] = {}
-        for entry in await entry_rows.list_entries(
-            tx, self._context.address, where=entries.c.id.in_(own_ids)
-        ):
-            by_key[True, entry.id] = self._own_item(entry, "full")
-        origins: dict[str, Partner] = {}
+        if own_ids:
+            for entry in await entry_rows.list_entries(
+                tx, self._context.address, where=entries.c.id.in_(own_ids)
+            ):
+                by_key[True, entry.id] = self._own_item(entry, "full")
         now = self._context.clock.now()
-        for received in await received_rows.list_received(
+        found = await received_rows.list_received(
             tx, where=received_entries.c.id.in_(received_ids)
-        ):
-            if received.partner_id not in origins:
-                partner = await load_partner(tx, received.partner_id)
-                if partner is None:  # each copy has its partner's row
-                    raise LookupError(received.partner_id)
-                origins[received.partner_id] = partner
+        )
+        origins = {
+            partner.id: partner
+            for partner in await load_partners(
+                tx, {received.partner_id for received in found}
+            )
+        }
+        for received in found:
             by_key[False, received.id] = _received_item(
                 received, origins[received.partner_id], now, "full"
             )
@@ -364,64 +296,4 @@ def _received_item(
         held_since=entry.first_received_at,
         valid_until=entry.valid_until,
         unconfirmed_since=None if confirmed else begin,
-    )
-
-
-def _score(column: ColumnElement[str], words: list[str]) -> ColumnElement[int]:
-    """Count how many of the words an entry has; 0 without words.
-
-    A word is also found inside a longer one, because German joins words; a short
-    one only at the beginning of a word, because it occurs inside too many.
-    """
-    score: ColumnElement[int] = literal(0, Integer)
-    for word in words:
-        escaped = (
-            word.replace(_LIKE_ESCAPE, _LIKE_ESCAPE * 2)
-            .replace("%", _LIKE_ESCAPE + "%")
-            .replace("_", _LIKE_ESCAPE + "_")
-        )
-        if len(word) < INSIDE_WORDS_FROM:
-            patterns = [f"{escaped}%", f"% {escaped}%"]
-        else:
-            patterns = [f"%{escaped}%"]
-        has = or_(*(column.like(each, escape=_LIKE_ESCAPE) for each in patterns))
-        score = score + case((has, 1), else_=0)
-    return score
-
-
-def _conditions(found: Subquery, query: FeedQuery) -> list[ColumnElement[bool]]:
-    conditions: list[ColumnElement[bool]] = []
-    if query.kind is not None:
-        conditions.append(found.c.kind == query.kind)
-    if query.purpose is not None:
-        kinds = sorted(
-            name for name, kind in KINDS.items() if kind.purpose == query.purpose
-        )
-        conditions.append(found.c.kind.in_(kinds))
-    if query.only_partners:
-        conditions.append(found.c.own == 0)
-    return conditions
-
-
-async def _counts(tx: Transaction, found: Subquery) -> dict[tuple[bool, str], int]:
-    """Count by whether an entry is ours, and by kind: every filter in one pass."""
-    rows = await tx.all(
-        select(found.c.own, found.c.kind, func.count().label("number")).group_by(
-            found.c.own, found.c.kind
-        )
-    )
-    return {(bool(row.own), row.kind): int(row.number) for row in rows}
-
-
-def _total(counts: Mapping[tuple[bool, str], int], query: FeedQuery) -> int:
-    """Count what `_conditions` lets through."""
-    return sum(
-        number
-        for (is_own, kind), number in counts.items()
-        if query.kind in {None, kind}
-        and (
-            query.purpose is None
-            or (kind in KINDS and KINDS[kind].purpose == query.purpose)
-        )
-        and not (is_own and query.only_partners)
     )

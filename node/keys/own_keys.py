@@ -21,6 +21,7 @@ from node.errors import ConflictError, InvalidInputError
 from node.keys.following import follow_table
 from node.keys.model import LIVE_STATES, KeyState, NodeKey
 from node.keys.new_secrets import fresh_secret, secret_to_announce
+from node.keys.noting import note_key
 from node.keys.opening import read_secrets
 from node.keys.rules import (
     OVERLAP,
@@ -146,6 +147,7 @@ class OwnKeys:
                     ),
                     created_by=_id(actor),
                 )
+                note_key(tx, self._context, "made", number, actor)
                 await self._follow(tx, {number: secret})
                 await tell_everybody(tx, self._context, self._waker)
 
@@ -286,6 +288,8 @@ class OwnKeys:
             await rows.note_backup(
                 tx, numbers, at=self._context.clock.now(), person_id=_id(actor)
             )
+            for number in numbers:
+                note_key(tx, self._context, "saved", number, actor)
             await self._follow(tx)
 
         # Alone: what it reads must not be older than what a rotation writes.
@@ -352,6 +356,7 @@ class OwnKeys:
                 # that signed at once had none.
                 activated_at=max(self._now(), announced.created_at + _SECOND),
             )
+            note_key(tx, self._context, "activated", announced.number, None)
             await self._follow(tx)
 
         await self._context.database.write(work)
@@ -371,6 +376,7 @@ class OwnKeys:
                     retired_at=self._now(),
                     ended_by=_id(actor),
                 )
+                note_key(tx, self._context, "retired", number, actor)
             await self._follow(tx)
             await tell_everybody(tx, self._context, self._waker)
 
@@ -407,11 +413,11 @@ class OwnKeys:
 
     async def _silence(self, key: NodeKey) -> None:
         """Give up what a key would still have to say."""
-        subject = self._context.address.key(key.number)
+        number_of = self._context.keys.number_of
 
         async def work(tx: Transaction) -> None:
             for activity in await undelivered_of_kind(tx, ActivityKind.REVOCATION):
-                if activity.subject == subject:
+                if number_of(activity.subject) == key.number:
                     await mark_refused(
                         tx, activity.activity_id, reason="The revoked key is gone."
                     )
@@ -442,6 +448,8 @@ class OwnKeys:
                     reason=reason,
                     ended_by=_id(actor),
                 )
+                note_key(tx, self._context, "revoked", key.number, actor, reason=reason)
+            note_key(tx, self._context, "made", number, actor)
             await rows.insert_key(
                 tx,
                 NodeKey(
@@ -489,6 +497,7 @@ class OwnKeys:
                 reason=reason,
                 ended_by=_id(actor),
             )
+            note_key(tx, self._context, "revoked", number, actor, reason=reason)
             await self._follow(tx)
             # Who knows no other key of ours would not believe the active one.
             await let_keys_revoke_themselves(

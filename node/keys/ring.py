@@ -10,10 +10,11 @@ Source: SPEC.md NOD-021 to NOD-023.
 """
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Protocol
 
-from federation.ids import NodeAddress
+from federation.ids import BaseUrl, NodeAddress
 from federation.keys import Signer, SigningKey
 from federation.limits import KEYS_MAX
 from federation.peers import PinnedKey
@@ -29,6 +30,11 @@ class KnowsOurKeys(Protocol):
     @property
     def told_key_number(self) -> int:
         """Number of our newest key that it has confirmed to know."""
+        ...
+
+    @property
+    def known_as(self) -> BaseUrl | None:
+        """The former address of ours by which it knows us; None for the present."""
         ...
 
 
@@ -100,7 +106,8 @@ class KeyRing:
     def number_of(self, key_id: str) -> int | None:
         """Return the number of the key with an id, None if it is not ours."""
         for key in self._keys:
-            if self._address.key(key.number) == key_id:
+            names = (NodeAddress(name).key(key.number) for name in self._address.names)
+            if key_id in names:
                 return key.number
         return None
 
@@ -144,6 +151,7 @@ class KeyRing:
     def published(self) -> tuple[PinnedKey, ...]:
         """Return the keys for the actor document, the one that signs now first.
 
+        They have the present name; see `federation.peers.renamed_keys`.
         Of more than `KEYS_MAX` keys the oldest that sign no more are left out.
         """
         active = self.active
@@ -181,16 +189,37 @@ class KeyRing:
             if key.is_live and key.number <= partner.told_key_number
         ]
         here = [number for number in held if number in self._secrets]
-        return self._required(max(here or held, default=self.active.number))
+        signer = self._required(max(here or held, default=self.active.number))
+        return replace(signer, address=self.address_for(partner))
 
-    def signer_of(self, number: int) -> Signer | None:
-        """Return a key with its secret; also of a revoked one that says so."""
+    def address_for(self, partner: KnowsOurKeys) -> NodeAddress:
+        """Return the address by which a partner knows us, former ones before it."""
+        if partner.known_as is None:
+            return self._address
+        return self._address.as_known(partner.known_as)
+
+    def signer_of(
+        self, number: int, *, partner: KnowsOurKeys | None = None
+    ) -> Signer | None:
+        """Return a key with its secret; also of a revoked one that says so.
+
+        Args:
+            number: The key's.
+            partner: For whom it signs: by the name that this one knows.
+        """
+        address = self._address if partner is None else self.address_for(partner)
         secret = self._secrets.get(number)
-        return None if secret is None else Signer(self._address, secret, number)
+        return None if secret is None else Signer(address, secret, number)
 
     def can_verify_entries(self, partner: KnowsOurKeys) -> bool:
-        """Whether a partner is known to hold the key that signs entries."""
-        return partner.told_key_number >= self.active.number
+        """Whether a partner is known to hold the key that signs entries.
+
+        And by the name that they have: whoever has not confirmed that we have moved
+        gets none (SPEC FED-169).
+        """
+        return partner.known_as is None and (
+            partner.told_key_number >= self.active.number
+        )
 
     def is_known_to(self, partner: KnowsOurKeys) -> bool:
         """Whether a partner is known to hold a key that may sign now."""

@@ -6,10 +6,10 @@ with the entry as it is when the page is built (SPEC EXC-003).
 """
 
 from collections.abc import AsyncIterator, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 
-from federation.retry import next_check
+from federation.retry import is_due, next_check
 from federation.trust import ESTABLISHED, TrustState
 from node.catalogue.model import Entry, EntryState
 from node.erasure.decisions import of_entry
@@ -25,6 +25,7 @@ from node.storage.ledger import (
     WITHDRAW,
     Disclosure,
 )
+from node.storage.ledger_changes import Change, write_rows
 from node.storage.ledger_pages import (
     Confirmation,
     EntryHead,
@@ -109,7 +110,7 @@ class Ledger:
         as soon as it may be (SPEC EXC-016).
 
         Returns:
-            Ids of the partners that have something new to be sent.
+            Ids of the partners that have something new to be sent now.
         """
         tx.decide(of_entry(entry))
         # Locked before anything is read that another transaction (a page being
@@ -117,17 +118,28 @@ class Ledger:
         await hold_partnerships(tx, alone=False)
         partners = await lock_partners(tx, _TELLABLE, or_told=entry.id)
         known = await rows.rows_of_entry(tx, entry.id)
-        changed: list[str] = []
+        changes: list[Change] = []
         for partner in partners:
-            viewer = PartnerViewer(partner.id, partner.state)
+            viewer = PartnerViewer.of(partner)
             verdict = decide_entry(entry, viewer, self._today())
-            if await self._record(tx, entry, partner.id, verdict, known):
-                if partner.state is TrustState.ENDED:
-                    # Nothing may be told now. The row stays unconfirmed; our
-                    # `Leave` must not wait for it.
-                    await close_position(tx, partner.id)
-                changed.append(partner.id)
-        return changed
+            change = await self._change(tx, entry, partner.id, verdict, known)
+            if change is not None:
+                changes.append(change)
+        now = self._context.clock.now()
+        await write_rows(tx, changes, at=now)
+        changed = {change.partner_id for change in changes}
+        for partner in partners:
+            if partner.id in changed and partner.state is TrustState.ENDED:
+                # Nothing may be told now. The row stays unconfirmed; our
+                # `Leave` must not wait for it.
+                await close_position(tx, partner.id)
+        # Whoever does not answer is tried again when its time has come, and costs
+        # nothing meanwhile but its line.
+        return [
+            partner.id
+            for partner in partners
+            if partner.id in changed and is_due(partner.next_attempt_at, now)
+        ]
 
     async def disclose_all(self, tx: Transaction, partner: Partner) -> int:
         """Write a row for everything that a newly active partner may see.
@@ -154,23 +166,69 @@ class Ledger:
             verified_at=None,
             to_verify_since=None,
         )
-        viewer = PartnerViewer(partner.id, TrustState.ACTIVE)
+        viewer = replace(PartnerViewer.of(partner), state=TrustState.ACTIVE)
         visible = await entry_rows.list_entries(
             tx, self._context.address, where=visible_entries(viewer, self._today())
         )
         known = {row.entry_id: row for row in await self._rows_of(tx, partner.id)}
-        written = 0
+        changes: list[Change] = []
         for entry in visible:
             verdict = decide_entry(entry, viewer, self._today())
             row = known.get(entry.id)
             by_partner = {partner.id: row} if row is not None else {}
-            if await self._record(tx, entry, partner.id, verdict, by_partner):
-                written += 1
+            change = await self._change(tx, entry, partner.id, verdict, by_partner)
+            if change is not None:
+                changes.append(change)
+        await write_rows(tx, changes, at=self._context.clock.now())
         for row in known.values():
             # Nobody has confirmed these in the partnership before.
             if row.op != UPSERT and row.told_at and row.acknowledged_at is None:
                 await rows.move_unconfirmed(tx, row)
-        return written
+        return len(changes)
+
+    async def follow_rules(self, tx: Transaction, partner: Partner) -> int:
+        """Write the difference between what a partner was told and what it may see.
+
+        After a rule about this partner has changed. What was taken back before and
+        may be seen again needs a higher version (SPEC FED-063) and is left to
+        `Catalogue.renew_taken_back`.
+
+        Args:
+            tx: The caller's transaction; nobody publishes meanwhile
+                (`hold_partnerships`), and the partner's row is locked.
+            partner: The partner as it is from now on.
+
+        Returns:
+            Number of lines written.
+        """
+        viewer, today = PartnerViewer.of(partner), self._today()
+        shown = await entry_rows.versions_where(tx, visible_entries(viewer, today))
+        known = {row.entry_id: row for row in await self._rows_of(tx, partner.id)}
+        differing = [
+            entry_id
+            for entry_id, version in shown.items()
+            if (row := known.get(entry_id)) is None
+            or (row.op != DELETE and row.version < version)
+        ]
+        differing += [
+            entry_id
+            for entry_id, row in known.items()
+            if row.op == UPSERT and entry_id not in shown
+        ]
+        changes: list[Change] = []
+        for start in range(0, len(differing), _ENTRIES_AT_ONCE):
+            chunk = differing[start : start + _ENTRIES_AT_ONCE]
+            for entry in await entry_rows.list_entries(
+                tx, self._context.address, where=entries.c.id.in_(chunk)
+            ):
+                verdict = decide_entry(entry, viewer, today)
+                row = known.get(entry.id)
+                by_partner = {} if row is None else {partner.id: row}
+                change = await self._change(tx, entry, partner.id, verdict, by_partner)
+                if change is not None:
+                    changes.append(change)
+        await write_rows(tx, changes, at=self._context.clock.now())
+        return len(changes)
 
     async def withdraw_all(self, tx: Transaction, partner: Partner) -> int:
         """Take back everything the partner was told; for the end of a partnership.
@@ -178,26 +236,26 @@ class Ledger:
         Returns:
             Number of withdrawals written.
         """
-        written = 0
+        changes: list[Change] = []
         for row in await self._rows_of(tx, partner.id):
             if row.op != UPSERT:
                 continue
             if row.told_at is None:
                 await rows.drop_row(tx, partner.id, row.entry_id)
                 continue
-            await rows.write_row(
-                tx,
-                partner_id=partner.id,
-                entry_id=row.entry_id,
-                op=WITHDRAW,
-                version=row.version,
-                form=Form.HIDDEN,
-                reason="VIS-030",
-                at=self._context.clock.now(),
-                known=row,
+            changes.append(
+                Change(
+                    partner_id=partner.id,
+                    entry_id=row.entry_id,
+                    op=WITHDRAW,
+                    version=row.version,
+                    form=Form.HIDDEN,
+                    reason="VIS-030",
+                    is_new=False,
+                )
             )
-            written += 1
-        return written
+        await write_rows(tx, changes, at=self._context.clock.now())
+        return len(changes)
 
     async def removals(self, tx: Transaction, partner_id: str) -> Removals:
         """Count what a partner was asked to remove, and how much it confirmed."""
@@ -342,39 +400,37 @@ class Ledger:
             )
         return sorted(lines, key=lambda line: line.recorded_at, reverse=True)
 
-    async def _record(
+    async def _change(
         self,
         tx: Transaction,
         entry: Entry,
         partner_id: str,
         verdict: Verdict,
         known: dict[str, Disclosure],
-    ) -> bool:
+    ) -> Change | None:
+        """Return the line that has to be written for a partner, None for none."""
         row = known.get(partner_id)
         op = _operation(entry, verdict)
         if row is None and op != UPSERT:
-            return False
+            return None
         if row is not None and (row.op, row.version) == (op, entry.version):
-            return False
+            return None
         if row is not None and row.op == DELETE:
-            return False
+            return None
         if row is not None and row.op == WITHDRAW == op:
-            return False
+            return None
         if row is not None and op != UPSERT and row.told_at is None:
             await rows.drop_row(tx, partner_id, entry.id)
-            return False
-        await rows.write_row(
-            tx,
+            return None
+        return Change(
             partner_id=partner_id,
             entry_id=entry.id,
             op=op,
             version=entry.version,
             form=verdict.form,
             reason=verdict.rule,
-            at=self._context.clock.now(),
-            known=row,
+            is_new=row is None,
         )
-        return True
 
     async def _rows_of(self, tx: Transaction, partner_id: str) -> list[Disclosure]:
         return await rows.rows_of_partner(tx, partner_id)

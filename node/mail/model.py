@@ -18,6 +18,8 @@ class MailKind(StrEnum):
     PARTNER_ACTIVE = "partner-active"
     PARTNER_KEY_CHANGED = "partner-key-changed"
     PARTNER_KEY_ANNOUNCED = "partner-key-announced"
+    PARTNER_MOVES = "partner-moves"
+    POLICY_ENDS = "policy-ends"
 
 
 class MailState(StrEnum):

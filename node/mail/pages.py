@@ -14,6 +14,8 @@ _PATHS: Final = {
     MailKind.PARTNER_ACTIVE: "/admin/partner",
     MailKind.PARTNER_KEY_CHANGED: "/admin/partner/{partner_id}",
     MailKind.PARTNER_KEY_ANNOUNCED: "/admin/partner/{partner_id}",
+    MailKind.PARTNER_MOVES: "/admin/partner/{partner_id}/umzug",
+    MailKind.POLICY_ENDS: "/admin/partner/{partner_id}/regeln",
 }
 
 

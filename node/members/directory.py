@@ -1,10 +1,12 @@
 """Who belongs to the cluster: organisations, persons, roles, consent."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any, Final
 
 from federation.ids import random_id
+from node.audit.model import SubjectKind
+from node.audit.noting import note_decision
 from node.errors import ConflictError, InputFault, InvalidInputError, NotFoundError
 from node.mail.outbox import MailOutbox
 from node.members.fields import FieldError, read_email, read_line
@@ -195,6 +197,9 @@ class MemberDirectory:
                 language=language,
             )
             await rows.insert_person(tx, person, now=now)
+            self._note(
+                tx, "person_added", person, actor, after={"role": person.role.value}
+            )
             link = await issue_first_password(
                 tx, self._context, self._mail, person, by_mail=send_invitation
             )
@@ -239,6 +244,14 @@ class MemberDirectory:
             require_manage(actor, organisation_id=person.organisation_id, role=role)
             if role is not Role.NODE_ADMIN:
                 await self._keep_an_admin(tx, person)
+            self._note(
+                tx,
+                "role_changed",
+                person,
+                actor,
+                before={"role": person.role.value},
+                after={"role": role.value},
+            )
             return await self._update(tx, person, {"role": role.value})
 
         return await self._context.database.write(work)
@@ -277,6 +290,15 @@ class MemberDirectory:
                 person = await self._load(tx, person_id)
             else:
                 person = await self._manageable(tx, actor, person_id)
+            event = "consent_withdrawn" if on is None else "consent_given"
+            self._note(
+                tx,
+                event,
+                person,
+                actor,
+                before=_consent(person.consent_on, person.consent_source),
+                after=_consent(on, source),
+            )
             values = {"consent_on": on, "consent_source": source}
             changed = await self._update(tx, person, values)
             await self._profiles.refresh_person(tx, person_id)
@@ -299,6 +321,7 @@ class MemberDirectory:
             person = await self._manageable(tx, actor, person_id)
             await self._keep_an_admin(tx, person)
             now = self._context.clock.now()
+            self._note(tx, "person_left", person, actor)
             gone = await self._update(
                 tx,
                 person,
@@ -353,7 +376,15 @@ class MemberDirectory:
         async def work(tx: Transaction) -> ImportReport:
             planned = await self._import.plan(tx, actor, file)
             links = await self._import.apply(tx, planned, invite=invite)
-            return report_of(file, planned, dry_run=False, links=links)
+            report = report_of(file, planned, dry_run=False, links=links)
+            note_decision(
+                tx,
+                self._context,
+                "members_imported",
+                actor=actor,
+                after={"added": report.added, "changed": report.changed},
+            )
+            return report
 
         return await self._context.database.write(work)
 
@@ -434,6 +465,26 @@ class MemberDirectory:
             )
         return person
 
+    def _note(
+        self,
+        tx: Transaction,
+        event: str,
+        person: Person,
+        actor: Person | None,
+        *,
+        before: Mapping[str, Any] | None = None,
+        after: Mapping[str, Any] | None = None,
+    ) -> None:
+        note_decision(
+            tx,
+            self._context,
+            event,
+            actor=actor,
+            about=(SubjectKind.PERSON, person.id),
+            before=before,
+            after=after,
+        )
+
     async def _update(
         self, tx: Transaction, person: Person, values: dict[str, Any]
     ) -> Person:
@@ -452,6 +503,10 @@ class MemberDirectory:
                 code="last-admin",
                 hint="Give the role to somebody else first.",
             )
+
+
+def _consent(on: date | None, source: str | None) -> dict[str, str | None]:
+    return {"on": None if on is None else on.isoformat(), "source": source}
 
 
 def _no_organisation(reference: str) -> NotFoundError:

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
 
+from node.members.identifiers import Known
+
 
 class Role(StrEnum):
     """What a person may do in this node; each role includes the ones before."""
@@ -27,6 +29,11 @@ class Organisation:
         region: ISO 3166-2 code, e.g. `DE-HE`.
         description: Text by language.
         is_office: True for the one organisation that is the office itself.
+        vat_id: VAT identification number, as it is written.
+        register_id: Number in a register of companies, as it is written.
+        domains: Its domains, beside the host of its website.
+        ceiling: The widest audience of what its persons publish, a word of
+            `AudienceLevel`; None permits any.
     """
 
     id: str
@@ -40,6 +47,21 @@ class Organisation:
     org_type: str | None = None
     description: Mapping[str, str] | None = None
     is_office: bool = False
+    vat_id: str | None = None
+    register_id: str | None = None
+    domains: tuple[str, ...] = ()
+    ceiling: str | None = None
+
+    @property
+    def known(self) -> Known:
+        """What it is compared by with organisations elsewhere (SPEC VIS-072)."""
+        return Known(
+            name=self.name,
+            vat_id=self.vat_id,
+            register_id=self.register_id,
+            domains=self.domains,
+            website=self.website,
+        )
 
 
 @dataclass(frozen=True, slots=True)

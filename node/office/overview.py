@@ -1,7 +1,7 @@
 """Counts and lists for the office's pages, each out of one place."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Final
 
@@ -117,7 +117,7 @@ class Overview:
 
     async def effects(self, partner: Partner) -> Effects:
         """Count what ends, pauses or begins with a partner."""
-        viewer = PartnerViewer(partner.id, TrustState.ACTIVE)
+        viewer = replace(PartnerViewer.of(partner), state=TrustState.ACTIVE)
         today = self._today()
         async with self._context.database.read() as tx:
             told = await counts(tx, partner.id, is_told=True)
@@ -152,7 +152,9 @@ class Overview:
         where = (
             (entries.c.state == EntryState.PUBLISHED.value)
             & entries.c.kind.in_(_PERSONAL_KINDS)
-            & (entries.c.audience_level != AudienceLevel.CLUSTER.value)
+            & entries.c.audience_level.not_in(
+                [AudienceLevel.CLUSTER.value, AudienceLevel.GROUP.value]
+            )
         )
         async with self._context.database.read() as tx:
             found = await entry_rows.list_entries(

@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import select
 
 from federation.trust import ESTABLISHED, TrustState
-from node.backup.restoring import read_report
+from node.erasure.report import read_report
 from node.exchange.unaccounted import Settlement, UnaccountedEntries
 from node.partners.model import Partner
 from node.ports import NodeContext
@@ -49,7 +49,7 @@ class Restored:
     Attributes:
         restored_from: Of when the backup was; None if an older database was put in
             place by hand.
-        report: As `node.backup.restoring` wrote it; None if it did not.
+        report: As `node.erasure.report` wrote it; None if it is gone.
         titles: Of the entries that the report names, by id, by language.
         partners: Partners with whom there is something to be compared.
     """
@@ -77,8 +77,7 @@ async def last_restore(context: NodeContext, folder: Path) -> Restored | None:
         state = await require_node_state(tx)
         if state.restored_at is None:
             return None
-        found = await asyncio.to_thread(read_report, folder)
-        report = found if _is_of(found, state.restored_from) else None
+        report = await asyncio.to_thread(read_report, folder, epoch=state.epoch)
         names = ("deleted", "closed", "narrowed", "older")
         wanted = [str(id_) for name in names for id_ in (report or {}).get(name, ())]
         return Restored(
@@ -122,15 +121,6 @@ async def take_back_known(
             )
             settled.add(each.entry_id)
     return 0
-
-
-def _is_of(report: Mapping[str, Any] | None, restored_from: datetime | None) -> bool:
-    """Whether the report is this restore's, not an earlier one's."""
-    return (
-        report is not None
-        and restored_from is not None
-        and report.get("restored_from") == restored_from.isoformat()
-    )
 
 
 async def _titles(tx: Transaction, ids: list[str]) -> dict[str, Mapping[str, str]]:

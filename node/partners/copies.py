@@ -8,9 +8,11 @@ still agree what is held, and the same version may come again.
 
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import datetime
 
 from federation.exchange import ViewDigest
 from federation.trust import ESTABLISHED, TrustState
+from node.erasure.decisions import PartnerDecision
 from node.errors import ConflictError, NotFoundError
 from node.mail.entry_titles import take_back_titles
 from node.members.model import Person
@@ -22,7 +24,12 @@ from node.sentence import Sentence
 from node.storage.database import Transaction
 from node.storage.mail import named_entries_of
 from node.storage.partners import lock_partner, update_partner
-from node.storage.received import count_purged, forget_partner, purge_partner
+from node.storage.received import (
+    count_purged,
+    forget_partner,
+    present_elements,
+    purge_partner,
+)
 from node.storage.views import store_view
 
 PURGEABLE = ESTABLISHED - {TrustState.ACTIVE}
@@ -103,10 +110,9 @@ class Copies:
             partner = await self._locked(tx, partner_id)
             if partner.state not in PURGEABLE:
                 raise _not_now(partner)
-            named = await named_entries_of(tx, partner.id)
-            removed = await purge_partner(tx, partner.id, at=self._context.clock.now())
-            await store_view(tx, partner.id, "in", ViewDigest())
-            await take_back_titles(tx, self._context, named)
+            now = self._context.clock.now()
+            removed = await purge_received(tx, self._context, partner.id, at=now)
+            tx.decide(PartnerDecision(id=partner.id, purged=True, purged_at=now))
             await self._add_step(tx, partner, "we_purged", person, note=str(removed))
             return removed
 
@@ -139,6 +145,7 @@ class Copies:
                 refetch_since=self._context.clock.now(),
                 next_attempt_at=None,
             )
+            tx.decide(PartnerDecision(id=partner.id, purged=False))
             await self._add_step(tx, partner, "we_fetched", person, note=str(purged))
             tx.after_commit(lambda: self._waker.poke(partner.id))
             return purged
@@ -185,6 +192,36 @@ def _not_now(partner: Partner) -> ConflictError:
         code=f"partner-{partner.state.value}",
         hint=_HINT_SENTENCES.get(partner.state, ""),
     )
+
+
+async def purge_received(
+    tx: Transaction,
+    context: NodeContext,
+    partner_id: str,
+    *,
+    at: datetime,
+    until: datetime | None = None,
+) -> int:
+    """Remove the copies of a partner's entries, and their titles from our own texts.
+
+    Args:
+        tx: The transaction.
+        context: The node.
+        partner_id: The partner.
+        at: When they are removed.
+        until: Those that came later stay; by default all go.
+
+    Returns:
+        Number of copies removed.
+    """
+    named = await named_entries_of(tx, partner_id)
+    removed = await purge_partner(tx, partner_id, at=at, until=until)
+    left = ViewDigest()
+    for element in await present_elements(tx, partner_id):
+        left.add(*element)
+    await store_view(tx, partner_id, "in", left)
+    await take_back_titles(tx, context, named)
+    return removed
 
 
 async def forget_received(

@@ -13,6 +13,7 @@ def known_peer(partner: Partner) -> KnownPeer:
         base_url=BaseUrl(partner.base_url),
         actor_id=partner.actor_id,
         keys=tuple(key.pinned for key in partner.keys),
+        former=partner.former_urls,
         partner_id=partner.id,
         state=partner.state,
     )

@@ -19,7 +19,7 @@ async def find_partner(tx: Transaction, ref: str) -> Partner:
     """
     everybody = await list_partners(tx)
     wanted = ref.strip().rstrip("/").casefold()
-    for fits in (_is_address, _is_host, _is_name, _starts_with):
+    for fits in (_is_address, _is_host, _is_name, _starts_with, _was_there):
         found = [partner for partner in everybody if fits(partner, wanted)]
         if len(found) == 1:
             return found[0]
@@ -59,6 +59,14 @@ def _is_address(partner: Partner, wanted: str) -> bool:
 def _is_host(partner: Partner, wanted: str) -> bool:
     base_url = BaseUrl(partner.base_url)
     return wanted in {authority_of(base_url), host_of(base_url)}
+
+
+def _was_there(partner: Partner, wanted: str) -> bool:
+    """Whether this was the partner's address or host before it moved."""
+    return any(
+        wanted in {base_url, authority_of(base_url), host_of(base_url)}
+        for base_url in partner.former_urls
+    )
 
 
 def _is_name(partner: Partner, wanted: str) -> bool:

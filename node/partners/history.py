@@ -16,6 +16,8 @@ from federation.trust import (
     TrustTransitionError,
     next_state,
 )
+from node.audit.model import SubjectKind
+from node.audit.noting import note_decision
 from node.errors import ConflictError, InvalidInputError
 from node.limits import END_UNDONE_WITHIN
 from node.members.model import Person
@@ -160,6 +162,14 @@ async def add_step(
         event=event,
         person_id=None if person is None else person.id,
         note=None if not note else note[:NOTE_MAX],
+    )
+    note_decision(
+        tx,
+        context,
+        event,
+        actor=person,
+        about=(SubjectKind.PARTNER, partner_id),
+        reason=note or None,
     )
 
 

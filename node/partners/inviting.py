@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from federation.documents.partner_request import PartnerRequest, verify_invitation
+from federation.errors import ConflictError as PeerConflictError
 from federation.errors import NotPermittedError
 from federation.handshake import (
     check_number,
@@ -31,6 +32,7 @@ from node.partners.history import add_step
 from node.partners.model import HandshakeRole, Invitation, Partner
 from node.partners.pinning import Handshake, comes_back, pin
 from node.partners.ports import MailQueue
+from node.partners.taken_addresses import who_is_called_so
 from node.plain_text import clean_line
 from node.ports import NodeContext
 from node.sentence import Sentence
@@ -40,6 +42,7 @@ from node.storage.database import Transaction
 from node.storage.members import office_persons
 from node.storage.node_state import require_not_closing
 from node.storage.outgoing import ActivityKind
+from node.visibility.policy import PolicySheet, Preset
 
 DAYS_MAX = INVITATION_DAYS_MAX
 NOTE_MAX = 200
@@ -78,7 +81,7 @@ class Inviting:
         self._mail = mail
 
     async def invite(
-        self, actor: Person | None, *, days: int, note: str | None
+        self, actor: Person | None, *, days: int, note: str | None, preset: Preset
     ) -> InvitationCreated:
         """Make a code that one other office can use once."""
         if not 1 <= days <= DAYS_MAX:
@@ -109,6 +112,7 @@ class Inviting:
                 created_at=now,
                 expires_at=now + timedelta(days=days),
                 note=note or None,
+                preset=preset,
             )
             await rows.insert_invitation(
                 tx, invitation, created_by=None if actor is None else actor.id
@@ -170,6 +174,7 @@ class Inviting:
         verify_invitation(
             request, secret=invitation.secret, own_key=signer.key.public_key
         )
+        await self._require_own_names(tx, request)
         known = await rows.find_by_base_url(tx, request.guest.base_url)
         if known is not None:
             known = await rows.lock_partner(tx, known.id)
@@ -197,6 +202,21 @@ class Inviting:
         )
         await self._tell_office(tx, partner)
         return partner
+
+    async def _require_own_names(
+        self, tx: Transaction, request: PartnerRequest
+    ) -> None:
+        """Require that nobody else is, or was, where the guest says that it is or was.
+
+        Raises:
+            PeerConflictError: Somebody is. It does not say who.
+        """
+        if await who_is_called_so(tx, self._context, request.guest) is not None:
+            raise PeerConflictError(
+                "An address of this node, or one where it says to have been, is "
+                "another node's here.",
+                code="address-taken",
+            )
 
     async def _new_code(self, tx: Transaction) -> tuple[bytes, str]:
         """Draw a secret whose first group names no other invitation."""
@@ -250,6 +270,7 @@ class Inviting:
                 request.guest.keys[0].public_key,
             ),
             told_key_number=signer.key_number,
+            sheet=PolicySheet(invitation.preset),
         )
         state = next_state(
             None if known is None else known.state, TrustEvent.THEY_REQUESTED

@@ -29,6 +29,7 @@ from node.partners.model import HandshakeRole, Partner
 from node.partners.own_actor import own_actor
 from node.partners.pinning import Handshake, comes_back, pin, unpin
 from node.partners.ports import PeerClient
+from node.partners.taken_addresses import who_is_called_so
 from node.ports import NodeContext
 from node.sentence import Sentence, sentence_of
 from node.storage import outgoing
@@ -89,6 +90,8 @@ class Joining:
         _require_new(known)
         host = await self._fetched(invitation)
         _require_no_ended_key(known, host)
+        async with self._context.database.read() as tx:
+            await self._require_own_names(tx, host)
         key = host.keys[0].public_key
         return PartnerPreview(
             base_url=host.base_url,
@@ -98,7 +101,9 @@ class Joining:
             check_number=_check_number(invitation, host, self._context.signer),
         )
 
-    async def accept(self, actor: Person | None, code: str) -> Partner:
+    async def accept(
+        self, actor: Person | None, code: str, *, release: bool
+    ) -> Partner:
         """Ask the node that a code names to become a partner.
 
         The partner is written down before the request leaves, so that its answer,
@@ -131,7 +136,7 @@ class Joining:
             created=self._context.clock.now(),
         )
         written = await self._write_down(
-            actor, invitation, host, request, signer=signer
+            actor, invitation, host, request, signer=signer, release=release
         )
         waiting = written.partner
         try:
@@ -216,6 +221,7 @@ class Joining:
         request: SignedDocument,
         *,
         signer: Signer,
+        release: bool,
     ) -> _WrittenDown:
         handshake = Handshake(
             other=host,
@@ -234,6 +240,7 @@ class Joining:
                 known = await rows.lock_partner(tx, known.id)
             _require_new(known)
             _require_no_ended_key(known, host)
+            await self._require_own_names(tx, host)
             self._require_signing(signer)
             waiting = (
                 [] if known is None else await outgoing.list_undelivered(tx, known.id)
@@ -242,6 +249,12 @@ class Joining:
                 None if known is None else known.state, TrustEvent.WE_REQUESTED
             )
             partner = await pin(tx, self._context, handshake, state=state, known=known)
+            await rows.update_partner(
+                tx,
+                partner.id,
+                released_at=self._context.clock.now() if release else None,
+                released_by=actor.id if release and actor is not None else None,
+            )
             await add_step(
                 tx,
                 self._context,
@@ -253,6 +266,24 @@ class Joining:
             return _WrittenDown(partner, known, tuple(waiting))
 
         return await self._context.database.write(work)
+
+    async def _require_own_names(self, tx: Transaction, host: ActorDocument) -> None:
+        """Require that nobody else is or was where the host says that it is or was."""
+        name = await who_is_called_so(tx, self._context, host)
+        if name is not None:
+            raise ConflictError(
+                Sentence(
+                    "{base_url} is, or says that it was, at an address of {name}.",
+                    base_url=host.base_url,
+                    name=name,
+                ),
+                code="address-taken",
+                hint=Sentence(
+                    "If {name} has moved, confirm that on its page; or end that "
+                    "partnership first.",
+                    name=name,
+                ),
+            )
 
     def _require_signing(self, signer: Signer) -> None:
         """Require that the key of a request may still sign.

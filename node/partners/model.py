@@ -7,6 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, assert_never
 
+from federation.ids import BaseUrl
 from federation.key_changes import SuspensionReason
 from federation.keys import PublicKey
 from federation.negotiation import (
@@ -21,6 +22,7 @@ from federation.negotiation import (
 )
 from federation.peers import PinnedKey
 from federation.trust import TrustState
+from node.visibility.policy import ACQUAINTANCE, PolicySheet, Preset
 
 
 class HandshakeRole(StrEnum):
@@ -105,6 +107,13 @@ class Partner:
         suspended_because: Why its key has to be compared.
         offered_multibase: The key seen instead of the pinned one; not trusted.
         looked_at: When the keys at its address were last looked at.
+        former_urls: Where it was before it moved, the oldest first.
+        moving_to: Where it says to be now, as long as our office has not answered.
+        moving_id: Id of the announcement that says so.
+        moving_since: When that arrived.
+        move_published: When the newest announcement was made, by its own word.
+        known_as: The former address of ours by which it knows us, until it has
+            confirmed the present one; None if it has.
         told_key_number: Newest of our keys that the partner is known to hold.
         head_seq: Last position written to the partner's ledger.
         acked_seq: Last position that the partner's receipt confirmed.
@@ -123,6 +132,10 @@ class Partner:
             hold; copies are leased from then.
         to_verify_since: Since when nothing is shown that no such page has confirmed.
         hidden_at: Since when our members do not see its entries.
+        released_at: Since when it sees what is for all partners (SPEC VIS-076).
+        policy_out: What we give it; see `node.visibility.policy`.
+        policy_in: What we take from it.
+        policy_reminded_at: When the office was reminded that one of them ends.
     """
 
     id: str
@@ -146,6 +159,12 @@ class Partner:
     suspended_because: SuspensionReason | None = None
     offered_multibase: str | None = None
     looked_at: datetime | None = None
+    former_urls: tuple[BaseUrl, ...] = ()
+    moving_to: BaseUrl | None = None
+    moving_id: str | None = None
+    moving_since: datetime | None = None
+    move_published: datetime | None = None
+    known_as: BaseUrl | None = None
     told_key_number: int = 1
     head_seq: int = 0
     acked_seq: int = 0
@@ -172,6 +191,11 @@ class Partner:
     to_verify_since: datetime | None = None
     hidden_at: datetime | None = None
     hidden_by: str | None = None
+    released_at: datetime | None = None
+    released_by: str | None = None
+    policy_out: PolicySheet = ACQUAINTANCE
+    policy_in: PolicySheet = ACQUAINTANCE
+    policy_reminded_at: datetime | None = None
 
     @property
     def key(self) -> PartnerKey:
@@ -204,6 +228,7 @@ class Invitation:
         secret: The 80 bits of the code.
         public_id: Name of the invitation in a partner request (a hash).
         group_hint: First group of the code, by which the office tells them apart.
+        preset: What the partnership begins with, in both directions.
         partner_id: The partner that used it.
     """
 
@@ -214,6 +239,7 @@ class Invitation:
     created_at: datetime
     expires_at: datetime
     note: str | None = None
+    preset: Preset = Preset.PARTNER
     used_at: datetime | None = None
     revoked_at: datetime | None = None
     partner_id: str | None = None

@@ -12,6 +12,8 @@ from typing import Any, Final
 
 from federation.canonical import canonical_bytes
 from federation.documents.actor import ActorDocument, Card, actor_body
+from federation.ids import NodeAddress
+from federation.peers import renamed_keys
 from node.ports import NodeContext
 from node.storage.database import Transaction
 from node.storage.node_state import load_node_state, note_actor
@@ -40,14 +42,25 @@ def card_values(card: Card) -> dict[str, Any]:
     }
 
 
-async def own_actor(tx: Transaction, context: NodeContext) -> ActorDocument:
-    """Return our actor as it is now."""
+async def own_actor(
+    tx: Transaction, context: NodeContext, *, address: NodeAddress | None = None
+) -> ActorDocument:
+    """Return our actor as it is now.
+
+    Args:
+        tx: A transaction.
+        context: The node.
+        address: By which name; the present one, unless it is for a partner that
+            knows us by a former one.
+    """
+    address = address or context.address
     state = await load_node_state(tx)
     card = card_from_values({} if state is None else state.card)
     return ActorDocument(
-        base_url=context.address.base_url,
+        base_url=address.base_url,
         name=context.config.name,
-        keys=context.keys.published(),
+        keys=renamed_keys(context.keys.published(), actor_id=address.actor),
+        former=address.former,
         card=card,
         updated=_latest(
             context.keys.changed_at, None if state is None else state.actor_updated

@@ -1,11 +1,11 @@
 """Partnerships: from the invitation to the end, as both offices see them."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 from typing import Any, assert_never
 
 from federation.documents.actor_update import ActorUpdate
+from federation.documents.move import Move
 from federation.documents.notice import Notice, NoticeType
 from federation.documents.partner_request import PartnerRequest
 from federation.ids import random_id
@@ -21,7 +21,6 @@ from node.partners.directory import fingerprint
 from node.partners.ending import Ending
 from node.partners.finding import find_partner
 from node.partners.history import (
-    add_step,
     change_state,
     checked_reason,
     require_next,
@@ -29,7 +28,10 @@ from node.partners.history import (
 from node.partners.inviting import InvitationCreated, Inviting
 from node.partners.joining import Joining, PartnerPreview
 from node.partners.model import Invitation, Partner, PartnerEvent
+from node.partners.moving import REFUSED as MOVE_REFUSED
+from node.partners.moving import PartnerMoves
 from node.partners.partner_keys import PartnerKeys
+from node.partners.policies import Policies
 from node.partners.ports import (
     Disclosures,
     MailQueue,
@@ -37,6 +39,7 @@ from node.partners.ports import (
     PeerClient,
     Waker,
 )
+from node.partners.releasing import Releasing
 from node.partners.update_answers import UpdateOutcome
 from node.ports import NodeContext
 from node.sentence import Sentence
@@ -46,11 +49,13 @@ from node.storage.database import Transaction
 from node.storage.members import office_persons
 from node.storage.node_state import require_not_closing
 from node.storage.outgoing import ActivityKind, OutgoingActivity
+from node.visibility.policy import Preset
 
 # Steps of the history whose note is the reason that the other office reads.
 _REASON_STEPS = {
     ActivityKind.REJECT: TrustEvent.WE_REFUSED.value,
     ActivityKind.LEAVE: TrustEvent.WE_ENDED.value,
+    ActivityKind.MOVE_REFUSED: MOVE_REFUSED,
 }
 
 # What a partnership that begins does not take over from an earlier one.
@@ -84,14 +89,24 @@ class Partners:
         self._inviting = Inviting(context, mail=mail)
         self._joining = Joining(context, client=client)
         self._entries = entries
+        self.policies = Policies(
+            context, ledger=ledger, entries=entries, mail=mail, waker=waker
+        )
+        self.releasing = Releasing(context, ledger=ledger, entries=entries, waker=waker)
         self.keys = PartnerKeys(context, client=client, mail=mail, waker=waker)
+        self.moves = PartnerMoves(context, client=client, mail=mail, waker=waker)
         self._copies = Copies(context, waker=waker)
         self._ending = Ending(context, ledger=ledger, copies=self._copies, waker=waker)
 
     # -- becoming partners ------------------------------------------------------
 
     async def invite(
-        self, actor: Person | None, *, days: int = 7, note: str | None = None
+        self,
+        actor: Person | None,
+        *,
+        days: int = 7,
+        note: str | None = None,
+        preset: Preset = Preset.PARTNER,
     ) -> InvitationCreated:
         """Make an invitation code for one other office.
 
@@ -99,9 +114,10 @@ class Partners:
             actor: Who invites; None for the node itself.
             days: Days that the code is valid, 1 to 60.
             note: For whom it is, for our own list.
+            preset: What the partnership begins with, in both directions.
         """
         _require_office(actor)
-        return await self._inviting.invite(actor, days=days, note=note)
+        return await self._inviting.invite(actor, days=days, note=note, preset=preset)
 
     async def list_invitations(self) -> list[Invitation]:
         """List all invitations, newest first."""
@@ -118,10 +134,19 @@ class Partners:
         _require_office(actor)
         return await self._joining.preview(code)
 
-    async def accept(self, actor: Person | None, code: str) -> Partner:
-        """Accept another office's code; afterwards that office has to confirm."""
+    async def accept(
+        self, actor: Person | None, code: str, *, release: bool = True
+    ) -> Partner:
+        """Accept another office's code; afterwards that office has to confirm.
+
+        Args:
+            actor: Who accepts.
+            code: The code.
+            release: Whether the partner gets what is for all partners as soon as
+                it has confirmed (SPEC VIS-076).
+        """
         _require_office(actor)
-        return await self._joining.accept(actor, code)
+        return await self._joining.accept(actor, code, release=release)
 
     async def receive_request(
         self, tx: Transaction, request: PartnerRequest
@@ -139,6 +164,7 @@ class Partners:
         ref: str,
         *,
         compared: bool = False,
+        release: bool = True,
         request_id: str | None = None,
         check_number: str | None = None,
     ) -> Partner:
@@ -148,6 +174,7 @@ class Partners:
             actor: Who confirms.
             ref: Address, host or name.
             compared: Whether both offices have compared the check number.
+            release: Whether the partner gets what is for all partners (SPEC VIS-076).
             request_id: The request that the office looked at; None for the present.
             check_number: The number that the office saw; None for the present.
 
@@ -184,6 +211,8 @@ class Partners:
                 active_since=now,
                 compared_at=now if compared else None,
                 ended_at=None,
+                released_at=now if release else None,
+                released_by=actor.id if release and actor is not None else None,
                 **_FRESH,
             )
             await self._queue(
@@ -231,26 +260,24 @@ class Partners:
 
         return await self._context.database.write(work)
 
-    async def mark_compared(self, actor: Person | None, ref: str) -> Partner:
-        """Note that both offices have compared the check number."""
+    async def confirm_move(
+        self, actor: Person | None, ref: str, *, number: str, target: str | None = None
+    ) -> Partner:
+        """Believe that a partner is at another address; see `PartnerMoves.confirm`."""
         _require_office(actor)
-        partner = await self.find(ref)
+        return await self.moves.confirm(actor, ref, number=number, target=target)
 
-        async def work(tx: Transaction) -> Partner:
-            current = await self._locked(tx, partner.id)
-            now = self._context.clock.now()
-            await rows.update_partner(tx, current.id, compared_at=now)
-            await add_step(
-                tx,
-                self._context,
-                current.id,
-                event="compared",
-                person=actor,
-                note=current.check_number,
-            )
-            return replace(current, compared_at=now)
+    async def refuse_move(
+        self, actor: Person | None, ref: str, *, reason: str | None = None
+    ) -> Partner:
+        """Answer that we do not believe it; see `PartnerMoves.refuse`."""
+        _require_office(actor)
+        return await self.moves.refuse(actor, ref, reason=reason)
 
-        return await self._context.database.write(work)
+    async def mark_compared(self, actor: Person | None, ref: str) -> Partner:
+        """Note that both offices have compared it; see `Policies.note_compared`."""
+        _require_office(actor)
+        return await self.policies.note_compared(actor, ref)
 
     # -- while partners ---------------------------------------------------------
 
@@ -330,6 +357,18 @@ class Partners:
     ) -> UpdateOutcome:
         """Apply what a partner says about itself; see `PartnerKeys`."""
         return await self.keys.receive_update(tx, partner, update)
+
+    async def receive_move(
+        self, tx: Transaction, partner: Partner, move: Move
+    ) -> Partner:
+        """Show our office where a partner says to be; see `PartnerMoves.receive`."""
+        return await self.moves.receive(tx, partner, move)
+
+    async def receive_move_answer(
+        self, tx: Transaction, partner: Partner, notice: Notice
+    ) -> Partner:
+        """Take an answer to our own move; see `PartnerMoves.hear_answer`."""
+        return await self.moves.hear_answer(tx, partner, notice)
 
     async def partner_has_left(
         self, tx: Transaction, partner: Partner, *, note: str | None = None

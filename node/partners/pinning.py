@@ -17,7 +17,10 @@ from node.storage import outgoing
 from node.storage import partners as rows
 from node.storage.database import Transaction
 from node.storage.partner_keys import restore_keys, store_keys
+from node.storage.policies import add_version
+from node.visibility.policy import Direction, PolicySheet, Preset, narrower
 
+_USUAL = PolicySheet(Preset.PARTNER)
 _COLUMNS = (
     "state",
     "name",
@@ -30,13 +33,22 @@ _COLUMNS = (
     "suspended_because",
     "offered_multibase",
     "looked_at",
+    "former_urls",
+    "moving_to",
+    "moving_id",
+    "moving_since",
+    "known_as",
     "request_id",
     "check_number",
     "compared_at",
+    "released_at",
+    "released_by",
     "last_error",
     "problem_code",
     "acked_seq",
     "told_key_number",
+    "policy_out",
+    "policy_in",
 )
 
 
@@ -50,6 +62,8 @@ class Handshake:
         request_id: Id of the request on the wire.
         told_key_number: The key of ours that the other node saw as the one that
             signs; it is told of a newer one afterwards.
+        sheet: What our invitation offers for both directions. With somebody whom
+            we had before, what it and the sheets of then both let pass.
         last_error: Why the request may not have arrived; None if it has.
         problem_code: The same for pages in any language.
     """
@@ -59,6 +73,7 @@ class Handshake:
     request_id: str
     check_number: str
     told_key_number: int
+    sheet: PolicySheet | None = None
     last_error: str | None = None
     problem_code: str | None = None
 
@@ -91,6 +106,7 @@ async def pin(
         capabilities=other.capabilities,
         actor_updated=other.updated,
         looked_at=now,
+        former_urls=other.former,
         request_id=handshake.request_id,
         check_number=handshake.check_number,
         created_at=now if known is None else known.created_at,
@@ -98,15 +114,44 @@ async def pin(
         problem_code=handshake.problem_code,
         acked_seq=0 if known is None else known.head_seq,
         told_key_number=handshake.told_key_number,
+        policy_out=_begun(handshake, None if known is None else known.policy_out),
+        policy_in=_begun(handshake, None if known is None else known.policy_in),
     )
     if known is None:
         await rows.insert_partner(tx, partner)
+        await _write_sheets(tx, context, partner, Direction.OUT, Direction.IN)
         return partner
     await outgoing.drop_undelivered(tx, known.id)
     values = _handshake_of(partner)
+    if partner.policy_out != known.policy_out:
+        await _write_sheets(tx, context, partner, Direction.OUT)
+    if partner.policy_in != known.policy_in:
+        await _write_sheets(tx, context, partner, Direction.IN)
     await rows.update_partner(tx, known.id, **values)
     await store_keys(tx, known.id, partner.keys, at=now)
     return replace(known, keys=partner.keys, **values)
+
+
+def _begun(handshake: Handshake, before: PolicySheet | None) -> PolicySheet:
+    """Return what a partnership begins with; nothing that was kept back opens."""
+    if before is None:
+        return handshake.sheet or _USUAL
+    return before if handshake.sheet is None else narrower(before, handshake.sheet)
+
+
+async def _write_sheets(
+    tx: Transaction, context: NodeContext, partner: Partner, *directions: Direction
+) -> None:
+    for direction in directions:
+        await add_version(
+            tx,
+            partner.id,
+            direction,
+            partner.policy_out if direction is Direction.OUT else partner.policy_in,
+            at=context.clock.now(),
+            author_id=None,
+            reason=None,
+        )
 
 
 async def unpin(tx: Transaction, partner_id: str, *, before: Partner | None) -> None:

@@ -10,6 +10,7 @@ from node.members.model import Person
 from node.partners.model import Partner
 from node.storage.database import Transaction
 from node.storage.removals import Removals
+from node.visibility import PartnerViewer
 
 
 class PeerClient(Protocol):
@@ -33,6 +34,10 @@ class Disclosures(Protocol):
         """Write a row for everything that a newly active partner may see."""
         ...
 
+    async def follow_rules(self, tx: Transaction, partner: Partner) -> int:
+        """Write the difference after a rule about a partner has changed."""
+        ...
+
     async def withdraw_all(self, tx: Transaction, partner: Partner) -> int:
         """Take back everything that the partner was told."""
         ...
@@ -45,7 +50,9 @@ class Disclosures(Protocol):
 class OwnEntries(Protocol):
     """Our own entries (node.catalogue)."""
 
-    async def renew_taken_back(self, partner_id: str) -> int:
+    async def renew_taken_back(
+        self, partner_id: str, *, viewer: PartnerViewer | None = None
+    ) -> int:
         """Make new versions of what was taken back and may be seen again."""
         ...
 

@@ -8,11 +8,9 @@ import json
 from datetime import date, timedelta
 from typing import Final
 
-from federation.exchange import digest_of
-from federation.version import Version
 from node.simulation.looking import PartnerRow, Sight
 from node.simulation.machine import Machine
-from node.simulation.promises import granted
+from node.simulation.promises import digest_of_copies, granted, left_with
 from node.simulation.story import Story
 from node.simulation.violation import BrokenPromiseError
 from node.simulation.weather import CALM
@@ -22,6 +20,9 @@ _ROUND_S: Final = 15.0
 # Retries come within an hour. Whoever does not know a key any more looks at the
 # partner's address within 28 hours, and only then is there something to compare.
 _SLEPT: Final = (*[timedelta(minutes=20)] * 5, *[timedelta(hours=8)] * 8)
+# After a restore first one side has to learn of keys, then the other to compare, and
+# only the next daily comparison shows copies again.
+_SLEPT_LONGER: Final = (timedelta(hours=8),) * 10
 _ESTABLISHED: Final = frozenset({"active", "paused", "suspended"})
 
 
@@ -43,15 +44,20 @@ class Healing:
         world.weather.cut.clear()
         world.record.note("everything works again")
         faults: list[tuple[str, str]] = [("liveness", "nothing was looked at")]
-        for number, slept in enumerate(_SLEPT):
+        waits = _SLEPT
+        if world.promises.restores.disturbed:
+            waits += _SLEPT_LONGER
+        for number, slept in enumerate(waits):
             for machine in world.machines.values():
                 await self._bring_up(machine)
-            await self._tidy_offices(last=number > len(_SLEPT) - 3)
+            await self._tidy_offices(last=number > len(waits) - 6)
             await world.pass_time(_ROUND_S)
             faults = self._faults()
             if not faults:
+                world.promises.restores.disturbed.clear()
                 world.record.note(f"healed after {number + 1} rounds")
                 return
+            world.record.note(f"still wrong: {faults[0][1]}")
             world.sleep_through(slept)
             await world.pass_time(_ROUND_S)
         raise BrokenPromiseError(*faults[0])
@@ -70,15 +76,27 @@ class Healing:
         world, story = self._world, self._story
         for machine in world.machines.values():
             await story.compare_keys(machine)
+            await story.settle(machine)
             sight = world.promises.sight(machine.name)
             for row in sight.partners.values():
                 other = world.machines[_name(row.base_url)]
                 there = world.promises.sight(other.name).partners.get(machine.base_url)
-                await self._tidy(machine, row, there, last=last)
+                await self._tidy(machine, other, row, there, last=last)
+
+    def _has_forgotten(
+        self, machine: Machine, other: Machine, there: PartnerRow | None
+    ) -> bool:
+        """Whether a restore has left only one side of a partnership."""
+        if not {machine.name, other.name} & self._world.promises.restores.disturbed:
+            return False
+        return there is None or (
+            there.state not in {*_ESTABLISHED, "requested"} and not there.waiting
+        )
 
     async def _tidy(
         self,
         machine: Machine,
+        other: Machine,
         row: PartnerRow,
         there: PartnerRow | None,
         *,
@@ -98,6 +116,8 @@ class Healing:
             case "waiting" if there is None or (
                 there.state not in {"requested", "active"} and not there.waiting
             ):
+                await story.to_partner(machine, row.base_url, "ends")
+            case "active" | "suspended" if self._has_forgotten(machine, other, there):
                 await story.to_partner(machine, row.base_url, "ends")
             case "ending" if last:
                 await story.to_partner(machine, row.base_url, "closes")
@@ -148,6 +168,7 @@ class Healing:
             (promise, f"{pair}: {what}")
             for promise, what in [
                 *_waiting(row),
+                *_unfinished(sight, row),
                 *_mirror(machine, sight, row, there, today),
                 *_digests(row, there),
                 *self._receipts(machine, row),
@@ -185,6 +206,8 @@ class Healing:
         for activity, (text, is_delivered) in sights[machine.name].messages.items():
             if not activity.startswith(machine.base_url) or not is_delivered:
                 continue
+            if activity in self._world.promises.restores.forgotten:
+                continue  # it came after the backup that is there now
             there = [
                 sight.messages[activity][0]
                 for name, sight in sights.items()
@@ -206,6 +229,20 @@ def _waiting(row: PartnerRow) -> list[tuple[str, str]]:
     return found
 
 
+def _unfinished(sight: Sight, row: PartnerRow) -> list[tuple[str, str]]:
+    """After a restore both sides are compared, and what is held is shown again."""
+    found = []
+    if row.compared_epoch != sight.epoch:
+        found.append(("liveness", f"nobody has asked what is there: {row.last_error}"))
+    if row.to_verify_since is not None:
+        found.append(("liveness", "its copies are hidden since a restore"))
+    return found + [
+        ("liveness", f"{each.entry_id} is unaccounted for")
+        for each in row.unaccounted.values()
+        if each.settled_as is None
+    ]
+
+
 def _mirror(
     machine: Machine, sight: Sight, row: PartnerRow, there: PartnerRow, today: date
 ) -> list[tuple[str, str]]:
@@ -214,6 +251,11 @@ def _mirror(
         f"{machine.base_url}/entries/{entry.id}": (entry.version, entry.content_hash)
         for entry in granted(sight, row, today)
     }
+    for each in left_with(row).values():
+        wanted[f"{machine.base_url}/entries/{each.entry_id}"] = (
+            each.version,
+            each.content_hash,
+        )
     held = {
         uri: (copy.version, copy.content_hash)
         for uri, copy in there.copies.items()
@@ -234,13 +276,12 @@ def _mirror(
 
 def _digests(row: PartnerRow, there: PartnerRow) -> list[tuple[str, str]]:
     """Both digests are those of what is held; what was sent is held or refused."""
-    held = digest_of(
-        (copy.uri, Version(*copy.version), copy.content_hash or "")
-        for copy in there.copies.values()
-        if copy.state == "present"
-    )
+    held = digest_of_copies(there)
+    left = left_with(row)
     found = []
     for side, buckets in (("ours", row.digest_out), ("theirs", there.digest_in)):
+        if side == "ours" and left:
+            continue  # receipts prove less than the office has left there
         if buckets and _digest(buckets) != held:
             found.append(("INV-3", f"{side} is not the digest of what is held"))
     if row.digest_equal is False:
@@ -251,7 +292,11 @@ def _digests(row: PartnerRow, there: PartnerRow) -> list[tuple[str, str]]:
         if told.op == "upsert" and told.is_acknowledged
     ]
     refused = [told for told in acknowledged if told.refused is not None]
-    present = sum(copy.state == "present" for copy in there.copies.values())
+    beyond = left.keys() - row.told.keys()
+    present = sum(
+        copy.state == "present" and _local(copy.uri) not in beyond
+        for copy in there.copies.values()
+    )
     if len(acknowledged) != present + len(refused):
         found.append(
             (
@@ -260,6 +305,10 @@ def _digests(row: PartnerRow, there: PartnerRow) -> list[tuple[str, str]]:
             )
         )
     return found
+
+
+def _local(uri: str) -> str:
+    return uri.rpartition("/")[2]
 
 
 def _digest(buckets: str) -> str:

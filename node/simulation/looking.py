@@ -66,6 +66,21 @@ class Told:
 
 
 @dataclass(frozen=True, slots=True)
+class Unaccounted:
+    """What a partner says it holds of an entry, and what the office said to it.
+
+    Attributes:
+        settled_as: None while the office has not decided.
+    """
+
+    entry_id: str
+    state: str
+    version: Version
+    content_hash: str | None
+    settled_as: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class PartnerRow:
     """How a node stands with another, with both halves of the exchange."""
 
@@ -87,6 +102,11 @@ class PartnerRow:
     receipt_held: int | None
     receipt_refused: int | None
     last_error: str | None
+    compared_epoch: str | None
+    verified_at: int | None
+    to_verify_since: int | None
+    unaccounted: Mapping[str, Unaccounted] = field(repr=False)
+    """What it says it holds and our ledger cannot explain, by entry."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +118,8 @@ class Sight:
     """By base URL."""
     messages: Mapping[str, tuple[str, bool]]
     """By activity: the text, and whether it is known to be delivered."""
+    epoch: str
+    incarnation: int
 
 
 class Eye:
@@ -174,7 +196,8 @@ def _read(db: sqlite3.Connection) -> Sight:
         row["activity_id"]: (row["text"], row["delivered_at"] is not None)
         for row in db.execute("SELECT * FROM messages ORDER BY activity_id")
     }
-    return Sight(entries, partners, messages)
+    state = db.execute("SELECT * FROM node_state").fetchone()
+    return Sight(entries, partners, messages, state["epoch"], state["incarnation"])
 
 
 def _partner(db: sqlite3.Connection, row: sqlite3.Row) -> PartnerRow:
@@ -202,6 +225,19 @@ def _partner(db: sqlite3.Connection, row: sqlite3.Row) -> PartnerRow:
         each["direction"]: bytes(each["buckets"]).hex()
         for each in db.execute("SELECT * FROM partner_views WHERE partner_id = ?", of)
     }
+    unaccounted = {
+        each["entry_id"]: Unaccounted(
+            entry_id=each["entry_id"],
+            state=each["state"],
+            version=(each["incarnation"], each["counter"]),
+            content_hash=each["content_hash"],
+            settled_as=each["settled_as"],
+        )
+        for each in db.execute(
+            "SELECT * FROM unaccounted_entries WHERE partner_id = ? ORDER BY entry_id",
+            of,
+        )
+    }
     waiting = db.execute(
         "SELECT count(*) FROM outgoing_activities WHERE partner_id = ?"
         " AND delivered_at IS NULL AND refused_reason IS NULL",
@@ -226,6 +262,10 @@ def _partner(db: sqlite3.Connection, row: sqlite3.Row) -> PartnerRow:
         receipt_held=row["receipt_held"],
         receipt_refused=row["receipt_refused"],
         last_error=row["last_error"],
+        compared_epoch=row["compared_epoch"],
+        verified_at=row["verified_at"],
+        to_verify_since=row["to_verify_since"],
+        unaccounted=unaccounted,
     )
 
 

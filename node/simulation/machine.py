@@ -104,6 +104,11 @@ class Machine:
         return self.home / str(self.runs)
 
     @property
+    def is_open(self) -> bool:
+        """Whether its doors are open; nothing of what it does before is seen."""
+        return self.process is not None and self.process.listening is not None
+
+    @property
     def is_up(self) -> bool:
         """Whether it can be asked for something."""
         return self.node is not None
@@ -175,6 +180,31 @@ class Machine:
         # Whoever still has the old files open shares nothing with the new ones.
         shutil.rmtree(before)
         return self.folder
+
+    async def command(
+        self, work: Callable[[Path], Awaitable[T]], *, steps_left: int | None = None
+    ) -> T:
+        """Let a command have the folder of a node that is down, as a process.
+
+        Args:
+            work: The command.
+            steps_left: Steps until it is killed; None for never.
+
+        Raises:
+            CrashedError: It was killed.
+        """
+        process = Process(f"{self.name}/{self.runs} command")
+        process.on_killed["machine"] = lambda: self.buried.append(process)
+        process.steps_left = steps_left
+        folder = self.folder
+
+        async def run() -> T:
+            return await work(folder)
+
+        task = self.loop.spawn(process, run(), name="command")
+        await self._outcome(process, {task})
+        process.kill()
+        return task.result()
 
     def bury(self) -> None:
         """End what was killed, now that nothing can be harmed by it."""

@@ -16,8 +16,10 @@ from http import HTTPStatus
 from typing import Any, Final, TypeAlias
 
 from federation.canonical import canonical_bytes
+from federation.exchange import digest_of
 from federation.ids import BaseUrl, NodeAddress
 from federation.transport.wire import WireAnswer
+from federation.version import Version as DocumentVersion
 from node.simulation.looking import (
     MARK,
     Copy,
@@ -25,10 +27,12 @@ from node.simulation.looking import (
     OwnEntry,
     PartnerRow,
     Sight,
+    Unaccounted,
     Version,
 )
 from node.simulation.machine import Machine
 from node.simulation.network import Letter
+from node.simulation.put_back import PutBack
 from node.simulation.violation import BrokenPromiseError
 
 _ESTABLISHED: Final = frozenset({"active", "paused", "suspended"})
@@ -57,11 +61,13 @@ class Promises:
     Attributes:
         liars: Nodes that lie; what they hold or say of their own is not judged.
         forged: Hashes of documents that nobody may hold.
+        restores: Nodes whose old database was put back.
     """
 
     machines: Mapping[str, Machine]
     liars: frozenset[str] = frozenset()
     forged: set[str] = field(default_factory=set)
+    restores: PutBack = field(default_factory=PutBack)
     _eyes: dict[str, Eye] = field(default_factory=dict)
     _sights: dict[str, Sight] = field(default_factory=dict)
     _marks: dict[str, _Owner] = field(default_factory=dict)
@@ -71,12 +77,18 @@ class Promises:
     _carried: set[tuple[str, str]] = field(default_factory=set)
     _told: set[tuple[str, str]] = field(default_factory=set)
     _sent: set[tuple[str, str, Version, str]] = field(default_factory=set)
+    _versions: dict[tuple[str, str, Version], str] = field(default_factory=dict)
+    _vouched: set[tuple[str, str, str]] = field(default_factory=set)
 
     # -- what is committed ----------------------------------------------------------
 
     def sight(self, name: str) -> Sight:
         """Return what stands in a node's database now, judged."""
         machine = self.machines[name]
+        if self.restores.is_waited_for(name):
+            if not machine.is_open:
+                return self._sights[name]  # what is not open yet, nobody can see
+            self._open_again(machine)
         eye = self._eyes.setdefault(name, Eye())
         now, has_changed = eye.look(machine.folder / "node.sqlite")
         if has_changed or name not in self._sights:
@@ -85,6 +97,31 @@ class Promises:
             self._learn(machine, now)
             self._judge(machine, before, now)
         return now
+
+    def put_back(self, name: str, before: Sight, *, has_journal: bool) -> None:
+        """Note that an old database is being put in place; the node is down."""
+        self.restores.begin(name, before, has_journal=has_journal)
+        self._eyes.pop(name, Eye()).close()
+
+    def _open_again(self, machine: Machine) -> None:
+        """Judge a node that was put back, now that its doors are open."""
+        name = machine.name
+        eye = self._eyes.setdefault(name, Eye())
+        now, _ = eye.look(machine.folder / "node.sqlite")
+        is_judged = name not in self.liars
+        try:
+            remembers = self.restores.opened(name, now)
+        except BrokenPromiseError:
+            if is_judged:
+                raise
+            remembers = False
+        if not remembers:
+            self._versions = {
+                key: mark for key, mark in self._versions.items() if key[0] != name
+            }
+        self._sights[name] = now
+        self._learn(machine, now)
+        self._judge(machine, None, now)
 
     def look_everywhere(self) -> None:
         """Judge every node; what two nodes say of each other, too."""
@@ -128,6 +165,8 @@ class Promises:
             earlier = before.partners.get(partner.base_url) if before else None
             for copy in partner.copies.values():
                 self._judge_copy(machine.name, origin, copy)
+            if earlier is not None:
+                self._judge_lease(machine.name, earlier, partner)
             if partner.acked > partner.head:
                 raise BrokenPromiseError(
                     "INV-3",
@@ -137,6 +176,7 @@ class Promises:
             if earlier is not None:
                 self._judge_progress(machine.name, earlier, partner)
         self._judge_ledger(machine, now)
+        self._judge_versions(machine.name, now)
         if before is not None:
             for entry_id, entry in before.entries.items():
                 after = now.entries.get(entry_id)
@@ -146,12 +186,39 @@ class Promises:
                         f"{machine.name}'s entry {entry_id} went back from version "
                         f"{entry.version} to {after and after.version}",
                     )
-                if after.version == entry.version and after.mark != entry.mark:
-                    raise BrokenPromiseError(
-                        "INV-5",
-                        f"{machine.name} used version {entry.version} of {entry_id} "
-                        "twice",
-                    )
+
+    def _judge_versions(self, name: str, now: Sight) -> None:
+        """A version is one content, also before and after a restore."""
+        for entry in now.entries.values():
+            if entry.state != "published":
+                continue
+            known = self._versions.setdefault(
+                (name, entry.id, entry.version), entry.mark
+            )
+            if known != entry.mark:
+                raise BrokenPromiseError(
+                    "INV-5", f"{name} used version {entry.version} of {entry.id} twice"
+                )
+
+    def _judge_lease(self, holder: str, before: PartnerRow, now: PartnerRow) -> None:
+        """Copies are renewed, and shown again, by an equal page alone (FED-152)."""
+        is_renewed = now.verified_at not in {None, before.verified_at}
+        is_shown = before.to_verify_since is not None and now.to_verify_since is None
+        is_empty = all(copy.state != "present" for copy in now.copies.values())
+        if now.verified_at is None and is_empty:
+            return  # a partnership that begins anew
+        if not (is_renewed or is_shown):
+            return
+        what = f"{holder} {'renewed' if is_renewed else 'shows'} its copies of"
+        if before.state == now.state == "suspended":
+            raise BrokenPromiseError(
+                "INV-1", f"{what} {now.base_url}, whose key is in question"
+            )
+        vouched = (_name(now.base_url), holder, digest_of_copies(now))
+        if vouched not in self._vouched:
+            raise BrokenPromiseError(
+                "INV-3", f"{what} {now.base_url}, which has not said that it is equal"
+            )
 
     def _judge_ledger(self, machine: Machine, now: Sight) -> None:
         """Entry and ledger say the same after every commit (EXC-001)."""
@@ -236,6 +303,7 @@ class Promises:
             now.checked_at != before.checked_at
             and now.digest_equal
             and now.acked == now.head
+            and not left_with(now)  # more is there than receipts have proven
             and now.receipt_digest != digest
         ):
             raise BrokenPromiseError(
@@ -257,6 +325,8 @@ class Promises:
             theirs = self._sights[other].partners.get(mine)
             if other in self.liars or theirs is None:
                 continue
+            if {name, other} & self.restores.disturbed:
+                continue  # what the other one has forgotten is being found out
             if not {partner.state, theirs.state} <= _ESTABLISHED:
                 continue
             for row in partner.told.values():
@@ -300,6 +370,7 @@ class Promises:
         """Judge an answer that leaves."""
         self._judge_text(letter.receiver, letter.sender, answer.body)
         if answer.status >= HTTPStatus.BAD_REQUEST or letter.path != "/inbox":
+            self._note_pull(letter, answer)
             return  # a partner request may come twice, a pull changes nothing
         if letter.number in self._accepted:
             raise BrokenPromiseError(
@@ -308,6 +379,10 @@ class Promises:
         self._accepted.add(letter.number)
         if letter.receiver not in self.liars:
             self._judge_receipt(letter, answer)
+
+    def _note_pull(self, letter: Letter, answer: WireAnswer) -> None:
+        if answer.status == HTTPStatus.OK and letter.path.startswith("/holdings"):
+            self.restores.asked(letter.sender, letter.receiver)
 
     def _judge_receipt(self, letter: Letter, answer: WireAnswer) -> None:
         """An answer leaves after the commit, never before (NOD-004)."""
@@ -351,9 +426,13 @@ class Promises:
             )
         machine, url = self.machines[sender], f"https://{receiver}.example"
         sight = self._sights[sender]
-        entry, partner = sight.entries[owner.entry_id], sight.partners.get(url)
+        entry, partner = sight.entries.get(owner.entry_id), sight.partners.get(url)
         today = machine.clock.now().date()
         is_told = partner is not None and partner.state == "active"
+        if entry is None:
+            raise BrokenPromiseError(
+                "INV-1", f"{sender} sent {receiver} {mark}, which it has lost"
+            )
         if (
             entry.mark == mark
             and partner
@@ -375,6 +454,8 @@ class Promises:
         self, sender: str, receiver: str, page: dict[str, Any], *, is_honest: bool
     ) -> None:
         origin = NodeAddress(BaseUrl(f"https://{sender}.example"))
+        if "digest" in page:
+            self._vouched.add((sender, receiver, page["digest"]))
         for item in page["orderedItems"]:
             content = item.get("object")
             if item.get("type") == "Delete":
@@ -394,6 +475,25 @@ class Promises:
             digest = hashlib.sha256(canonical_bytes(content)).hexdigest()
             self._told.add((uri, receiver))
             self._sent.add((receiver, uri, version, digest))
+            if is_honest:
+                self._judge_told(sender, receiver, uri, version, digest)
+
+    def _judge_told(
+        self, sender: str, receiver: str, uri: str, version: Version, digest: str
+    ) -> None:
+        row = self._sights[sender].partners.get(f"https://{receiver}.example")
+        if row is not None:
+            self.restores.require_asked(sender, receiver, row)
+        there = self._sights[receiver].partners.get(f"https://{sender}.example")
+        copy = None if there is None else there.copies.get(uri)
+        if copy is None or copy.state != "present" or copy.version != version:
+            return
+        if copy.content_hash != digest:
+            raise BrokenPromiseError(
+                "INV-5",
+                f"{sender} told {receiver} {version} of {uri}, of which it has another "
+                "content",
+            )
 
 
 def is_granted(entry: OwnEntry, partner: PartnerRow, today: date) -> bool:
@@ -405,6 +505,29 @@ def is_granted(entry: OwnEntry, partner: PartnerRow, today: date) -> bool:
     if entry.level in {"trusted", "public"}:
         return True
     return entry.level == "partners" and partner.base_url in entry.named
+
+
+def digest_of_copies(row: PartnerRow) -> str:
+    """Return the digest of what is held of a partner, from the copies alone."""
+    return digest_of(
+        (copy.uri, DocumentVersion(*copy.version), copy.content_hash or "")
+        for copy in row.copies.values()
+        if copy.state == "present"
+    )
+
+
+def left_with(row: PartnerRow) -> dict[str, Unaccounted]:
+    """Return copies that an office has left with a partner, though nothing explains."""
+    return {
+        each.entry_id: each
+        for each in row.unaccounted.values()
+        if each.settled_as == "left"
+        and each.state == "present"
+        and (
+            (told := row.told.get(each.entry_id)) is None
+            or (told.op == "upsert" and told.version <= each.version)
+        )
+    }
 
 
 def granted(sight: Sight, partner: PartnerRow, today: date) -> Iterable[OwnEntry]:

@@ -6,9 +6,11 @@ from datetime import timedelta
 from typing import Any, Final
 
 from node.app import Node
+from node.errors import NodeError
 from node.members.model import Person
 from node.simulation.looking import OwnEntry
 from node.simulation.machine import CrashedError, Machine
+from node.simulation.old_disks import OldDisks
 from node.simulation.promises import is_granted
 from node.simulation.weather import Rates
 from node.simulation.world import World
@@ -42,7 +44,10 @@ ACTIONS: Final[Weights] = {
     "revoke": 4,
     "compare_key": 18,
     "write_message": 14,
+    "settle_some": 8,
+    "back_up": 6,
     # faults
+    "restore": 5,
     "idle": 5,
     "crash": 8,
     "stop": 3,
@@ -75,6 +80,8 @@ _BRINGS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
     ("cut_one_way", ("one_way",)),
     ("skew", ("clock_skew",)),
     ("set_clock", ("clock_jump",)),
+    ("back_up", ("backup",)),
+    ("restore", ("restore",)),
     ("make_the_liar_speak", ("equivocated", "forged")),
     ("make_the_liar_speak", ("replayed", "withheld")),
     ("speak_to_the_liar", ("wrong_digest", "false_receipt")),
@@ -96,6 +103,11 @@ class Story:
     gap_s: float = 3.0
     late_first: float = _LATE_FIRST
     _texts: int = 0
+    _old: OldDisks = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Begin without any backup."""
+        self._old = OldDisks(self.world, self.world.chance)
 
     async def play(self, steps: int) -> None:
         """Play for a number of further steps.
@@ -121,6 +133,8 @@ class Story:
             await action(machine)
         except CrashedError:
             self.world.record.note(f"{machine.name}: crashed while it started")
+        except NodeError as error:
+            self.world.break_promise("liveness", f"{machine.name}: {error!r}")
         self.world.look_everywhere()
         self.world.require_whole()
 
@@ -327,9 +341,12 @@ class Story:
             if other.node is None:
                 continue
             shown = other.node.context.signer.key.public_key.fingerprint
-            await self.world.order(
+            done = await self.world.order(
                 machine.name, f"compares the key of {name}", _comparing(url, shown)
             )
+            if done is None and name in self.world.promises.restores.disturbed:
+                # It has gone back to a key that is over, and hears so by telephone.
+                await self._revoke(other)
 
     async def _write_message(self, machine: Machine) -> None:
         uris = [
@@ -347,6 +364,21 @@ class Story:
             machine.name, "writes", lambda n, o: n.conversations.answer(o, uri, text)
         )
         self.world.faults["message"] += done is not None
+
+    async def _settle_some(self, machine: Machine) -> None:
+        await self.settle(machine)
+
+    async def settle(self, machine: Machine) -> None:
+        """Let an office decide about what partners hold and nothing explains."""
+        for row in self._partners(machine):
+            for each in row.unaccounted.values():
+                if each.settled_as is None:
+                    chosen = self.world.chance.random()
+                    await self.world.order(
+                        machine.name,
+                        f"settles {each.entry_id}",
+                        _settling(row.id, each.entry_id, chosen),
+                    )
 
     async def _make_the_liar_speak(self, _: Machine) -> None:
         for name in sorted(self.world.promises.liars):
@@ -378,6 +410,20 @@ class Story:
 
     def _count_crash(self) -> None:
         self.world.faults["crash"] += 1
+
+    async def _back_up(self, machine: Machine) -> None:
+        if machine.is_up:
+            await self._old.keep(machine)
+
+    async def _restore(self, machine: Machine) -> None:
+        """Put an old database of a node back; it stops in order before."""
+        if machine.name in self.world.promises.liars or not machine.is_up:
+            return
+        if not self._old.has_any(machine):
+            await self._old.keep(machine)
+            return
+        await self._stop(machine)
+        await self._old.put_back(machine)
 
     async def _stop(self, machine: Machine) -> None:
         if machine.is_up and machine.process is not None:
@@ -467,6 +513,18 @@ class Story:
             for url, partner in sight.partners.items()
             if is_granted(entry, partner, today)
         }
+
+
+def _settling(
+    partner_id: str, entry_id: str, chosen: float
+) -> Callable[[Node, Person], Awaitable[Any]]:
+    async def work(node: Node, office: Person) -> None:
+        for each in await node.unaccounted.listed(partner_id=partner_id):
+            if each.entry_id == entry_id:
+                choice = each.choices[int(chosen * len(each.choices))]
+                await node.unaccounted.settle(office, entry_id, partner_id, choice)
+
+    return work
 
 
 def _comparing(url: str, fingerprint: str) -> Callable[[Node, Person], Awaitable[Any]]:

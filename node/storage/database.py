@@ -28,6 +28,8 @@ from sqlalchemy.exc import DBAPIError
 from node.erasure.decisions import Decision
 from node.errors import UnavailableError
 from node.sentence import Sentence
+from node.storage.audit import write_notes
+from node.storage.decision_numbers import number_decisions
 from node.storage.failures import NESTED, OutageLog, for_caller, outage, stopping
 from node.storage.sqlite_connection import (
     LOOP_SHARE_S,
@@ -331,6 +333,8 @@ async def _run_job(connection: SqliteConnection, job: _Job) -> None:
     connection.set_savepoint()
     try:
         job.result = await job.work(transaction)
+        await write_notes(transaction)
+        await number_decisions(transaction)
     except asyncio.CancelledError as error:
         task = asyncio.current_task()
         if task is not None and task.cancelling():

@@ -1,6 +1,7 @@
 """Our own entries in the database."""
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
@@ -18,18 +19,29 @@ from sqlalchemy import (
 
 from federation.ids import NodeAddress
 from federation.version import Version
-from node.catalogue.model import Audience, AudienceLevel, Entry, EntryState
+from node.catalogue.model import (
+    Audience,
+    AudienceLevel,
+    Ceilings,
+    Entry,
+    EntryState,
+    Kept,
+)
 from node.feed.folding import searchable_text
 from node.storage.database import Transaction
+from node.storage.exclusions import kept_of
+from node.storage.groups import members_of_groups
 from node.storage.ledger import WITHDRAW
 from node.storage.prepared import Prepared, Record
 from node.storage.tables import (
     disclosures,
     entries,
     entry_audience_partners,
+    kind_audiences,
     organisations,
     persons,
 )
+from node.visibility.policy import topics_text
 from schemas import KINDS
 
 
@@ -38,12 +50,15 @@ def _selection() -> Select[Any]:
         select(
             entries,
             organisations.c.name.label("organisation_name"),
+            organisations.c.ceiling.label("organisation_ceiling"),
+            kind_audiences.c.ceiling.label("kind_ceiling"),
             persons.c.name.label("person_name"),
             persons.c.consent_on,
             persons.c.consent_source,
         )
         .join(organisations, organisations.c.id == entries.c.organisation_id)
         .outerjoin(persons, persons.c.id == entries.c.person_id)
+        .outerjoin(kind_audiences, kind_audiences.c.kind == entries.c.kind)
     )
 
 
@@ -61,7 +76,31 @@ async def _named_partners(
     return {entry_id: frozenset(ids) for entry_id, ids in found.items()}
 
 
-def _entry(row: Record, named: frozenset[str], address: NodeAddress) -> Entry:
+@dataclass(frozen=True, slots=True)
+class _Beside:
+    """What other tables say about some entries, by entry or by group."""
+
+    named: Mapping[str, frozenset[str]]
+    kept: Mapping[str, Kept]
+    groups: Mapping[str, frozenset[str]]
+
+
+async def _beside(tx: Transaction, rows: Sequence[Record]) -> _Beside:
+    excluding = [row.id for row in rows if row.exclusions_id is not None]
+    groups = {row.group_id for row in rows if row.group_id is not None}
+    return _Beside(
+        await _named_partners(tx, rows),
+        await kept_of(tx, excluding) if excluding else {},
+        await members_of_groups(tx, groups) if groups else {},
+    )
+
+
+def _level(code: str | None) -> AudienceLevel | None:
+    return None if code is None else AudienceLevel(code)
+
+
+def _entry(row: Record, beside: _Beside, address: NodeAddress) -> Entry:
+    named = beside.named.get(row.id, frozenset())
     return Entry(
         id=row.id,
         uri=address.entry(row.id),
@@ -74,7 +113,7 @@ def _entry(row: Record, named: frozenset[str], address: NodeAddress) -> Entry:
         person_name=row.person_name,
         person_consented=row.consent_on is not None and bool(row.consent_source),
         personal=KINDS[row.kind].personal,
-        audience=Audience(AudienceLevel(row.audience_level), named),
+        audience=Audience(AudienceLevel(row.audience_level), named, row.group_id),
         content=row.content,
         valid_until=row.valid_until,
         created_at=row.created_at,
@@ -88,6 +127,10 @@ def _entry(row: Record, named: frozenset[str], address: NodeAddress) -> Entry:
         content_hash=row.content_hash,
         document=row.document,
         key_number=row.key_number,
+        group_organisation_ids=beside.groups.get(row.group_id, frozenset()),
+        exclusions_id=row.exclusions_id,
+        kept=beside.kept.get(row.id, Kept()),
+        ceilings=Ceilings(_level(row.kind_ceiling), _level(row.organisation_ceiling)),
     )
 
 
@@ -111,8 +154,8 @@ async def list_entries(
 async def _read(
     tx: Transaction, address: NodeAddress, rows: Sequence[Record]
 ) -> list[Entry]:
-    named = await _named_partners(tx, rows)
-    return [_entry(row, named.get(row.id, frozenset()), address) for row in rows]
+    beside = await _beside(tx, rows)
+    return [_entry(row, beside, address) for row in rows]
 
 
 _BY_ID = Prepared(_selection().where(entries.c.id == bindparam("entry_id")))
@@ -171,8 +214,11 @@ def values_of(entry: Entry) -> dict[str, Any]:
         "author_id": entry.author_id,
         "external_id": entry.external_id,
         "audience_level": entry.audience.level.value,
+        "group_id": entry.audience.group_id,
+        "exclusions_id": entry.exclusions_id,
         "content": dict(entry.content),
         "search_text": "" if deleted else searchable_text(entry.content, names),
+        "topics": topics_text(entry.content),
         "valid_until": entry.valid_until,
         "document": entry.document,
         "content_hash": entry.content_hash,
@@ -222,6 +268,26 @@ async def hashes_of(
         row.id: (Version(row.incarnation, row.counter), row.content_hash)
         for row in rows
     }
+
+
+async def versions_where(
+    tx: Transaction, where: ColumnElement[bool]
+) -> dict[str, Version]:
+    """Return the versions of entries that satisfy `where` (taken from visibility)."""
+    rows = await tx.all(
+        select(entries.c.id, entries.c.incarnation, entries.c.counter).where(where)
+    )
+    return {row.id: Version(row.incarnation, row.counter) for row in rows}
+
+
+async def kinds_where(tx: Transaction, where: ColumnElement[bool]) -> dict[str, int]:
+    """Count entries that satisfy `where` (taken from visibility), by kind."""
+    rows = await tx.all(
+        select(entries.c.kind, func.count().label("number"))
+        .where(where)
+        .group_by(entries.c.kind)
+    )
+    return {row.kind: row.number for row in rows}
 
 
 def past_last_day(today: date) -> ColumnElement[bool]:

@@ -37,7 +37,6 @@ UPSERT = "upsert"
 WITHDRAW = "withdraw"
 DELETE = "delete"
 
-
 _OF_ROW = (disclosures.c.partner_id == bindparam("of_partner")) & (
     disclosures.c.entry_id == bindparam("of_entry")
 )
@@ -205,6 +204,20 @@ async def entries_of_partner(tx: Transaction, partner_id: str) -> list[str]:
     return [row.entry_id for row in rows]
 
 
+async def count_confirmed(tx: Transaction, partner_id: str, *, after: int) -> int:
+    """Count the rows behind a position that the partner has confirmed."""
+    number = await tx.scalar(
+        select(func.count())
+        .select_from(disclosures)
+        .where(
+            disclosures.c.partner_id == partner_id,
+            disclosures.c.seq > after,
+            disclosures.c.acknowledged_at.is_not(None),
+        )
+    )
+    return int(number or 0)
+
+
 async def unconfirm(tx: Transaction, partner_id: str, *, after: int) -> None:
     """Count what lies behind a position as not confirmed: the partner lost it."""
     await tx.execute(
@@ -302,13 +315,18 @@ async def note_found(
 async def rows_between(
     tx: Transaction, partner_id: str, *, after: int, through: int
 ) -> list[Disclosure]:
-    """The rows of one partner in a range of positions, in order."""
+    """The unconfirmed rows of one partner in a range of positions, in order.
+
+    What an earlier receipt has confirmed is not told again (`rows_after`), and is
+    not in the page that the range is of.
+    """
     rows = await tx.all(
         select(disclosures)
         .where(
             disclosures.c.partner_id == partner_id,
             disclosures.c.seq > after,
             disclosures.c.seq <= through,
+            disclosures.c.acknowledged_at.is_(None),
         )
         .order_by(disclosures.c.seq)
     )
@@ -359,54 +377,6 @@ async def upserts_before_withdrawals(
         .order_by(disclosures.c.seq)
     )
     return [disclosure_of(row) for row in rows]
-
-
-async def write_row(  # noqa: PLR0913 - the row
-    tx: Transaction,
-    *,
-    partner_id: str,
-    entry_id: str,
-    op: str,
-    version: Version,
-    form: str,
-    reason: str,
-    at: datetime,
-    known: Disclosure | None,
-) -> int:
-    """Write or move the row of (partner, entry) to the head; return its position."""
-    seq = await next_seq(tx, partner_id)
-    values = {
-        "seq": seq,
-        "op": op,
-        "incarnation": version.incarnation,
-        "counter": version.counter,
-        "form": form,
-        "reason": reason,
-        "recorded_at": at,
-        "acknowledged_at": None,
-        "refused_reason": None,
-        # The receipt was for what this position said before.
-        "receipt_id": None,
-    }
-    if known is None:
-        await tx.execute(
-            insert(disclosures).values(
-                partner_id=partner_id,
-                entry_id=entry_id,
-                told_public=False,
-                **values,
-            )
-        )
-    else:
-        await tx.execute(
-            update(disclosures)
-            .where(
-                disclosures.c.partner_id == partner_id,
-                disclosures.c.entry_id == entry_id,
-            )
-            .values(**values)
-        )
-    return seq
 
 
 async def drop_row(tx: Transaction, partner_id: str, entry_id: str) -> None:

@@ -19,10 +19,12 @@ from sqlalchemy import (
 from node.erasure.decisions import of_person
 from node.members.model import OFFICE_ROLES, Organisation, Person, Role
 from node.storage.database import Transaction
+from node.storage.exclusions import note_organisation
 from node.storage.prepared import Prepared, Record
 from node.storage.tables import organisations, persons
 
 _OFFICE = [role.value for role in OFFICE_ROLES]
+_IDENTIFYING = frozenset({"vat_id", "register_id", "domains", "website"})
 
 
 def _organisation(row: Row[Any]) -> Organisation:
@@ -38,6 +40,10 @@ def _organisation(row: Row[Any]) -> Organisation:
         org_type=row.org_type,
         description=row.description or None,
         is_office=row.is_office,
+        vat_id=row.vat_id,
+        register_id=row.register_id,
+        domains=tuple(row.domains or ()),
+        ceiling=row.ceiling,
     )
 
 
@@ -86,10 +92,15 @@ async def insert_organisation(
             org_type=organisation.org_type,
             description=dict(organisation.description or {}),
             is_office=organisation.is_office,
+            vat_id=organisation.vat_id,
+            register_id=organisation.register_id,
+            domains=list(organisation.domains) or None,
+            ceiling=organisation.ceiling,
             created_at=now,
             updated_at=now,
         )
     )
+    await note_organisation(tx, organisation)
 
 
 async def update_organisation(
@@ -99,11 +110,17 @@ async def update_organisation(
     changed = dict(values)
     if "description" in changed:
         changed["description"] = dict(changed["description"] or {})
+    if "domains" in changed:
+        changed["domains"] = list(changed["domains"] or ()) or None
     await tx.execute(
         update(organisations)
         .where(organisations.c.id == organisation_id)
         .values(**changed, updated_at=now)
     )
+    if changed.keys() & _IDENTIFYING:
+        organisation = await load_organisation(tx, organisation_id)
+        if organisation is not None:
+            await note_organisation(tx, organisation)
 
 
 async def load_organisation(
@@ -172,6 +189,12 @@ async def insert_person(tx: Transaction, person: Person, *, now: datetime) -> No
             updated_at=now,
         )
     )
+    said = {
+        "left_at": person.left_at,
+        "consent_on": person.consent_on,
+        "role": person.role,
+    }
+    tx.decide(of_person(person.id, said, at=now))
 
 
 async def update_person(
@@ -193,6 +216,21 @@ async def load_person(tx: Transaction, person_id: str) -> Person | None:
     """Load a person by id, also one who has left."""
     row = await tx.record(_BY_ID, {"person_id": person_id})
     return None if row is None else _person(row)
+
+
+async def hold_person(tx: Transaction, person_id: str) -> bool:
+    """Keep others from changing a person until the commit; many may hold one.
+
+    Returns:
+        Whether a lock was taken, so that the person has to be read again: SQLite has
+        a single writer and needs none.
+    """
+    if tx.dialect_name != "postgresql":
+        return False
+    await tx.execute(
+        select(persons.c.id).where(persons.c.id == person_id).with_for_update(read=True)
+    )
+    return True
 
 
 async def find_person_by_email(tx: Transaction, email: str) -> Person | None:

@@ -7,9 +7,11 @@ from typing import Any
 
 from sqlalchemy import insert, select, update
 
+from federation.ids import BaseUrl, NodeAddress
+from node.erasure.decisions import ClosingDecision
 from node.errors import ConflictError
 from node.storage.database import Transaction
-from node.storage.tables import node_state, probes
+from node.storage.tables import entries, former_addresses, node_state, partners, probes
 
 _ONLY_ROW = 1
 
@@ -97,6 +99,78 @@ async def store_node_state(tx: Transaction, state: NodeState) -> None:
         await tx.execute(insert(node_state).values(id=_ONLY_ROW, **values))
 
 
+@dataclass(frozen=True, slots=True)
+class FormerAddress:
+    """Where the node was, and until when."""
+
+    base_url: BaseUrl
+    left_at: datetime
+
+
+async def list_former_addresses(tx: Transaction) -> list[FormerAddress]:
+    """List where the node was before, the oldest first."""
+    rows = await tx.all(select(former_addresses).order_by(former_addresses.c.position))
+    return [FormerAddress(BaseUrl(row.base_url), row.left_at) for row in rows]
+
+
+async def load_names(tx: Transaction, address: NodeAddress) -> NodeAddress:
+    """Return an address with the names that the node had before.
+
+    Source: SPEC.md FED-160, FED-161.
+    """
+    former = await list_former_addresses(tx)
+    if not former:
+        return address
+    rows = await tx.all(
+        select(entries.c.id, entries.c.born_at).where(entries.c.born_at.is_not(None))
+    )
+    return NodeAddress(
+        address.base_url,
+        tuple(each.base_url for each in former),
+        born={row.id: BaseUrl(row.born_at) for row in rows},
+    )
+
+
+async def change_address(tx: Transaction, new: BaseUrl, *, at: datetime) -> None:
+    """Move the node: what it has named keeps its name, who knows it knows the old one.
+
+    Args:
+        tx: The transaction, which nobody else shares the database with.
+        new: Where it is from now on; may be where it was before.
+        at: The time.
+    """
+    state = await require_node_state(tx)
+    former = [each for each in await list_former_addresses(tx) if each.base_url != new]
+    former.append(FormerAddress(BaseUrl(state.base_url), at))
+    await tx.execute(former_addresses.delete())
+    await tx.execute(
+        insert(former_addresses).values(
+            [
+                {
+                    "position": position,
+                    "base_url": each.base_url,
+                    "left_at": each.left_at,
+                }
+                for position, each in enumerate(former, start=1)
+            ]
+        )
+    )
+    await tx.execute(
+        update(entries)
+        .where(entries.c.born_at.is_(None))
+        .values(born_at=state.base_url)
+    )
+    await tx.execute(
+        update(partners)
+        .where(partners.c.known_as.is_(None))
+        .values(known_as=state.base_url)
+    )
+    await tx.execute(
+        update(partners).where(partners.c.known_as == new).values(known_as=None)
+    )
+    await tx.execute(update(node_state).values(base_url=new))
+
+
 async def try_to_write(tx: Transaction, *, at: datetime) -> None:
     """Write something small, as proof that anything can be written now.
 
@@ -140,6 +214,7 @@ async def note_actor(tx: Transaction, *, digest: str, updated: datetime | None) 
 async def note_closing(tx: Transaction, *, at: datetime) -> None:
     """Note that the cluster closes down."""
     await tx.execute(update(node_state).values(closing_since=at))
+    tx.decide(ClosingDecision(since=at))
 
 
 async def note_closed(tx: Transaction, *, at: datetime) -> None:

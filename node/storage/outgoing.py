@@ -12,6 +12,7 @@ from typing import Any
 
 from sqlalchemy import Row, case, func, insert, or_, select, update
 
+from federation.trust import PERMITTED, TrustAction
 from node.storage.database import Transaction
 from node.storage.tables import outgoing_activities, partners
 
@@ -28,9 +29,24 @@ class ActivityKind(StrEnum):
     REVOCATION = "revocation"
     """The same, signed by a key that says of itself that it is revoked; its subject
     is the key."""
+    MOVE = "move"
+    """That we are at another address now; its subject is our actor there."""
+    MOVE_CONFIRMED = "move-confirmed"
+    """Our office has confirmed a partner's move; its subject is the announcement."""
+    MOVE_REFUSED = "move-refused"
+    """Our office has refused it; the subject is the announcement."""
 
 
-_FIRST = {ActivityKind.REVOCATION.value: 0, ActivityKind.ACTOR.value: 1}
+_FIRST = {
+    ActivityKind.REVOCATION.value: 0,
+    ActivityKind.ACTOR.value: 1,
+    ActivityKind.MOVE.value: 2,
+}
+_TELLS_MOVE = sorted(
+    state.value
+    for state, permitted in PERMITTED.items()
+    if state is not None and TrustAction.ANNOUNCE_MOVE in permitted
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,11 +130,15 @@ async def next_undelivered(tx: Transaction, partner_id: str) -> OutgoingActivity
     longer, and may need a key that the partner does not know. Then comes what has
     changed about ourselves: a partner may need a new key to believe the rest. A
     `leave` waits until the partner has confirmed every withdrawal: afterwards it
-    takes nothing from us any more.
+    takes nothing from us any more. Of a move only a standing partner is told; in
+    another state the announcement holds up nothing.
     """
     queued = outgoing_activities.c
     everything_confirmed = select(partners.c.id).where(
         partners.c.id == partner_id, partners.c.acked_seq >= partners.c.head_seq
+    )
+    is_partner = select(partners.c.id).where(
+        partners.c.id == partner_id, partners.c.state.in_(_TELLS_MOVE)
     )
     statement = (
         select(outgoing_activities)
@@ -127,6 +147,7 @@ async def next_undelivered(tx: Transaction, partner_id: str) -> OutgoingActivity
             queued.delivered_at.is_(None),
             queued.refused_reason.is_(None),
             or_(queued.kind != ActivityKind.LEAVE.value, everything_confirmed.exists()),
+            or_(queued.kind != ActivityKind.MOVE.value, is_partner.exists()),
         )
         .order_by(case(_FIRST, value=queued.kind, else_=len(_FIRST)))
         .order_by(queued.seq)
@@ -134,6 +155,31 @@ async def next_undelivered(tx: Transaction, partner_id: str) -> OutgoingActivity
     )
     row = await tx.one_or_none(statement)
     return None if row is None else _outgoing(row)
+
+
+async def find_own_activity(
+    tx: Transaction, partner_id: str, activity_id: str
+) -> OutgoingActivity | None:
+    """Load what a partner was sent, or is to be sent, by its id on the wire."""
+    row = await tx.one_or_none(
+        select(outgoing_activities).where(
+            outgoing_activities.c.activity_id == activity_id,
+            outgoing_activities.c.partner_id == partner_id,
+        )
+    )
+    return None if row is None else _outgoing(row)
+
+
+async def latest_of_kind(
+    tx: Transaction, kind: ActivityKind
+) -> dict[str, OutgoingActivity]:
+    """Load the newest activity of one kind for each partner that has one."""
+    rows = await tx.all(
+        select(outgoing_activities)
+        .where(outgoing_activities.c.kind == kind.value)
+        .order_by(outgoing_activities.c.partner_id, outgoing_activities.c.seq)
+    )
+    return {row.partner_id: _outgoing(row) for row in rows}
 
 
 async def undelivered_of_kind(

@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import bindparam, insert, select, update
 
+from node.erasure.decisions import of_partner_keys
 from node.partners.model import KeyOrigin, PartnerKey
 from node.storage.database import Transaction
 from node.storage.prepared import Prepared, Record
@@ -109,6 +110,8 @@ async def store_keys(
         )
         .values(replaced_at=at)
     )
+    for decision in of_partner_keys((key.multibase, key.revoked) for key in keys):
+        tx.decide(decision)
     for position, key in enumerate(keys):
         values = {"position": position, **_changing(key)}
         if key.id in known:
@@ -128,6 +131,15 @@ async def store_keys(
                 **values,
             )
         )
+
+
+async def revoked_keys(tx: Transaction) -> list[tuple[str, datetime]]:
+    """Return every key of any partner that was revoked (Multikey), and from when on."""
+    columns = partner_keys.c
+    rows = await tx.all(
+        select(columns.multibase, columns.revoked).where(columns.revoked.is_not(None))
+    )
+    return [(row.multibase, row.revoked) for row in rows]
 
 
 async def restore_keys(

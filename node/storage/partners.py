@@ -6,11 +6,12 @@ from enum import Enum
 from types import MappingProxyType
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Row, bindparam, insert, select, update
+from sqlalchemy import ColumnElement, Row, and_, bindparam, insert, or_, select, update
 
 from federation.ids import BaseUrl
 from federation.key_changes import SuspensionReason
 from federation.peers import KnownPeer, PinnedKey
+from federation.retry import RETRY_WAIT_MAX
 from federation.trust import TrustState
 from node.erasure.decisions import of_partner
 from node.partners.model import (
@@ -27,12 +28,20 @@ from node.storage.prepared import Prepared, Record
 from node.storage.tables import (
     disclosures,
     invitations,
+    outgoing_activities,
     partner_days,
     partner_events,
     partner_keys,
     partner_leases,
+    partner_policies,
     partners,
     persons,
+)
+from node.visibility.policy import (
+    PolicySheet,
+    Preset,
+    from_document,
+    to_document,
 )
 
 # What is so once a partner has answered: nothing is in the way any more.
@@ -47,13 +56,31 @@ REACHED: Final[Mapping[str, Any]] = MappingProxyType(
 )
 _MICROSECOND = timedelta(microseconds=1)
 _CONVERTED = frozenset(
-    {"state", "role", "capabilities", "suspended_from", "suspended_because"}
+    {
+        "state",
+        "role",
+        "capabilities",
+        "suspended_from",
+        "suspended_because",
+        "former_urls",
+        "policy_out",
+        "policy_in",
+    }
+)
+# What is read out of the policy sheets (`_columns`).
+_DERIVED = frozenset(
+    {
+        "policy_out_until",
+        "policy_in_until",
+        "in_lease_days",
+        "in_retention_days",
+    }
 )
 # Columns of `partners` that have the name of an attribute and need no conversion.
 _PLAIN = tuple(
     column.name
     for column in partners.c
-    if column.name not in {*_CONVERTED, "activity_seq"}
+    if column.name not in {*_CONVERTED, *_DERIVED, "activity_seq"}
 )
 _COLUMNS = tuple(column.name for column in partners.c)
 _ONE = select(partners).where(partners.c.id == bindparam("partner_id"))
@@ -69,6 +96,7 @@ _PEER_BY_KEY_ID = Prepared(
         partners.c.base_url,
         partners.c.actor_id,
         partners.c.state,
+        partners.c.former_urls,
         _ALL_KEYS.c.key_id,
         _ALL_KEYS.c.multibase,
         _ALL_KEYS.c.expires,
@@ -109,8 +137,11 @@ def _partner(row: Record, keys: tuple[PartnerKey, ...]) -> Partner:
         role=HandshakeRole(row.role),
         keys=keys,
         capabilities=tuple(row.capabilities),
+        former_urls=tuple(row.former_urls),
         suspended_from=None if before is None else TrustState(before),
         suspended_because=None if because is None else SuspensionReason(because),
+        policy_out=from_document(row.policy_out),
+        policy_in=from_document(row.policy_in),
         **values,
     )
 
@@ -123,12 +154,26 @@ def _columns(values: Mapping[str, Any]) -> dict[str, Any]:
             columns[name] = value.value
         elif isinstance(value, tuple):
             columns[name] = list(value)
+        elif isinstance(value, PolicySheet):
+            columns[name] = to_document(value)
+            columns[f"{name}_until"] = value.valid_until
+            if name == "policy_in":
+                columns["in_lease_days"] = value.lease_days
+                columns["in_retention_days"] = value.retention_days
     return columns
 
 
 async def load_partner(tx: Transaction, partner_id: str) -> Partner | None:
     """Load one partner by our own id of it."""
     return await _one(tx, _BY_ID, partner_id=partner_id)
+
+
+async def load_partners(tx: Transaction, partner_ids: Collection[str]) -> list[Partner]:
+    """Load a few partners by our own ids of them, in no order."""
+    if not partner_ids:
+        return []
+    chosen = select(partners).where(partners.c.id.in_(sorted(partner_ids)))
+    return await _partners(tx, await tx.all(chosen))
 
 
 async def lock_partner(tx: Transaction, partner_id: str) -> Partner | None:
@@ -195,6 +240,7 @@ async def find_peer(tx: Transaction, key_id: str) -> KnownPeer | None:
         ),
         partner_id=first.id,
         state=TrustState(first.state),
+        former=tuple(first.former_urls),
     )
 
 
@@ -208,6 +254,55 @@ async def list_partners(
             partners.c.state.in_(sorted(state.value for state in states))
         )
     return await _partners(tx, await tx.all(statement))
+
+
+async def list_perhaps_due(
+    tx: Transaction,
+    told: Collection[TrustState],
+    *,
+    now: datetime,
+    epoch: str,
+) -> list[Partner]:
+    """Load the partners for whom there may be something to do now, by their names.
+
+    It is asked every few seconds, so it reads no more than that: the caller decides
+    about those who are left. Who waits for a later attempt is not among them.
+
+    Args:
+        tx: The caller's transaction.
+        told: Where partnerships stand in which anything is compared or fetched.
+        now: The time.
+        epoch: Our present epoch.
+    """
+    mine, queued = partners.c, outgoing_activities.c
+    undelivered = select(queued.partner_id).where(
+        queued.delivered_at.is_(None), queued.refused_reason.is_(None)
+    )
+    asks = or_(
+        mine.next_check_at.is_(None),
+        mine.next_check_at <= now,
+        mine.compared_epoch.is_distinct_from(epoch),
+        mine.refetch_since.is_not(None),
+    )
+    statement = (
+        select(partners)
+        .where(
+            is_attempt_due(now),
+            or_(
+                mine.head_seq > mine.acked_seq,
+                mine.id.in_(undelivered),
+                and_(mine.state.in_(sorted(state.value for state in told)), asks),
+            ),
+        )
+        .order_by(mine.name, mine.id)
+    )
+    return await _partners(tx, await tx.all(statement))
+
+
+def is_attempt_due(now: datetime) -> ColumnElement[bool]:
+    """Partners that may be tried now; the same as `federation.retry.is_due` says."""
+    at = partners.c.next_attempt_at
+    return or_(at.is_(None), at <= now, at > now + RETRY_WAIT_MAX)
 
 
 async def insert_partner(tx: Transaction, partner: Partner) -> None:
@@ -250,6 +345,9 @@ async def delete_partner(tx: Transaction, partner_id: str) -> None:
     )
     await tx.execute(
         partner_days.delete().where(partner_days.c.partner_id == partner_id)
+    )
+    await tx.execute(
+        partner_policies.delete().where(partner_policies.c.partner_id == partner_id)
     )
     await tx.execute(
         partner_events.delete().where(partner_events.c.partner_id == partner_id)
@@ -320,6 +418,7 @@ def _invitation(row: Row[Any]) -> Invitation:
         created_at=row.created_at,
         expires_at=row.expires_at,
         note=row.note,
+        preset=Preset(row.preset),
         used_at=row.used_at,
         revoked_at=row.revoked_at,
         partner_id=row.partner_id,
@@ -337,6 +436,7 @@ async def insert_invitation(
             public_id=invitation.public_id,
             group_hint=invitation.group_hint,
             note=invitation.note,
+            preset=invitation.preset.value,
             created_by=created_by,
             created_at=invitation.created_at,
             expires_at=invitation.expires_at,

@@ -14,6 +14,8 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from node.limits import IDLE_TRANSACTION_MAX, LOCK_WAIT_MAX
+from node.storage.audit import write_notes
+from node.storage.decision_numbers import number_decisions
 from node.storage.failures import NESTED, OutageLog, for_caller, outage, stopping
 from node.storage.postgres_transaction import PostgresTransaction, connected
 from node.storage.transaction import Recorder, Transaction, Work, run_hooks
@@ -79,6 +81,8 @@ class PostgresDatabase:
                     if guard is not None:
                         await guard(transaction)
                     result = await work(transaction)
+                    await write_notes(transaction)
+                    await number_decisions(transaction)
             except (DBAPIError, PoolTimeoutError) as error:
                 if attempt < POSTGRES_ATTEMPTS and _is_retryable(error):
                     await asyncio.sleep(POSTGRES_RETRY_WAIT_S * attempt)

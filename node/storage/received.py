@@ -13,6 +13,7 @@ from sqlalchemy import (
     func,
     null,
     select,
+    true,
     update,
 )
 from sqlalchemy.dialects.postgresql import insert as postgres_insert
@@ -20,15 +21,20 @@ from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from federation.documents.holdings import HeldEntry
 from federation.exchange import HeldState, HeldVersion, bucket_of
+from federation.ids import LOCAL_ID_CHARACTERS
 from federation.version import Version
 from node.catalogue.model import ReceivedEntry, ReceivedState
 from node.storage.database import Transaction
+from node.storage.partner_members import forget_profiles
 from node.storage.tables import partners, received_entries
 
 # What the partner reads in our receipts: kept out by a rule of ours (FED-065).
 PURGED_REASON = "The office has removed its copies."
+# The same for whatever our policy sheet keeps out: the partner learns nothing of it.
+NOT_TAKEN_REASON = "The office's rules do not take this entry."
 # Others have their turn in between.
 _ROWS_AT_ONCE = 40
+_IDS_AT_ONCE = 500
 _REPLACED = tuple(
     column.name
     for column in received_entries.c
@@ -63,6 +69,8 @@ def _received(row: Row[Any]) -> ReceivedEntry:
         updated_at=row.updated_at or row.changed_at,
         first_received_at=row.first_received_at,
         changed_at=row.changed_at,
+        is_not_taken=row.state == ReceivedState.QUARANTINED.value
+        and row.reason == NOT_TAKEN_REASON,
     )
 
 
@@ -143,17 +151,28 @@ async def present_elements(
 
 
 async def list_held(
-    tx: Transaction, partner_id: str, *, bucket: int | None, after: str, limit: int
+    tx: Transaction,
+    partner_id: str,
+    *,
+    bucket: int | None,
+    after: str,
+    limit: int,
+    prefix: str | None,
 ) -> list[HeldEntry]:
-    """What we were ever told of a partner's entries, in the order of their ids.
+    """What we were ever told of a partner's entries, in the order of their local ids.
 
     Args:
         tx: The caller's transaction.
         partner_id: Whose entries they are.
         bucket: Only those of one bucket; None for all.
-        after: Id of the last one that is known; "" for none.
+        after: Local id of the last one that is known; "" for none.
         limit: At most so many.
+        prefix: What stands before the local part in all of them, so that the index
+            has their order; None if the partner has moved.
     """
+    place: ColumnElement[str] = received_entries.c.entry_uri
+    if prefix is None:
+        place = func.substr(place, func.length(place) - (LOCAL_ID_CHARACTERS - 1))
     statement = (
         select(
             received_entries.c.entry_uri,
@@ -164,9 +183,9 @@ async def list_held(
         )
         .where(
             received_entries.c.partner_id == partner_id,
-            received_entries.c.entry_uri > after,
+            place > (prefix or "") + after,
         )
-        .order_by(received_entries.c.entry_uri)
+        .order_by(place)
         .limit(limit)
     )
     if bucket is not None:
@@ -252,51 +271,109 @@ async def forget_partner(tx: Transaction, partner_id: str) -> int:
             mine, received_entries.c.state != ReceivedState.DELETED.value
         )
     )
+    await forget_profiles(tx, partner_id)
     return int(held or 0)
 
 
-async def purge_partner(tx: Transaction, partner_id: str, *, at: datetime) -> int:
+async def purge_partner(
+    tx: Transaction, partner_id: str, *, at: datetime, until: datetime | None = None
+) -> int:
     """Remove the copies of a partner's entries; id and version stay, kept out.
+
+    Args:
+        tx: The transaction.
+        partner_id: The partner.
+        at: When they are removed.
+        until: Those that came later stay; by default all go.
 
     Returns:
         Number of copies removed.
     """
+    came = true() if until is None else received_entries.c.changed_at <= until
     result = await tx.execute(
         update(received_entries)
         .where(
             received_entries.c.partner_id == partner_id,
             received_entries.c.state == ReceivedState.PRESENT.value,
+            came,
         )
-        .values(
-            state=ReceivedState.QUARANTINED.value,
-            kind="",
-            known_kind=False,
-            content=null(),
-            owner=null(),
-            is_public=False,
-            is_personal=False,
-            search_text="",
-            valid_until=None,
-            document=None,
-            content_hash=None,
-            reason=PURGED_REASON,
-            published_at=None,
-            updated_at=None,
-            changed_at=at,
-        )
+        .values(**_kept_out(PURGED_REASON, at))
     )
+    await forget_profiles(tx, partner_id)
     return int(result.rowcount)
+
+
+async def keep_out(
+    tx: Transaction, partner_id: str, uris: Sequence[str], *, at: datetime
+) -> None:
+    """Remove copies that our policy sheet does not take; id and version stay."""
+    for start in range(0, len(uris), _IDS_AT_ONCE):
+        await tx.execute(
+            update(received_entries)
+            .where(
+                received_entries.c.partner_id == partner_id,
+                received_entries.c.entry_uri.in_(uris[start : start + _IDS_AT_ONCE]),
+                received_entries.c.state == ReceivedState.PRESENT.value,
+            )
+            .values(**_kept_out(NOT_TAKEN_REASON, at))
+        )
+    await forget_profiles(tx, partner_id)
+
+
+def _kept_out(reason: str, at: datetime) -> dict[str, Any]:
+    return {
+        "state": ReceivedState.QUARANTINED.value,
+        "kind": "",
+        "known_kind": False,
+        "content": null(),
+        "owner": null(),
+        "is_public": False,
+        "is_personal": False,
+        "search_text": "",
+        "valid_until": None,
+        "document": None,
+        "content_hash": None,
+        "reason": reason,
+        "published_at": None,
+        "updated_at": None,
+        "changed_at": at,
+    }
+
+
+async def purged_last(tx: Transaction) -> dict[str, datetime]:
+    """Return when copies were removed last that are still kept out, by partner."""
+    rows = await tx.all(
+        select(
+            received_entries.c.partner_id,
+            func.max(received_entries.c.changed_at).label("at"),
+        )
+        .where(
+            received_entries.c.state == ReceivedState.QUARANTINED.value,
+            received_entries.c.reason == PURGED_REASON,
+        )
+        .group_by(received_entries.c.partner_id)
+    )
+    return {row.partner_id: row.at for row in rows}
 
 
 async def count_purged(tx: Transaction, partner_id: str) -> int:
     """Count the entries of a partner whose copies the office removed."""
+    return await _count_kept_out(tx, partner_id, PURGED_REASON)
+
+
+async def count_not_taken(tx: Transaction, partner_id: str) -> int:
+    """Count the entries of a partner that our policy sheet keeps out."""
+    return await _count_kept_out(tx, partner_id, NOT_TAKEN_REASON)
+
+
+async def _count_kept_out(tx: Transaction, partner_id: str, reason: str) -> int:
     number = await tx.scalar(
         select(func.count())
         .select_from(received_entries)
         .where(
             received_entries.c.partner_id == partner_id,
             received_entries.c.state == ReceivedState.QUARANTINED.value,
-            received_entries.c.reason == PURGED_REASON,
+            received_entries.c.reason == reason,
         )
     )
     return int(number or 0)

@@ -37,6 +37,7 @@ metadata = MetaData(
 
 ID = String(64)
 URI = String(512)
+IDENTIFIER_CHARS = 300
 
 node_state = Table(
     "node_state",
@@ -59,6 +60,15 @@ node_state = Table(
     Column("closing_since", UtcDateTime),
     Column("closed_at", UtcDateTime),
     CheckConstraint("id = 1", name="single"),
+)
+
+# Where the node was before it moved; what is named below stays named so.
+former_addresses = Table(
+    "former_addresses",
+    metadata,
+    Column("position", Integer, primary_key=True, autoincrement=False),
+    Column("base_url", URI, nullable=False, unique=True),
+    Column("left_at", UtcDateTime, nullable=False),
 )
 
 # Public halves and stages of our own keys; the secrets are files in the folder.
@@ -91,10 +101,25 @@ organisations = Table(
     Column("city", String(120)),
     Column("size_class", String(20)),
     Column("org_type", String(40)),
+    # Under which it is known elsewhere, too (VIS-072).
+    Column("vat_id", String(60)),
+    Column("register_id", String(80)),
+    Column("domains", JSON(none_as_null=True)),
     Column("description", JSON, nullable=False),
     Column("is_office", Boolean, nullable=False),
+    # The widest audience of what its persons publish; none permits any.
+    Column("ceiling", String(16)),
     Column("created_at", UtcDateTime, nullable=False),
     Column("updated_at", UtcDateTime, nullable=False),
+)
+
+# VAT id, register number and domains as they are compared.
+organisation_identifiers = Table(
+    "organisation_identifiers",
+    metadata,
+    Column("organisation_id", ForeignKey("organisations.id"), primary_key=True),
+    Column("identifier", String(IDENTIFIER_CHARS), primary_key=True),
+    Index("ix_organisation_identifiers_identifier", "identifier"),
 )
 
 persons = Table(
@@ -140,6 +165,34 @@ sessions = Table(
     Column("expires_at", UtcDateTime, nullable=False),
 )
 
+# Groups of own members; nothing of them ever leaves the node.
+groups = Table(
+    "groups",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("name", String(120), nullable=False, unique=True),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("created_by", ForeignKey("persons.id")),
+)
+
+group_organisations = Table(
+    "group_organisations",
+    metadata,
+    Column("group_id", ForeignKey("groups.id"), primary_key=True),
+    Column("organisation_id", ForeignKey("organisations.id"), primary_key=True),
+)
+
+# What the office sets by kind: proposed in the form, and permitted at most.
+kind_audiences = Table(
+    "kind_audiences",
+    metadata,
+    Column("kind", String(40), primary_key=True),
+    Column("default_level", String(16), nullable=False),
+    Column("ceiling", String(16), nullable=False),
+    Column("changed_at", UtcDateTime, nullable=False),
+    Column("changed_by", ForeignKey("persons.id")),
+)
+
 entries = Table(
     "entries",
     metadata,
@@ -153,12 +206,20 @@ entries = Table(
     Column("author_id", ForeignKey("persons.id")),
     Column("external_id", String(120), unique=True),
     Column("audience_level", String(16), nullable=False),
+    Column("group_id", ForeignKey("groups.id")),
+    # Anew whenever the list of exclusions, or what it finds, changes; none excludes
+    # nothing.
+    Column("exclusions_id", ID),
     Column("content", JSON, nullable=False),
     Column("search_text", Text, nullable=False),
+    # As policy sheets compare them (node.visibility.policy.topics_text).
+    Column("topics", Text),
     Column("valid_until", Date),
     Column("document", LargeBinary),
     Column("content_hash", String(64)),
     Column("key_number", Integer),  # of the key that signed the document
+    # The former address that its id is below; NULL for the present one.
+    Column("born_at", URI),
     Column("created_at", UtcDateTime, nullable=False),
     Column("updated_at", UtcDateTime, nullable=False),
     Column("published_at", UtcDateTime),
@@ -167,6 +228,18 @@ entries = Table(
     Column("closed_at", UtcDateTime),
     Index("ix_entries_state_valid_until", "state", "valid_until"),
     Index("ix_entries_organisation_id", "organisation_id"),
+    Index("ix_entries_updated_at_id", "updated_at", "id"),
+    # What says who sees an entry, to count without reading one.
+    Index(
+        "ix_entries_counts",
+        "state",
+        "kind",
+        "valid_until",
+        "audience_level",
+        "organisation_id",
+        "group_id",
+        "id",
+    ),
 )
 
 entry_audience_partners = Table(
@@ -174,6 +247,53 @@ entry_audience_partners = Table(
     metadata,
     Column("entry_id", ForeignKey("entries.id"), primary_key=True),
     Column("partner_id", ForeignKey("partners.id"), primary_key=True),
+)
+
+# What an entry excludes never leaves the node (VIS-071).
+entry_excluded_partners = Table(
+    "entry_excluded_partners",
+    metadata,
+    Column("entry_id", ForeignKey("entries.id"), primary_key=True),
+    Column("partner_id", ForeignKey("partners.id"), primary_key=True),
+)
+
+entry_excluded_organisations = Table(
+    "entry_excluded_organisations",
+    metadata,
+    Column("entry_id", ForeignKey("entries.id"), primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("name", String(200), nullable=False),
+    Column("vat_id", String(60)),
+    Column("register_id", String(80)),
+    Column("domains", JSON, nullable=False),
+    # To a cluster that has it as member, too.
+    Column("send_anyway", Boolean, nullable=False),
+)
+
+entry_excluded_identifiers = Table(
+    "entry_excluded_identifiers",
+    metadata,
+    Column("entry_id", ForeignKey("entries.id"), primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("identifier", String(IDENTIFIER_CHARS), primary_key=True),
+    Index("ix_entry_excluded_identifiers_identifier", "identifier"),
+)
+
+# Where an excluded organisation was found: kept until the author changes the list.
+entry_hosting_partners = Table(
+    "entry_hosting_partners",
+    metadata,
+    Column("entry_id", ForeignKey("entries.id"), primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("partner_id", ForeignKey("partners.id"), primary_key=True),
+)
+
+entry_kept_organisations = Table(
+    "entry_kept_organisations",
+    metadata,
+    Column("entry_id", ForeignKey("entries.id"), primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("organisation_id", ForeignKey("organisations.id"), primary_key=True),
 )
 
 invitations = Table(
@@ -184,6 +304,7 @@ invitations = Table(
     Column("public_id", String(32), nullable=False, unique=True),
     Column("group_hint", String(8), nullable=False, unique=True),
     Column("note", String(200)),
+    Column("preset", String(16), nullable=False),
     Column("created_by", ForeignKey("persons.id")),
     Column("created_at", UtcDateTime, nullable=False),
     Column("expires_at", UtcDateTime, nullable=False),
@@ -217,7 +338,15 @@ partners = Table(
     Column("suspended_because", String(24)),
     Column("offered_multibase", String(120)),
     Column("looked_at", UtcDateTime),
+    # where it was before, and where it says to be now; our office has to confirm
+    Column("former_urls", JSON, nullable=False),
+    Column("moving_to", URI),
+    Column("moving_id", URI),
+    Column("moving_since", UtcDateTime),
+    Column("move_published", UtcDateTime),
     # what we send
+    # The former address of ours by which it knows us; NULL for the present one.
+    Column("known_as", URI),
     Column("told_key_number", Integer, nullable=False),
     Column("head_seq", BigInteger, nullable=False),
     Column("acked_seq", BigInteger, nullable=False),
@@ -253,6 +382,57 @@ partners = Table(
     # The office keeps the partner's entries from our members' eyes.
     Column("hidden_at", UtcDateTime),
     Column("hidden_by", ForeignKey("persons.id")),
+    # The office has seen what is for all partners, and gave it to this one.
+    Column("released_at", UtcDateTime),
+    Column("released_by", ForeignKey("persons.id")),
+    # The policy sheets that count now; what stands beside them is read out of them,
+    # for lists and for the work of the clock.
+    Column("policy_out", JSON(none_as_null=True)),
+    Column("policy_in", JSON(none_as_null=True)),
+    Column("policy_out_until", Date),
+    Column("policy_in_until", Date),
+    Column("policy_reminded_at", UtcDateTime),
+    Column("in_lease_days", Integer),
+    Column("in_retention_days", Integer),
+)
+
+# Every policy sheet that ever counted; only ever added to.
+partner_policies = Table(
+    "partner_policies",
+    metadata,
+    Column("partner_id", ForeignKey("partners.id"), primary_key=True),
+    Column("direction", String(3), primary_key=True),
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    Column("sheet", JSON, nullable=False),
+    Column("reason", String(300)),
+    Column("author_id", ForeignKey("persons.id")),
+    Column("at", UtcDateTime, nullable=False),
+    Column("valid_until", Date),
+)
+
+# What is known of a partner's members: from the profiles that it publishes for us
+# (`entry_uri`), or as our office entered it.
+partner_members = Table(
+    "partner_members",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("partner_id", ForeignKey("partners.id"), nullable=False),
+    Column("entry_uri", URI),
+    Column("name", String(200), nullable=False),
+    Column("vat_id", String(60)),
+    Column("register_id", String(80)),
+    Column("domains", JSON, nullable=False),
+    Column("noted_at", UtcDateTime, nullable=False),
+    Column("noted_by", ForeignKey("persons.id")),
+    UniqueConstraint("partner_id", "entry_uri"),
+)
+
+partner_member_identifiers = Table(
+    "partner_member_identifiers",
+    metadata,
+    Column("member_id", ForeignKey("partner_members.id"), primary_key=True),
+    Column("identifier", String(IDENTIFIER_CHARS), primary_key=True),
+    Index("ix_partner_member_identifiers_identifier", "identifier"),
 )
 
 # What happened with a partner on one day, for the office's strip of 14 days.
@@ -280,6 +460,15 @@ probes = Table(
     metadata,
     Column("id", Integer, primary_key=True, autoincrement=False),
     Column("at", UtcDateTime, nullable=False),
+)
+
+# How many transactions have decided something that a restore must not undo. A row of
+# its own: whoever decides locks it last of all, so that nobody waits for long.
+decision_numbers = Table(
+    "decision_numbers",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("number", BigInteger, nullable=False),
 )
 
 # Which process does what only one may do at a time, e.g. the work of the clock.
@@ -430,18 +619,45 @@ received_entries = Table(
     Column("bucket", Integer, nullable=False),
     UniqueConstraint("partner_id", "entry_uri"),
     Index("ix_received_entries_partner_id_bucket", "partner_id", "bucket"),
-    Index("ix_received_entries_state_kind", "state", "kind"),
-    # All that says who sees an entry: the feed counts them without reading one.
+    Index("ix_received_entries_entry_uri", "entry_uri"),
+    # All that says who sees an entry, so that none has to be read for it. By partner,
+    # to count them:
     Index(
-        "ix_received_entries_feed",
+        "ix_received_entries_counts",
         "state",
         "partner_id",
-        "is_personal",
-        "is_public",
-        "changed_at",
-        "valid_until",
         "kind",
+        "valid_until",
+        "is_public",
+        "is_personal",
+        "changed_at",
+    ),
+    # by kind, for the newest ones:
+    Index(
+        "ix_received_entries_newest",
+        "state",
+        "kind",
+        "changed_at",
         "id",
+        "partner_id",
+        "valid_until",
+        "is_public",
+        "is_personal",
+    ),
+    # and with the text to be searched. PostgreSQL keeps long columns beside the row and
+    # takes no long ones into an index: there it stays empty.
+    Index(
+        "ix_received_entries_search",
+        "state",
+        "partner_id",
+        "kind",
+        "valid_until",
+        "is_public",
+        "is_personal",
+        "changed_at",
+        "id",
+        "search_text",
+        postgresql_where=text("FALSE"),
     ),
 )
 
@@ -453,6 +669,36 @@ partner_views = Table(
     Column("partner_id", ForeignKey("partners.id"), primary_key=True),
     Column("direction", String(3), primary_key=True),
     Column("buckets", LargeBinary, nullable=False),
+)
+
+# Every decision, chained to the one before; only ever added to, except that details
+# are erased when their time is over. It names nobody but by id, and refers to no
+# table: it outlives what it is about.
+audit_log = Table(
+    "audit_log",
+    metadata,
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("at", UtcDateTime, nullable=False),
+    Column("event", String(40), nullable=False),
+    Column("person_id", ID),
+    Column("subject_kind", String(16), nullable=False),
+    Column("subject_id", ID),
+    Column("details", JSON(none_as_null=True)),
+    Column("details_hash", String(64), nullable=False),
+    Column("previous", String(64), nullable=False),
+    Column("hash", String(64), nullable=False),
+    Index("ix_audit_log_subject_id_number", "subject_id", "number"),
+    Index("ix_audit_log_at", "at"),
+)
+
+# The newest row of the audit log; locked while one is added.
+audit_head = Table(
+    "audit_head",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("number", BigInteger, nullable=False),
+    Column("hash", String(64), nullable=False),
+    CheckConstraint("id = 1", name="single"),
 )
 
 seen_nonces = Table(
@@ -486,6 +732,13 @@ outgoing_activities = Table(
     Column("delivered_at", UtcDateTime),
     Column("refused_reason", String(300)),
     UniqueConstraint("partner_id", "seq"),
+    # What waits is asked for every few seconds, and is little beside what went.
+    Index(
+        "ix_outgoing_activities_waiting",
+        "partner_id",
+        sqlite_where=text("delivered_at IS NULL AND refused_reason IS NULL"),
+        postgresql_where=text("delivered_at IS NULL AND refused_reason IS NULL"),
+    ),
 )
 
 conversations = Table(
@@ -506,6 +759,18 @@ conversations = Table(
     Column("last_message_at", UtcDateTime, nullable=False),
     Column("answered_at", UtcDateTime),
     UniqueConstraint("thread_uri"),
+    Index("ix_conversations_asker_id", "asker_id"),
+    Index("ix_conversations_owner_organisation_id", "owner_organisation_id"),
+    Index("ix_conversations_owner_id", "owner_id"),
+    Index("ix_conversations_entry_uri", "entry_uri"),
+    Index("ix_conversations_last_message_at", "last_message_at"),
+    # In which nobody of the owner's side has answered.
+    Index(
+        "ix_conversations_unanswered",
+        "created_at",
+        sqlite_where=text("answered_at IS NULL"),
+        postgresql_where=text("answered_at IS NULL"),
+    ),
 )
 
 messages = Table(
@@ -524,6 +789,14 @@ messages = Table(
     Column("delivered_at", UtcDateTime),
     Column("read_at", UtcDateTime),
     Index("ix_messages_conversation_id_sent_at", "conversation_id", "sent_at"),
+    # What nobody has opened: counted for every page.
+    Index(
+        "ix_messages_unread",
+        "conversation_id",
+        "from_owner",
+        sqlite_where=text("read_at IS NULL"),
+        postgresql_where=text("read_at IS NULL"),
+    ),
 )
 
 mail_outbox = Table(

@@ -10,6 +10,7 @@ from typing import Any, Protocol, TypeAlias, TypeVar
 from sqlalchemy import Executable, Row
 from sqlalchemy.engine import CursorResult
 
+from node.audit.model import AuditNote
 from node.erasure.decisions import Decision
 from node.errors import NodeError
 from node.storage.prepared import Parameters, Prepared, Record
@@ -28,11 +29,12 @@ class Transaction(ABC):
     `Prepared` one in a third of that; what happens for every request is written so.
     """
 
-    __slots__ = ("decisions", "hooks")
+    __slots__ = ("decisions", "hooks", "notes")
 
     def __init__(self) -> None:
         self.hooks: list[AfterCommit] = []
         self.decisions: list[Decision] = []
+        self.notes: list[AuditNote] = []
 
     @property
     @abstractmethod
@@ -104,6 +106,14 @@ class Transaction(ABC):
         """
         if decision is not None:
             self.decisions.append(decision)
+
+    def note(self, note: AuditNote) -> None:
+        """Write a decision into the audit log, in this transaction (SPEC AUD-001).
+
+        It is written last of all: on PostgreSQL nobody else adds to the log until
+        the commit.
+        """
+        self.notes.append(note)
 
 
 Work: TypeAlias = Callable[[Transaction], Awaitable[T]]

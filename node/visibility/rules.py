@@ -5,9 +5,9 @@ any yes, and where nothing speaks the answer is no (SPEC VIS-001).
 """
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from enum import StrEnum
-from typing import TypeAlias, assert_never
+from typing import TYPE_CHECKING, TypeAlias, assert_never
 
 from federation.lease import LeaseState, lease_begin, lease_state
 from federation.trust import ESTABLISHED, TrustState
@@ -17,10 +17,20 @@ from node.catalogue.model import (
     EntryState,
     ReceivedEntry,
     ReceivedState,
+    is_above,
 )
 from node.members.model import Person
-from node.partners.model import Partner
 from node.sentence import Sentence
+from node.visibility.policy import (
+    ACQUAINTANCE,
+    PolicyRule,
+    PolicySheet,
+    decide_outgoing,
+    effective,
+)
+
+if TYPE_CHECKING:
+    from node.partners.model import Partner
 
 
 class Form(StrEnum):
@@ -37,15 +47,36 @@ class PublicViewer:
 
 @dataclass(frozen=True, slots=True)
 class PartnerViewer:
-    """A remote node that we have a record of.
+    """A remote node that we have a record of, as far as a rule asks about it.
 
     Attributes:
         partner_id: Our id of it.
         state: Its trust state now.
+        released: Whether the office gave it what is for all partners (VIS-076).
+        sheet: What we give it, as our office has set it (VIS-080).
+        compared: Whether both offices have compared the check number.
     """
 
     partner_id: str
     state: TrustState
+    released: bool = False
+    sheet: PolicySheet = ACQUAINTANCE
+    compared: bool = False
+
+    @classmethod
+    def of(cls, partner: "Partner") -> "PartnerViewer":
+        """Return what rules ask about a partner."""
+        return cls(
+            partner.id,
+            partner.state,
+            released=partner.released_at is not None,
+            sheet=partner.policy_out,
+            compared=partner.compared_at is not None,
+        )
+
+    def sheet_on(self, today: date) -> PolicySheet:
+        """Return what counts of the sheet on a day."""
+        return effective(self.sheet, compared=self.compared, today=today)
 
 
 Viewer: TypeAlias = Person | PartnerViewer | PublicViewer
@@ -83,7 +114,7 @@ def _no(rule: str, reason: Sentence) -> Verdict:
 def decide_entry(entry: Entry, viewer: Viewer, today: date) -> Verdict:
     """Decide whether `viewer` may see our own `entry` on the day `today`.
 
-    Source: SPEC.md VIS-010 to VIS-040.
+    Source: SPEC.md VIS-010 to VIS-041, VIS-060 to VIS-065.
     """
     if entry.state is EntryState.DELETED:
         return _no("VIS-010", Sentence("The entry was deleted."))
@@ -112,9 +143,26 @@ def _decide_for_person(entry: Entry, person: Person, today: date) -> Verdict:
     closed = _closed(entry, today)
     if closed is not None:
         return closed
-    if entry.audience.level is AudienceLevel.PARTNERS:
-        return _no("VIS-023", Sentence("The entry is for named partner clusters only."))
-    return _yes("VIS-024", Sentence("The entry is for the whole cluster."))
+    if person.organisation_id in entry.kept.organisation_ids:
+        return _no("VIS-025", Sentence("The entry excludes the person's organisation."))
+    return _inside(entry, person)
+
+
+def _inside(entry: Entry, person: Person) -> Verdict:
+    """Decide by the audience for a member of another organisation."""
+    match entry.audience.level:
+        case AudienceLevel.PARTNERS:
+            return _no(
+                "VIS-023", Sentence("The entry is for named partner clusters only.")
+            )
+        case AudienceLevel.GROUP:
+            if person.organisation_id in entry.group_organisation_ids:
+                return _yes("VIS-026", Sentence("The entry is for the person's group."))
+            return _no("VIS-027", Sentence("The entry is for a group of members."))
+        case AudienceLevel.CLUSTER | AudienceLevel.TRUSTED | AudienceLevel.PUBLIC:
+            return _yes("VIS-024", Sentence("The entry is for the whole cluster."))
+        case _:
+            assert_never(entry.audience.level)
 
 
 def _decide_for_partner(entry: Entry, partner: PartnerViewer, today: date) -> Verdict:
@@ -122,12 +170,25 @@ def _decide_for_partner(entry: Entry, partner: PartnerViewer, today: date) -> Ve
         return _no(
             "VIS-030", Sentence("There is no confirmed partnership with this cluster.")
         )
-    closed = _closed(entry, today) or _stays_home(entry)
-    if closed is not None:
-        return closed
-    match entry.audience.level:
+    refused = (
+        _closed(entry, today)
+        or _stays_home(entry)
+        or _kept_from(entry, partner)
+        or _above_ceiling(entry, for_partner=True)
+        or _held_back(entry, partner.sheet_on(today))
+    )
+    if refused is not None:
+        return refused
+    match entry.open_level:
         case AudienceLevel.PUBLIC:
             return _yes(RULE_PUBLIC, Sentence("The entry is public."))
+        case AudienceLevel.TRUSTED if not partner.released:
+            return _no(
+                "VIS-036",
+                Sentence(
+                    "The office has not released to this cluster what is for all."
+                ),
+            )
         case AudienceLevel.TRUSTED:
             return _yes("VIS-032", Sentence("The entry is for all partner clusters."))
         case AudienceLevel.PARTNERS:
@@ -136,16 +197,20 @@ def _decide_for_partner(entry: Entry, partner: PartnerViewer, today: date) -> Ve
                     "VIS-033", Sentence("The entry names this partner cluster.")
                 )
             return _no("VIS-034", Sentence("The entry names other partner clusters."))
-        case AudienceLevel.CLUSTER:
+        case AudienceLevel.CLUSTER | AudienceLevel.GROUP:
             return _no("VIS-035", Sentence("The entry stays in the own cluster."))
         case _:
-            assert_never(entry.audience.level)
+            assert_never(entry.open_level)
 
 
 def _decide_for_public(entry: Entry, today: date) -> Verdict:
-    closed = _closed(entry, today) or _stays_home(entry)
-    if closed is not None:
-        return closed
+    refused = (
+        _closed(entry, today)
+        or _stays_home(entry)
+        or _above_ceiling(entry, for_partner=False)
+    )
+    if refused is not None:
+        return refused
     if entry.audience.level is AudienceLevel.PUBLIC:
         return _yes("VIS-040", Sentence("The entry is public."))
     return _no("VIS-041", Sentence("The entry is not public."))
@@ -159,12 +224,63 @@ def _closed(entry: Entry, today: date) -> Verdict | None:
     return None
 
 
+def _kept_from(entry: Entry, partner: PartnerViewer) -> Verdict | None:
+    if partner.partner_id in entry.kept.partner_ids:
+        return _no("VIS-060", Sentence("The entry excludes this cluster."))
+    if partner.partner_id in entry.kept.hosting_ids:
+        return _no(
+            "VIS-061",
+            Sentence("An organisation that the entry excludes is a member there."),
+        )
+    return None
+
+
+def _above_ceiling(entry: Entry, *, for_partner: bool) -> Verdict | None:
+    """Say which ceiling keeps an entry from partners, or from the public.
+
+    What is for everybody stays for all partners under a ceiling of "all partners";
+    nothing else that is above a ceiling is for anybody in particular outside.
+    """
+    level, ceilings = entry.audience.level, entry.ceilings
+    limits = (
+        ("VIS-062", ceilings.kind, "The office permits less for this kind of entry."),
+        ("VIS-063", ceilings.organisation, "The owner's organisation permits less."),
+    )
+    for rule, ceiling, reason in limits:
+        stays = for_partner and ceiling is AudienceLevel.TRUSTED
+        if is_above(level, ceiling) and not stays:
+            return _no(rule, Sentence(reason))
+    return None
+
+
 def _stays_home(entry: Entry) -> Verdict | None:
     if entry.personal and not entry.person_consented:
         return _no(
             "VIS-013", Sentence("The person has not agreed to be shown outside.")
         )
     return None
+
+
+def _held_back(entry: Entry, sheet: PolicySheet) -> Verdict | None:
+    """Say why a policy sheet does not let an entry go to a partner."""
+    rule = decide_outgoing(
+        sheet, level=entry.open_level, kind=entry.kind, content=entry.content
+    )
+    match rule:
+        case None:
+            return None
+        case PolicyRule.AUDIENCE_KIND_OR_TOPIC:
+            return _no(
+                rule.value,
+                Sentence("The rules for this partner cluster keep such entries back."),
+            )
+        case PolicyRule.PROFILE:
+            return _no(
+                rule.value,
+                Sentence("The rules for this partner cluster keep such profiles back."),
+            )
+        case _:
+            assert_never(rule)
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,21 +292,24 @@ class Origin:
         verified_at: When it made the newest page that was equal to what we held.
         is_hidden: Whether our office hides its entries.
         is_unverified: Whether we were restored and no such page has come since.
+        lease_days: A shorter lease that our office has set for it.
     """
 
     state: TrustState
     verified_at: datetime | None = None
     is_hidden: bool = False
     is_unverified: bool = False
+    lease_days: int | None = None
 
     @classmethod
-    def of(cls, partner: Partner) -> "Origin":
+    def of(cls, partner: "Partner") -> "Origin":
         """Return what rules ask about a partner."""
         return cls(
             partner.state,
             partner.verified_at,
             is_hidden=partner.hidden_at is not None,
             is_unverified=partner.to_verify_since is not None,
+            lease_days=partner.policy_in.lease_days,
         )
 
 
@@ -201,6 +320,9 @@ def lease_of(entry: ReceivedEntry, origin: Origin, now: datetime) -> LeaseState:
         now=now,
         public=entry.is_public,
         personal=entry.is_personal,
+        at_most=None
+        if origin.lease_days is None
+        else timedelta(days=origin.lease_days),
     )
 
 
@@ -210,7 +332,7 @@ def decide_received(
     """Decide whether `viewer` may see a partner's entry that we hold.
 
     Only our own members may: nothing received is passed on, also not what its
-    origin calls public (SPEC VIS-050 to VIS-058).
+    origin calls public (SPEC VIS-050 to VIS-059).
     """
     if not isinstance(viewer, Person):
         return _no(
@@ -218,6 +340,8 @@ def decide_received(
         )
     if viewer.left_at is not None:
         return _no("VIS-051", Sentence("The person no longer belongs to the cluster."))
+    if entry.is_not_taken:
+        return _no("VIS-059", Sentence("The office's rules do not take the entry."))
     if entry.state is not ReceivedState.PRESENT:
         return _no("VIS-052", Sentence("The origin took the entry back."))
     if origin.state not in ENTITLED_STATES:

@@ -4,10 +4,20 @@ Both say the same for every viewer and entry; tests/property/test_visibility.py
 compares them on random worlds. Change one, change the other.
 """
 
+from collections.abc import Sequence
 from datetime import date, datetime
 from typing import assert_never
 
-from sqlalchemy import ColumnElement, and_, exists, false, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    Table,
+    and_,
+    exists,
+    false,
+    not_,
+    or_,
+    select,
+)
 
 from federation.lease import lease_length
 from node.catalogue.model import AudienceLevel, EntryState, ReceivedState
@@ -15,10 +25,17 @@ from node.members.model import Person
 from node.storage.tables import (
     entries,
     entry_audience_partners,
+    entry_excluded_partners,
+    entry_hosting_partners,
+    entry_kept_organisations,
+    group_organisations,
+    kind_audiences,
+    organisations,
     partners,
     persons,
     received_entries,
 )
+from node.visibility.policy_sql import leased_by_policy, let_out
 from node.visibility.rules import (
     ENTITLED_STATES,
     PartnerViewer,
@@ -27,6 +44,10 @@ from node.visibility.rules import (
 )
 from schemas import KINDS
 
+_AT_HOME = (AudienceLevel.GROUP, AudienceLevel.CLUSTER)
+_FOR_ALL_PARTNERS = (AudienceLevel.TRUSTED, AudienceLevel.PUBLIC)
+_FOR_THE_CLUSTER = (AudienceLevel.CLUSTER, *_FOR_ALL_PARTNERS)
+_BELOW_PUBLIC = tuple(each for each in AudienceLevel if each != AudienceLevel.PUBLIC)
 _PERSONAL_KINDS = sorted(name for name, kind in KINDS.items() if kind.personal)
 
 
@@ -43,6 +64,7 @@ def visible_entries(viewer: Viewer, today: date) -> ColumnElement[bool]:
                 _open(today),
                 _may_leave(),
                 entries.c.audience_level == AudienceLevel.PUBLIC,
+                not_(_has_ceiling(_BELOW_PUBLIC)),
             )
         case _:
             assert_never(viewer)
@@ -77,8 +99,67 @@ def _for_person(person: Person, today: date) -> ColumnElement[bool]:
         return entries.c.id.is_not(None)
     return or_(
         entries.c.organisation_id == person.organisation_id,
-        and_(_open(today), entries.c.audience_level != AudienceLevel.PARTNERS),
+        and_(
+            _open(today),
+            or_(
+                entries.c.exclusions_id.is_(None),
+                not_(_is_kept(entry_kept_organisations, person)),
+            ),
+            or_(
+                entries.c.audience_level.in_(_FOR_THE_CLUSTER),
+                and_(
+                    entries.c.audience_level == AudienceLevel.GROUP,
+                    _in_group(person),
+                ),
+            ),
+        ),
     )
+
+
+def _in_group(person: Person) -> ColumnElement[bool]:
+    return exists(
+        select(group_organisations.c.group_id)
+        .where(
+            group_organisations.c.group_id == entries.c.group_id,
+            group_organisations.c.organisation_id == person.organisation_id,
+        )
+        .correlate(entries)
+    )
+
+
+def _is_kept(table: Table, viewer: Person | PartnerViewer) -> ColumnElement[bool]:
+    """Whether an entry is kept from a viewer by a row of one of three tables."""
+    column, wanted = (
+        (table.c.organisation_id, viewer.organisation_id)
+        if isinstance(viewer, Person)
+        else (table.c.partner_id, viewer.partner_id)
+    )
+    return exists(
+        select(table.c.entry_id)
+        .where(table.c.entry_id == entries.c.id, column == wanted)
+        .correlate(entries)
+    )
+
+
+def _has_ceiling(ceilings: Sequence[AudienceLevel]) -> ColumnElement[bool]:
+    """Whether the ceiling of the kind or of the organisation is one of these."""
+    of_kind = exists(
+        select(kind_audiences.c.kind)
+        .where(
+            kind_audiences.c.kind == entries.c.kind,
+            kind_audiences.c.ceiling.in_(ceilings),
+        )
+        .correlate(entries)
+    )
+    of_organisation = exists(
+        select(organisations.c.id)
+        .where(
+            organisations.c.id == entries.c.organisation_id,
+            organisations.c.ceiling.in_(ceilings),
+        )
+        .correlate(entries)
+    )
+    return or_(of_kind, of_organisation)
 
 
 def _for_partner(partner: PartnerViewer, today: date) -> ColumnElement[bool]:
@@ -92,11 +173,27 @@ def _for_partner(partner: PartnerViewer, today: date) -> ColumnElement[bool]:
         )
         .correlate(entries)
     )
+    for_all: ColumnElement[bool] = entries.c.audience_level.in_(_FOR_ALL_PARTNERS)
+    is_public = and_(
+        entries.c.audience_level == AudienceLevel.PUBLIC,
+        not_(_has_ceiling([AudienceLevel.TRUSTED])),
+    )
+    if not partner.released:
+        for_all = is_public
     return and_(
         _open(today),
         _may_leave(),
         or_(
-            entries.c.audience_level.in_([AudienceLevel.PUBLIC, AudienceLevel.TRUSTED]),
+            entries.c.exclusions_id.is_(None),
+            and_(
+                not_(_is_kept(entry_excluded_partners, partner)),
+                not_(_is_kept(entry_hosting_partners, partner)),
+            ),
+        ),
+        not_(_has_ceiling(_AT_HOME)),
+        let_out(partner.sheet_on(today), is_public=is_public),
+        or_(
+            and_(for_all, not_(_has_ceiling([AudienceLevel.PARTNERS]))),
             and_(entries.c.audience_level == AudienceLevel.PARTNERS, named),
         ),
     )
@@ -115,6 +212,7 @@ def visible_received(viewer: Viewer, now: datetime) -> ColumnElement[bool]:
         ),
         partners.c.hidden_at.is_(None),
         partners.c.to_verify_since.is_(None),
+        leased_by_policy(now),
         or_(
             received_entries.c.is_public,
             and_(

@@ -4,7 +4,7 @@ Source: SPEC.md PRT-012, PRT-046, NOD-009.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
@@ -18,7 +18,7 @@ from federation.errors import (
     PeerError,
     RateLimitError,
 )
-from federation.ids import BaseUrl
+from federation.ids import BaseUrl, authority_of
 from federation.inbox import AdmittedHead, RequestHead, admit
 from federation.ports import Clock
 from federation.rates import DoorRates
@@ -26,6 +26,7 @@ from federation.transport.server import problem_response, request_head
 from node.errors import NodeError
 from node.limits import DOOR_TIMEOUT
 from node.web.client_address import ClientAddress, TrustedProxies
+from node.web.door_paths import DOORS_OF_PARTNERS
 
 _UNAUTHORISED: Final = 401
 _SERVER_FAULT: Final = 500
@@ -55,6 +56,9 @@ class Visit:
 
 
 VISIT = web.RequestKey("VISIT", Visit)
+ASKED = web.RequestKey("ASKED", BaseUrl)
+"""The address of ours by which a request asks for us: the present one, or at a door
+for partners a former one, by which whoever has not confirmed our move knows us."""
 
 DoorHandler: TypeAlias = Callable[
     [web.Request, AdmittedHead], Awaitable[web.StreamResponse]
@@ -67,6 +71,7 @@ class DoorGuard:
 
     Args:
         base_url: Our own address.
+        former: Where we were before.
         clock: The time.
         rates: How much may come.
         proxies: Our reverse proxies.
@@ -79,12 +84,14 @@ class DoorGuard:
         base_url: BaseUrl,
         clock: Clock,
         *,
+        former: Sequence[BaseUrl] = (),
         rates: DoorRates,
         proxies: TrustedProxies,
         admit_signed: Callable[[RequestHead], Awaitable[AdmittedHead | None]]
         | None = None,
     ) -> None:
         self._base_url = base_url
+        self._former = {authority_of(each): each for each in former}
         self._clock = clock
         self._rates = rates
         self._proxies = proxies
@@ -140,9 +147,12 @@ class DoorGuard:
             self._tell_unnamed(client)
             visit = Visit(door, client.text, client.key, client.is_direct)
             request[VISIT] = visit
+            asked = self._former.get(request.headers.get("Host", "").lower())
+            is_partners = door in DOORS_OF_PARTNERS
+            request[ASKED] = asked if asked and is_partners else self._base_url
             head = request_head(
                 request,
-                base_url=self._base_url,
+                base_url=request[ASKED],
                 sender=visit.key,
                 clock=self._clock,
             )

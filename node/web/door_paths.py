@@ -13,6 +13,9 @@ DOORS: Final = (
     "/nodeinfo/2.1",
 )
 
+DOORS_OF_PARTNERS: Final = frozenset({"/inbox", "/outbox", "/holdings"})
+"""Those that stay open under a former address, for partners that know no other."""
+
 
 def door_of(path: str) -> str | None:
     """Return the door that a path belongs to, None for pages."""

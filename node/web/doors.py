@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final, TypeVar, assert_never
 from aiohttp import web
 
 from federation.handshake import invitation_refused
+from federation.ids import NodeAddress
 from federation.inbox import (
     AdmittedHead,
     AdmittedRequest,
@@ -63,7 +64,7 @@ from node.storage.database import Transaction
 from node.storage.partners import find_invitation, lock_partner
 from node.web.client_address import TrustedProxies
 from node.web.discovery_doors import DiscoveryDoors
-from node.web.door_guard import DoorGuard
+from node.web.door_guard import ASKED, DoorGuard
 from node.web.entry_door import EntryDoor
 from node.web.holdings_door import HoldingsDoor
 from node.web.partner_addresses import PartnerAddresses
@@ -104,6 +105,7 @@ def register_doors(
     guard = DoorGuard(
         context.address.base_url,
         context.clock,
+        former=context.address.former,
         rates=rates,
         proxies=TrustedProxies.of(context.config),
         admit_signed=check.admit_signed,
@@ -189,7 +191,7 @@ class _PartnerDoors:
         received = await read_request(
             head,
             request,
-            base_url=self._address.base_url,
+            base_url=request[ASKED],
             clock=self._context.clock,
             before_long_body=None if signed else self._check.require_signed_head,
             # Strangers who fill their room leave the partners' one free.
@@ -201,7 +203,7 @@ class _PartnerDoors:
             request, received, nonce=nonce, signed=signed
         )
         async with self._check.turn(admitted):
-            proven = await self._proven(admitted)
+            proven = await self._proven(admitted, self._named(request))
             outcome = await self._apply(nonce, proven)
         match outcome:
             case PageTaken(receipt=receipt):
@@ -218,13 +220,13 @@ class _PartnerDoors:
         received = await read_request(
             head,
             request,
-            base_url=self._address.base_url,
+            base_url=request[ASKED],
             clock=self._context.clock,
         )
         nonce = self._check.new_nonce()
         admitted = await self._check.admitted_with(request, received, nonce=nonce)
         async with self._check.turn(admitted):
-            pull = read_pull(admitted, address=self._address)
+            pull = read_pull(admitted, address=self._named(request))
 
             async def work(tx: Transaction) -> Partner:
                 await nonce.store(tx)
@@ -249,9 +251,15 @@ class _PartnerDoors:
             random=self._context.random,
         )
 
+    def _named(self, request: web.Request) -> NodeAddress:
+        """Return our addresses as the one who asks knows them."""
+        return self._address.as_known(request[ASKED])
+
     # -- steps ------------------------------------------------------------------
 
-    async def _proven(self, admitted: AdmittedRequest) -> ProvenActivity:
+    async def _proven(
+        self, admitted: AdmittedRequest, address: NodeAddress
+    ) -> ProvenActivity:
         """Take the costly steps; two hundred proofs take a while."""
         request, sender = admitted.request, admitted.peer.partner_id
         read = await self._beside(
@@ -259,7 +267,7 @@ class _PartnerDoors:
         )
         permitted = permit(read, rates=self._rates, now=self._context.clock.now())
         return await self._beside(
-            request, lambda: prove(permitted, address=self._address), sender=sender
+            request, lambda: prove(permitted, address=address), sender=sender
         )
 
     async def _apply(self, nonce: PendingNonce, proven: ProvenActivity) -> Outcome:

@@ -147,7 +147,7 @@ class EntryDoor:
         if told.op != UPSERT:
             may_know = _may(partner, TrustAction.BE_TOLD_WITHDRAWALS)
             return _Gone(partner) if may_know else _Nothing()
-        viewer = PartnerViewer(partner.id, partner.state)
+        viewer = PartnerViewer.of(partner)
         if (
             shown is not None
             and _is_current(entry, told)

@@ -31,7 +31,7 @@ from node.ports import NodeContext
 from node.storage.database import Transaction
 from node.storage.partners import lock_partner
 from node.storage.received import list_held
-from node.web.door_guard import DoorGuard
+from node.web.door_guard import ASKED, DoorGuard
 from node.web.partner_check import PartnerCheck
 
 
@@ -74,13 +74,14 @@ class HoldingsDoor:
         received = await read_request(
             head,
             request,
-            base_url=self._context.address.base_url,
+            base_url=request[ASKED],
             clock=self._context.clock,
         )
         nonce = self._check.new_nonce()
         admitted = await self._check.admitted_with(request, received, nonce=nonce)
         async with self._check.turn(admitted):
-            look = read_holdings(admitted, address=self._context.address)
+            address = self._context.address.as_known(request[ASKED])
+            look = read_holdings(admitted, address=address)
             told = await self._look(nonce, look)
         return signed_response(
             told.document,
@@ -116,26 +117,26 @@ class HoldingsDoor:
                 await self._copies.held_view(tx, partner),
                 self._context.clock.now().replace(microsecond=0),
             ),
-            address=self._context.address,
+            address=self._context.keys.address_for(partner),
             partner=partner.actor_id,
         )
 
     async def _list(
         self, tx: Transaction, partner: Partner, scope: HoldingsScope
     ) -> JsonObject:
-        prefix = f"{partner.base_url}/entries/"
         held: list[HeldEntry] = await list_held(
             tx,
             partner.id,
             bucket=scope.bucket,
-            after="" if scope.after is None else prefix + scope.after,
+            after=scope.after or "",
             limit=HOLDINGS_ITEMS_MAX + 1,
+            prefix=None if partner.former_urls else f"{partner.base_url}/entries/",
         )
         return build_holdings_page(
             held[:HOLDINGS_ITEMS_MAX],
             scope=scope,
             more=len(held) > HOLDINGS_ITEMS_MAX,
-            address=self._context.address,
+            address=self._context.keys.address_for(partner),
             partner=partner.actor_id,
             published=self._context.clock.now().replace(microsecond=0),
         )

@@ -13,7 +13,7 @@ from aiohttp import web
 
 from node.errors import NodeError, NotAuthorisedError
 from node.sentence import Sentence
-from node.web.door_paths import door_of
+from node.web.door_paths import DOORS_OF_PARTNERS, door_of
 from node.web.keys import PERSON, RANDOM, REQUEST_ID, SITE
 from node.web.site import SiteSettings
 
@@ -95,9 +95,15 @@ async def check_host(request: web.Request, handler: Handler) -> web.StreamRespon
         raise web.HTTPBadRequest
     hosts = request.headers.getall("Host", [])
     site = request.config_dict[SITE]
-    expected = (
-        len(hosts) == 1 and _without_default_port(hosts[0], site) == site.authority
-    )
+    asked = _without_default_port(hosts[0], site) if len(hosts) == 1 else ""
+    expected = asked == site.authority
+    if not expected and site.is_former(asked):
+        # Partners that have not confirmed our move go on as before. People are led
+        # to where the node is; other nodes follow no redirect, and get none.
+        expected = request.path in DOORS_OF_PARTNERS
+        is_page = door_of(request.path) is None and request.path not in _PROBES
+        if is_page and not expected and request.method in _SAFE_METHODS:
+            raise web.HTTPFound(f"{site.base_url}{request.raw_path}")
     if not expected and request.path not in _PROBES:
         raise MisdirectedRequestError(
             "This server does not answer under the address that was used.",

@@ -83,6 +83,7 @@ def build_node_application(
             node_id=node.context.node_id,
             demo=config.demo,
             default_language=config.default_language,
+            former_urls=node.context.address.former,
         ),
         clock=node.context.clock,
         random=node.context.random,

@@ -21,6 +21,7 @@ class SiteSettings:
         demo: Whether the data are invented; shows a bar on every page.
         default_language: Language of visitors who express no wish, e.g. `de`.
         timezone: IANA name of the zone in which times are shown.
+        former_urls: Where the node was before; people who come there are led on.
         legal_links: Address by page (`imprint`, `privacy`, `accessibility`), where
             the cluster has its own; the rest lead to the node's own pages.
     """
@@ -31,6 +32,7 @@ class SiteSettings:
     demo: bool = False
     default_language: str = "de"
     timezone: str = "Europe/Berlin"
+    former_urls: tuple[str, ...] = ()
     legal_links: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -42,6 +44,10 @@ class SiteSettings:
     def authority(self) -> str:
         """Host and, where it is not the scheme's own, port; lower case."""
         return _authority_of(self.base_url)
+
+    def is_former(self, authority: str) -> bool:
+        """Whether the node was at this host and port before."""
+        return any(authority == _authority_of(each) for each in self.former_urls)
 
     def cookie_name(self, purpose: str = "") -> str:
         """Name a cookie of this node.

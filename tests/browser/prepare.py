@@ -24,6 +24,7 @@ from node.partners.history import change_state
 from node.partners.model import HandshakeRole, KeyOrigin, Partner, PartnerKey
 from node.storage.database import Transaction
 from node.storage.partners import insert_partner
+from node.visibility.policy import PolicySheet, Preset
 
 # An entry that ends so soon that its owner is reminded when the node starts.
 ENDING = "ending"
@@ -97,6 +98,9 @@ def _earlier_partner(running: Node) -> Partner:
         request_id=f"{base_url}/activities/{'a' * 26}",
         check_number="4711 0815",
         created_at=now - timedelta(days=90),
+        released_at=now,
+        policy_out=PolicySheet(Preset.CLOSE),
+        policy_in=PolicySheet(Preset.CLOSE),
         active_since=now - timedelta(days=89),
         compared_at=now - timedelta(days=89),
         looked_at=now,

@@ -20,6 +20,7 @@ from node.storage import entries as entry_rows
 from node.storage.database import Transaction
 from node.storage.partners import insert_partner
 from node.storage.tables import entries
+from node.visibility.policy import PolicySheet, Preset
 from tests.contract.member_world import capacity_offer
 from tests.http.nodes import MovableClock, SeededRandom
 from tests.partner_key import first_key
@@ -107,6 +108,10 @@ class BackedNode:
             request_id=f"{base}/activities/1",
             check_number="4711 0815",
             created_at=self.clock.now(),
+            released_at=self.clock.now(),
+            compared_at=self.clock.now(),
+            policy_out=PolicySheet(Preset.CLOSE),
+            policy_in=PolicySheet(Preset.CLOSE),
         )
 
         async def work(tx: Transaction) -> None:

@@ -46,7 +46,7 @@ async def test_every_row_comes_back(node: BackedNode) -> None:
     after = await node.rows()
     changed = {name for name in before if before[name] != after[name]}
     # A new epoch, what has to be verified, and nothing else.
-    assert changed == {"node_state", "partners", "mail_outbox"}
+    assert changed == {"node_state", "decision_numbers", "partners", "mail_outbox"}
     assert [path.name for path in node.folder.glob("node.trial*")] == []
 
 

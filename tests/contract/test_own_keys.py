@@ -33,6 +33,7 @@ from node.storage.outgoing import (
     undelivered_of_kind,
 )
 from node.storage.partners import insert_partner, load_partner, update_partner
+from node.visibility.policy import PolicySheet, Preset
 from tests.contract.member_world import World, capacity_offer, make_world
 from tests.partner_key import first_key
 
@@ -78,6 +79,10 @@ async def add_partner(
         request_id=f"https://{name}.example/activities/x",
         check_number="0000 0000",
         created_at=world.clock.now(),
+        released_at=world.clock.now(),
+        compared_at=world.clock.now(),
+        policy_out=PolicySheet(Preset.CLOSE),
+        policy_in=PolicySheet(Preset.CLOSE),
     )
 
     async def work(tx: Transaction) -> None:

@@ -35,6 +35,7 @@ def a_partner(now: datetime, name: str = "sued") -> Partner:
         request_id="https://nord.example/activities/1",
         check_number="4711 0815",
         created_at=now,
+        released_at=now,
     )
 
 

@@ -30,6 +30,7 @@ from node.storage.partners import insert_partner, load_partner
 from node.storage.postgres_database import PostgresDatabase
 from node.storage.schema import migrate
 from node.storage.views import load_view
+from node.visibility.policy import PolicySheet, Preset
 from tests.contract.gates import GatedDatabase, while_held
 from tests.contract.member_world import World, capacity_offer, make_world
 from tests.partner_key import first_key
@@ -193,6 +194,10 @@ async def both_with(database: Database, state: TrustState) -> Both:
         request_id=f"{SUED}/activities/1",
         check_number="4711 0815",
         created_at=world.clock.now(),
+        released_at=world.clock.now(),
+        compared_at=world.clock.now(),
+        policy_out=PolicySheet(Preset.CLOSE),
+        policy_in=PolicySheet(Preset.CLOSE),
         told_key_number=1,
     )
 

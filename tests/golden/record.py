@@ -171,6 +171,8 @@ class Story:
         created = await self.nord.node.partners.invite(self.nord.office)
         self._recorder.note("invite", **await open_invitation(self.nord))
         await self.sued.node.partners.accept(self.sued.office, created.code)
+        nord = self.nord.node.context.address.base_url
+        await self.sued.node.partners.mark_compared(self.sued.office, nord)
         await self._recorder.do("confirm")
         await self._settle()
 

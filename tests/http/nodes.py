@@ -314,6 +314,7 @@ async def become_partners(host: RunningNode, guest: RunningNode) -> None:
     """Invite, accept, confirm, and let the notice arrive."""
     created = await host.partners.invite(host.office)
     await guest.partners.accept(guest.office, created.code)
+    await guest.partners.mark_compared(guest.office, host.base_url)
     await host.partners.confirm(host.office, guest.base_url, compared=True)
     await host.settle()
     await guest.settle()

@@ -61,6 +61,7 @@ async def scene_in(folder: Path, databases: tuple[str, str]) -> AsyncIterator[Sc
         created = await nord.node.partners.invite(host)
         guest = await sued.node.members.office_person()
         await sued.node.partners.accept(guest, created.code)
+        await sued.node.partners.mark_compared(guest, nord.base_url)
         await nord.node.partners.confirm(host, sued.base_url, compared=True)
         owner = await nord.member("olga@optik.example", "Optik GmbH")
         neighbour = await nord.member("nora@laser.example", "Laser AG")

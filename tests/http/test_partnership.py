@@ -52,9 +52,10 @@ async def test_entries_flow_after_the_confirmation_and_not_before(
     await nord.catalogue.publish(nord.office, OFFER)
     created = await nord.partners.invite(nord.office)
     await sued.partners.accept(sued.office, created.code)
+    await sued.partners.mark_compared(sued.office, nord.base_url)
     await nord.settle()
     assert await received_titles(sued) == []
-    await nord.partners.confirm(nord.office, sued.base_url)
+    await nord.partners.confirm(nord.office, sued.base_url, compared=True)
     await nord.settle()
     assert await received_titles(sued) == ["Prüfung von Linsen"]
 

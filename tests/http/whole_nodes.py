@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from sqlalchemy import select
 
@@ -18,6 +18,13 @@ from node.storage.tables import received_entries
 from node.web.server import opened_doors
 from tests.cli.conftest import free_ports
 from tests.http.nodes import OFFER, MovableClock, SeededRandom
+
+
+class HasAddress(Protocol):
+    """Whoever is known by an address."""
+
+    @property
+    def base_url(self) -> str: ...
 
 
 @dataclass
@@ -67,7 +74,7 @@ class WholeNode:
         for partner in await self.node.partners.list():
             await self.node.delivery.deliver(partner.id)
 
-    async def partner(self, other: "WholeNode") -> Partner:
+    async def partner(self, other: "HasAddress") -> Partner:
         return await self.node.partners.find(other.base_url)
 
     async def publish(self, title: str) -> Entry:
@@ -75,7 +82,7 @@ class WholeNode:
             self.office, {**OFFER, "title": {"de": title}}
         )
 
-    async def held_from(self, other: "WholeNode") -> dict[str, Any]:
+    async def held_from(self, other: "HasAddress") -> dict[str, Any]:
         """Title → row of what this node holds of another."""
         partner = await self.partner(other)
         async with self.node.context.database.read() as tx:
@@ -122,6 +129,7 @@ async def connect(host: WholeNode, guest: WholeNode) -> None:
     """Make two nodes partners, the check number compared."""
     created = await host.node.partners.invite(host.office)
     await guest.node.partners.accept(guest.office, created.code)
+    await guest.node.partners.mark_compared(guest.office, host.base_url)
     await host.node.partners.confirm(host.office, guest.base_url, compared=True)
     await host.settle()
     await guest.settle()

@@ -5,7 +5,7 @@ combination of state, audience, consent and dates. hypothesis prints the seed of
 a failing example (`@reproduce_failure` / `--hypothesis-seed`).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -21,8 +21,10 @@ from federation.version import Version
 from node.catalogue.model import (
     Audience,
     AudienceLevel,
+    Ceilings,
     Entry,
     EntryState,
+    Kept,
     ReceivedEntry,
     ReceivedState,
 )
@@ -39,12 +41,16 @@ from node.visibility import (
     visible_entries,
     visible_received,
 )
+from node.visibility.policy import PolicySheet, Preset, Profiles, topics_text
 from schemas import KINDS
 
 TODAY = date(2026, 11, 21)
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 ORGANISATIONS = ("o0", "o1", "o2")
 PARTNERS = ("n0", "n1", "n2")
+GROUPS = ("g0", "g1")
+organisations = st.sampled_from(ORGANISATIONS)
+partners = st.sampled_from(PARTNERS)
 
 # Around the lengths of the leases, and on the moment itself.
 moments = st.sampled_from(
@@ -52,12 +58,19 @@ moments = st.sampled_from(
         None,
         *(
             NOW - length + shift
-            for length in (timedelta(), LEASE_PERSONAL, LEASE_HIDDEN)
+            for length in (
+                timedelta(),
+                LEASE_PERSONAL,
+                timedelta(days=20),
+                LEASE_HIDDEN,
+            )
             for shift in (-timedelta(seconds=1), timedelta(), timedelta(seconds=1))
         ),
     ]
 )
 rarely = st.sampled_from([False, False, False, True])
+# Signs of patterns and bars in them, one inside another, the same in capitals.
+topics = st.sampled_from(["Laser", "laser", "Laser technik", "La%er", "L_ser", "a|b"])
 days = st.none() | st.integers(-3, 3).map(lambda shift: TODAY + timedelta(days=shift))
 
 
@@ -65,6 +78,12 @@ days = st.none() | st.integers(-3, 3).map(lambda shift: TODAY + timedelta(days=s
 class World:
     persons: tuple[Person, ...]
     partner_states: dict[str, TrustState]
+    released: frozenset[str]
+    compared: frozenset[str]
+    sheets: dict[str, PolicySheet]
+    ceilings: dict[str, AudienceLevel]
+    organisation_ceilings: dict[str, AudienceLevel]
+    groups: dict[str, frozenset[str]]
     origins: dict[str, Origin]
     entries: tuple[Entry, ...]
     received: tuple[ReceivedEntry, ...]
@@ -88,8 +107,17 @@ def worlds(draw: st.DrawFn) -> World:
         for index in range(draw(st.integers(1, 4)))
     )
     states = {partner: draw(st.sampled_from(list(TrustState))) for partner in PARTNERS}
+    levels = st.sampled_from(list(AudienceLevel))
+    ceilings = draw(st.dictionaries(st.sampled_from(sorted(KINDS)), levels))
+    organisation_ceilings = draw(
+        st.dictionaries(st.sampled_from(ORGANISATIONS), levels)
+    )
+    groups = {group: frozenset(draw(st.sets(organisations))) for group in GROUPS}
     entries = tuple(
-        draw(_entry(f"e{index}", persons)) for index in range(draw(st.integers(1, 6)))
+        _in_world(
+            draw(_entry(f"e{index}", persons)), ceilings, organisation_ceilings, groups
+        )
+        for index in range(draw(st.integers(1, 6)))
     )
     received = tuple(
         draw(_received(f"r{index}")) for index in range(draw(st.integers(0, 4)))
@@ -100,10 +128,54 @@ def worlds(draw: st.DrawFn) -> World:
             draw(moments),
             is_hidden=draw(rarely),
             is_unverified=draw(rarely),
+            lease_days=draw(st.none() | st.sampled_from([1, 14, 20, 30])),
         )
         for partner, state in states.items()
     }
-    return World(persons, states, origins, entries, received)
+    released = frozenset(draw(st.sets(st.sampled_from(PARTNERS))))
+    compared = frozenset(draw(st.sets(partners)))
+    sheets = {partner: draw(_sheet()) for partner in PARTNERS}
+    return World(
+        persons,
+        states,
+        released,
+        compared,
+        sheets,
+        ceilings,
+        organisation_ceilings,
+        groups,
+        origins,
+        entries,
+        received,
+    )
+
+
+@st.composite
+def _sheet(draw: st.DrawFn) -> PolicySheet:
+    return PolicySheet(
+        preset=draw(st.sampled_from(list(Preset))),
+        closed_kinds=frozenset(
+            draw(st.sets(st.sampled_from(sorted(KINDS)), max_size=3))
+        ),
+        closed_topics=frozenset(draw(st.sets(topics, max_size=2))),
+        profiles=draw(st.none() | st.sampled_from(list(Profiles))),
+        valid_until=draw(days),
+    )
+
+
+def _in_world(
+    entry: Entry,
+    ceilings: dict[str, AudienceLevel],
+    organisation_ceilings: dict[str, AudienceLevel],
+    groups: dict[str, frozenset[str]],
+) -> Entry:
+    return replace(
+        entry,
+        ceilings=Ceilings(
+            ceilings.get(entry.kind), organisation_ceilings.get(entry.organisation_id)
+        ),
+        group_organisation_ids=groups.get(entry.audience.group_id or "", frozenset()),
+    )
 
 
 @st.composite
@@ -112,6 +184,8 @@ def _entry(draw: st.DrawFn, entry_id: str, persons: tuple[Person, ...]) -> Entry
     level = draw(st.sampled_from(list(AudienceLevel)))
     named = frozenset(draw(st.sets(st.sampled_from(PARTNERS))))
     kind = draw(st.sampled_from(sorted(KINDS)))
+    group = draw(st.none() | st.sampled_from(GROUPS))
+    excludes = draw(st.booleans())
     return Entry(
         id=entry_id,
         uri=f"https://a.example/entries/{entry_id}",
@@ -127,9 +201,23 @@ def _entry(draw: st.DrawFn, entry_id: str, persons: tuple[Person, ...]) -> Entry
         person_consented=bool(owner and owner.has_consented),
         personal=KINDS[kind].personal,
         audience=Audience(
-            level, named if level is AudienceLevel.PARTNERS else frozenset()
+            level,
+            named if level is AudienceLevel.PARTNERS else frozenset(),
+            group if level is AudienceLevel.GROUP else None,
         ),
-        content={"title": {}, "summary": {}},
+        exclusions_id="x" if excludes else None,
+        kept=Kept(
+            frozenset(draw(st.sets(partners))),
+            frozenset(draw(st.sets(partners))),
+            frozenset(draw(st.sets(organisations))),
+        )
+        if excludes
+        else Kept(),
+        content={
+            "title": {},
+            "summary": {},
+            "topics": draw(st.lists(topics, max_size=3)),
+        },
         valid_until=draw(days),
         created_at=NOW,
         updated_at=NOW,
@@ -156,14 +244,14 @@ def _received(draw: st.DrawFn, entry_id: str) -> ReceivedEntry:
         updated_at=NOW,
         first_received_at=NOW,
         changed_at=draw(moments) or NOW,
+        is_not_taken=draw(rarely),
     )
 
 
 def _store(connection: Connection, world: World) -> None:
     for table in reversed(tables.metadata.sorted_tables):
         connection.execute(delete(table))
-    for organisation in ORGANISATIONS:
-        _insert(connection, "organisations", id=organisation, name=organisation)
+    _store_settings(connection, world)
     for person in world.persons:
         _insert(
             connection,
@@ -186,26 +274,11 @@ def _store(connection: Connection, world: World) -> None:
             verified_at=world.origins[partner].verified_at,
             hidden_at=NOW if world.origins[partner].is_hidden else None,
             to_verify_since=NOW if world.origins[partner].is_unverified else None,
+            released_at=NOW if partner in world.released else None,
+            in_lease_days=world.origins[partner].lease_days,
         )
     for entry in world.entries:
-        _insert(
-            connection,
-            "entries",
-            id=entry.id,
-            kind=entry.kind,
-            state=entry.state.value,
-            organisation_id=entry.organisation_id,
-            person_id=entry.person_id,
-            audience_level=entry.audience.level.value,
-            valid_until=entry.valid_until,
-        )
-        for partner in entry.audience.partner_ids:
-            _insert(
-                connection,
-                "entry_audience_partners",
-                entry_id=entry.id,
-                partner_id=partner,
-            )
+        _store_entry(connection, entry)
     for received in world.received:
         _insert(
             connection,
@@ -213,12 +286,71 @@ def _store(connection: Connection, world: World) -> None:
             id=received.id,
             partner_id=received.partner_id,
             entry_uri=received.uri,
-            state=received.state.value,
+            state=ReceivedState.QUARANTINED.value
+            if received.is_not_taken
+            else received.state.value,
             kind=received.kind,
             is_public=received.is_public,
             is_personal=received.is_personal,
             changed_at=received.changed_at,
             valid_until=received.valid_until,
+        )
+
+
+def _store_settings(connection: Connection, world: World) -> None:
+    for organisation in ORGANISATIONS:
+        _insert(
+            connection,
+            "organisations",
+            id=organisation,
+            name=organisation,
+            ceiling=world.organisation_ceilings.get(organisation),
+        )
+    for kind, ceiling in world.ceilings.items():
+        _insert(connection, "kind_audiences", kind=kind, ceiling=ceiling.value)
+    for group, members in world.groups.items():
+        _insert(connection, "groups", id=group, name=group)
+        for member in members:
+            _insert(
+                connection,
+                "group_organisations",
+                group_id=group,
+                organisation_id=member,
+            )
+
+
+def _store_entry(connection: Connection, entry: Entry) -> None:
+    _insert(
+        connection,
+        "entries",
+        id=entry.id,
+        kind=entry.kind,
+        state=entry.state.value,
+        organisation_id=entry.organisation_id,
+        person_id=entry.person_id,
+        audience_level=entry.audience.level.value,
+        group_id=entry.audience.group_id,
+        exclusions_id=entry.exclusions_id,
+        valid_until=entry.valid_until,
+        topics=topics_text(entry.content),
+    )
+    for table, column, kept in (
+        ("entry_excluded_partners", "partner_id", entry.kept.partner_ids),
+        ("entry_hosting_partners", "partner_id", entry.kept.hosting_ids),
+        (
+            "entry_kept_organisations",
+            "organisation_id",
+            entry.kept.organisation_ids,
+        ),
+    ):
+        for each in kept:
+            _insert(connection, table, entry_id=entry.id, **{column: each})
+    for partner in entry.audience.partner_ids:
+        _insert(
+            connection,
+            "entry_audience_partners",
+            entry_id=entry.id,
+            partner_id=partner,
         )
 
 
@@ -251,7 +383,14 @@ def connection() -> Any:
 
 def _viewers(world: World) -> list[Viewer]:
     partners: list[Viewer] = [
-        PartnerViewer(partner, state) for partner, state in world.partner_states.items()
+        PartnerViewer(
+            partner,
+            state,
+            released=partner in world.released,
+            sheet=world.sheets[partner],
+            compared=partner in world.compared,
+        )
+        for partner, state in world.partner_states.items()
     ]
     return [*world.persons, *partners, PublicViewer()]
 

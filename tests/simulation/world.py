@@ -52,6 +52,7 @@ from node.storage.partners import (
     update_partner,
 )
 from node.visibility import PartnerViewer, decide_entry
+from node.visibility.policy import PolicySheet, Preset
 from tests.partner_key import first_key
 
 START = datetime(2026, 11, 21, 8, tzinfo=UTC)
@@ -131,7 +132,7 @@ class SimNode:
     async def visible_to(self, other: str) -> dict[str, Entry]:
         partner = await self.partner(other)
         today = self.context.clock.now().date()
-        viewer = PartnerViewer(partner.id, partner.state)
+        viewer = PartnerViewer.of(partner)
         return {
             entry.uri: entry
             for entry in await self.entries()
@@ -328,6 +329,10 @@ async def _make_partner(node: SimNode, other: SimNode) -> None:
         request_id=f"{other.context.address.base_url}/activities/request",
         check_number="0000 0000",
         created_at=node.context.clock.now(),
+        released_at=node.context.clock.now(),
+        compared_at=node.context.clock.now(),
+        policy_out=PolicySheet(Preset.CLOSE),
+        policy_in=PolicySheet(Preset.CLOSE),
     )
     node.partner_ids[other.name] = partner.id
 

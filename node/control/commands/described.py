@@ -9,6 +9,7 @@ from node.conversations.model import Conversation, Message
 from node.ledger import LedgerLine
 from node.office.standing import PartnerStanding
 from node.partners.directory import fingerprint
+from node.partners.moving import announced_move
 from node.partners.partner_keys import PartnerKeys
 from node.storage.ledger import UPSERT
 
@@ -140,6 +141,12 @@ def partner_document(standing: PartnerStanding) -> dict[str, Any]:
             for each in standing.days
         ],
     }
+    move = announced_move(partner)
+    if move is not None:
+        document["move_announced"] = {
+            "to": move.new,
+            "since": None if move.since is None else timestamp(move.since),
+        }
     suspension = PartnerKeys.suspension(partner)
     if suspension is not None:
         document["key_in_question"] = {

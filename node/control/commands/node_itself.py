@@ -58,7 +58,7 @@ async def _viewer(node: "Node", name: str) -> Viewer:
     if "@" in name:
         return await person_by_email(node, name)
     partner = await node.partners.find(name)
-    return PartnerViewer(partner.id, partner.state)
+    return PartnerViewer.of(partner)
 
 
 async def _why_received(node: "Node", viewer: Viewer, reference: str) -> Verdict | None:

@@ -4,6 +4,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from node.control.commands.acting import acting_person
+from node.control.commands.choices import chosen
 from node.control.commands.described import (
     partner_document,
     timestamp,
@@ -18,6 +19,7 @@ from node.office.retrying import deliver_now, deliver_to_all_now
 from node.office.standing import read_standings
 from node.partners.model import Partner
 from node.partners.own_actor import card_values
+from node.visibility.policy import Preset
 
 if TYPE_CHECKING:
     from node.app import Node
@@ -32,6 +34,9 @@ async def invite(node: "Node", request: ControlRequest) -> dict[str, Any]:
         actor,
         days=request.number("days", default=INVITATION_DAYS),
         note=request.optional_text("note"),
+        preset=chosen(
+            "preset", request.optional_text("preset") or Preset.PARTNER.value, Preset
+        ),
     )
     return {
         "code": created.code,
@@ -59,7 +64,7 @@ async def accept(node: "Node", request: ControlRequest) -> dict[str, Any]:
     partner = await node.partners.accept(actor, request.text("code"))
     if request.flag("compared"):
         partner = await node.partners.mark_compared(actor, partner.id)
-    return await _described(node, partner)
+    return await described_partner(node, partner)
 
 
 async def confirm(node: "Node", request: ControlRequest) -> dict[str, Any]:
@@ -71,7 +76,7 @@ async def confirm(node: "Node", request: ControlRequest) -> dict[str, Any]:
         compared=request.flag("compared"),
         check_number=request.optional_text("check_number"),
     )
-    return await _described(node, partner)
+    return await described_partner(node, partner)
 
 
 async def confirm_key(node: "Node", request: ControlRequest) -> dict[str, Any]:
@@ -80,7 +85,7 @@ async def confirm_key(node: "Node", request: ControlRequest) -> dict[str, Any]:
     partner = await node.partners.confirm_key(
         actor, request.text("partner"), fingerprint=request.text("fingerprint")
     )
-    return await _described(node, partner)
+    return await described_partner(node, partner)
 
 
 async def refuse(node: "Node", request: ControlRequest) -> dict[str, Any]:
@@ -89,13 +94,13 @@ async def refuse(node: "Node", request: ControlRequest) -> dict[str, Any]:
     partner = await node.partners.refuse(
         actor, request.text("partner"), reason=request.optional_text("reason")
     )
-    return await _described(node, partner)
+    return await described_partner(node, partner)
 
 
 async def pause(node: "Node", request: ControlRequest) -> dict[str, Any]:
     """Stop the flow for now."""
     actor = await acting_person(node, request)
-    return await _described(
+    return await described_partner(
         node, await node.partners.pause(actor, request.text("partner"))
     )
 
@@ -103,7 +108,7 @@ async def pause(node: "Node", request: ControlRequest) -> dict[str, Any]:
 async def resume(node: "Node", request: ControlRequest) -> dict[str, Any]:
     """Let it flow again."""
     actor = await acting_person(node, request)
-    return await _described(
+    return await described_partner(
         node, await node.partners.resume(actor, request.text("partner"))
     )
 
@@ -114,20 +119,20 @@ async def end(node: "Node", request: ControlRequest) -> dict[str, Any]:
     partner = await node.partners.end(
         actor, request.text("partner"), reason=request.optional_text("reason")
     )
-    return await _described(node, partner)
+    return await described_partner(node, partner)
 
 
 async def close(node: "Node", request: ControlRequest) -> dict[str, Any]:
     """Wait no longer for a partner that does not confirm the end."""
     actor = await acting_person(node, request)
     partner = await node.partners.close_unconfirmed(actor, request.text("partner"))
-    return await _described(node, partner)
+    return await described_partner(node, partner)
 
 
 async def stay(node: "Node", request: ControlRequest) -> dict[str, Any]:
     """Take an end back, before the partner was told of it."""
     actor = await acting_person(node, request)
-    return await _described(
+    return await described_partner(
         node, await node.partners.stay(actor, request.text("partner"))
     )
 
@@ -135,7 +140,7 @@ async def stay(node: "Node", request: ControlRequest) -> dict[str, Any]:
 async def hide(node: "Node", request: ControlRequest) -> dict[str, Any]:
     """Keep a partner's entries from our members' eyes."""
     actor = await acting_person(node, request)
-    return await _described(
+    return await described_partner(
         node, await node.partners.hide(actor, request.text("partner"))
     )
 
@@ -143,7 +148,7 @@ async def hide(node: "Node", request: ControlRequest) -> dict[str, Any]:
 async def show_again(node: "Node", request: ControlRequest) -> dict[str, Any]:
     """Show a hidden partner's entries again."""
     actor = await acting_person(node, request)
-    return await _described(
+    return await described_partner(
         node, await node.partners.show_again(actor, request.text("partner"))
     )
 
@@ -153,7 +158,7 @@ async def purge(node: "Node", request: ControlRequest) -> dict[str, Any]:
     actor = await acting_person(node, request)
     removed = await node.partners.purge(actor, request.text("partner"))
     partner = await node.partners.find(request.text("partner"))
-    return {**await _described(node, partner), "removed": removed}
+    return {**await described_partner(node, partner), "removed": removed}
 
 
 async def fetch_again(node: "Node", request: ControlRequest) -> dict[str, Any]:
@@ -161,20 +166,20 @@ async def fetch_again(node: "Node", request: ControlRequest) -> dict[str, Any]:
     actor = await acting_person(node, request)
     purged = await node.partners.fetch_again(actor, request.text("partner"))
     partner = await node.partners.find(request.text("partner"))
-    return {**await _described(node, partner), "coming": purged}
+    return {**await described_partner(node, partner), "coming": purged}
 
 
 async def effects(node: "Node", request: ControlRequest) -> dict[str, Any]:
     """Count what a step with a partner concerns; changes nothing."""
-    await _office(node, request)
+    await require_office_person(node, request)
     partner = await node.partners.find(request.text("partner"))
     found = await Overview(node.context).effects(partner)
-    return {**await _described(node, partner), "effects": asdict(found)}
+    return {**await described_partner(node, partner), "effects": asdict(found)}
 
 
 async def try_now(node: "Node", request: ControlRequest) -> dict[str, Any]:
     """Deliver what waits now: to one partner, or to all that are not reached."""
-    actor = await _office(node, request)
+    actor = await require_office_person(node, request)
     reference = request.optional_text("partner")
     if reference is None:
         tried = await deliver_to_all_now(node.context, node.wakeup, actor=actor)
@@ -183,16 +188,16 @@ async def try_now(node: "Node", request: ControlRequest) -> dict[str, Any]:
         await deliver_now(
             node.context, node.wakeup, actor=actor, partner_id=tried[0].id
         )
-    return {"partners": [await _described(node, partner) for partner in tried]}
+    return {"partners": [await described_partner(node, partner) for partner in tried]}
 
 
 async def report(node: "Node", request: ControlRequest) -> dict[str, Any]:
     """Account for a partnership: what was told, removed, and is still open."""
-    await _office(node, request)
+    await require_office_person(node, request)
     partner = await node.partners.find(request.text("partner"))
     found = await write_report(node.context, node.ledger, partner)
     return {
-        **await _described(node, partner),
+        **await described_partner(node, partner),
         "written_at": timestamp(found.written_at),
         "active_since": timestamp(partner.active_since),
         "ended_at": timestamp(partner.ended_at),
@@ -222,18 +227,21 @@ async def report(node: "Node", request: ControlRequest) -> dict[str, Any]:
 
 async def show(node: "Node", request: ControlRequest) -> dict[str, Any]:
     """Show one partner."""
-    await _office(node, request)
-    return await _described(node, await node.partners.find(request.text("partner")))
+    await require_office_person(node, request)
+    return await described_partner(
+        node, await node.partners.find(request.text("partner"))
+    )
 
 
 async def list_partners(node: "Node", request: ControlRequest) -> dict[str, Any]:
     """List all partners, whatever their state."""
-    await _office(node, request)
+    await require_office_person(node, request)
     standings = await read_standings(node.context, await node.partners.list())
     return {"partners": [partner_document(each) for each in standings]}
 
 
-async def _office(node: "Node", request: ControlRequest) -> Person:
+async def require_office_person(node: "Node", request: ControlRequest) -> Person:
+    """Return who acts; it must belong to the office."""
     actor = await acting_person(node, request)
     if not actor.is_office:
         raise NotAuthorisedError(
@@ -243,6 +251,7 @@ async def _office(node: "Node", request: ControlRequest) -> Person:
     return actor
 
 
-async def _described(node: "Node", partner: Partner) -> dict[str, Any]:
+async def described_partner(node: "Node", partner: Partner) -> dict[str, Any]:
+    """Describe a partner and how far both sides agree."""
     (standing,) = await read_standings(node.context, [partner])
     return partner_document(standing)

@@ -58,7 +58,7 @@ async def own_audience(request: web.Request, entry: Entry) -> AudienceView:
     partners = await node_of(request).partners.list(states=_ENTITLED)
     names = []
     for partner in partners:
-        viewer = PartnerViewer(partner.id, partner.state)
+        viewer = PartnerViewer.of(partner)
         if (await catalogue.why(viewer, entry.id)).visible:
             names.append(partner.name)
     everybody = (await catalogue.why(PublicViewer(), entry.id)).visible
@@ -72,6 +72,8 @@ async def own_audience(request: web.Request, entry: Entry) -> AudienceView:
 def _sentence(entry: Entry, partners: int, *, everybody: bool) -> str:
     if everybody:
         return _("Everybody, also without signing in.")
+    if entry.audience.level is AudienceLevel.GROUP:
+        return _("The owner's organisation, the office and one group of members.")
     if entry.audience.level is AudienceLevel.PARTNERS:
         return ngettext(
             "The owner's organisation, the office and %(num)s chosen partner cluster.",
@@ -88,14 +90,17 @@ def _sentence(entry: Entry, partners: int, *, everybody: bool) -> str:
 
 
 def _reason(entry: Entry) -> str:
-    leaves = entry.audience.level is not AudienceLevel.CLUSTER
+    leaves = entry.audience.level not in {AudienceLevel.GROUP, AudienceLevel.CLUSTER}
     if leaves and entry.personal and not entry.person_consented:
         return _(
             "The person has not yet agreed that the profile leaves the cluster; until"
             " then it stays here."
         )
     if entry.audience.level is AudienceLevel.TRUSTED:
-        return _("Partner clusters that are added later will see it, too.")
+        return _(
+            "Partner clusters that are added later see it, too, once the office has"
+            " released to them what is for all."
+        )
     return ""
 
 

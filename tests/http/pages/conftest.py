@@ -20,6 +20,7 @@ from node.members.model import Person, Role
 from node.partners.model import HandshakeRole, Partner
 from node.storage.database import Transaction
 from node.storage.partners import insert_partner
+from node.visibility.policy import PolicySheet, Preset
 from node.web.server import build_node_application
 from tests.http.nodes import START, MovableClock, SeededRandom
 from tests.http.pages.sites import Site, site_of
@@ -152,6 +153,10 @@ class NodeSite:
             request_id=f"{base_url}/activities/{random_id(random)}",
             check_number="4711 0815",
             created_at=self.clock.now(),
+            released_at=self.clock.now(),
+            compared_at=self.clock.now(),
+            policy_out=PolicySheet(Preset.CLOSE),
+            policy_in=PolicySheet(Preset.CLOSE),
             active_since=self.clock.now(),
         )
         partner = replace(partner, **facts)
@@ -209,6 +214,7 @@ async def two_sites(
         offices = [await each.node.members.office_person() for each in (nord, sued)]
         created = await nord.node.partners.invite(offices[0])
         await sued.node.partners.accept(offices[1], created.code)
+        await sued.node.partners.mark_compared(offices[1], nord.base_url)
         await nord.node.partners.confirm(offices[0], sued.base_url, compared=True)
         await nord.settle()
         await sued.settle()

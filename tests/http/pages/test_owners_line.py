@@ -53,6 +53,7 @@ async def told(tmp_path: Path) -> AsyncIterator[Told]:
             created = await nord.node.partners.invite(office)
             guest = await other.node.members.office_person()
             await other.node.partners.accept(guest, created.code)
+            await other.node.partners.mark_compared(guest, nord.base_url)
             await nord.node.partners.confirm(office, other.base_url, compared=True)
         owner = await nord.member("olga@optik.example", "Optik GmbH")
         entry = await nord.publish(owner)

@@ -10,26 +10,34 @@ depends_on = None
 
 
 def upgrade() -> None:
+    _create_audit_head()
+    _create_audit_log()
+    _create_decision_numbers()
+    _create_former_addresses()
     _create_node_state()
     _create_organisations()
     _create_probes()
     _create_seen_nonces()
     _create_work_leases()
+    _create_organisation_identifiers()
     _create_persons()
-    _create_entries()
+    _create_groups()
+    _create_kind_audiences()
     _create_node_keys()
     _create_partners()
     _create_sessions()
     _create_sign_in_links()
     _create_conversations()
-    _create_entry_audience_partners()
+    _create_entries()
+    _create_group_organisations()
     _create_invitations()
-    _create_mail_outbox()
     _create_outgoing_activities()
     _create_partner_days()
     _create_partner_events()
     _create_partner_keys()
     _create_partner_leases()
+    _create_partner_members()
+    _create_partner_policies()
     _create_partner_views()
     _create_processed_activities()
     _create_receipts()
@@ -37,7 +45,70 @@ def upgrade() -> None:
     _create_unaccounted_entries()
     _create_disclosure_history()
     _create_disclosures()
+    _create_entry_audience_partners()
+    _create_entry_excluded_identifiers()
+    _create_entry_excluded_organisations()
+    _create_entry_excluded_partners()
+    _create_entry_hosting_partners()
+    _create_entry_kept_organisations()
+    _create_mail_outbox()
     _create_messages()
+    _create_partner_member_identifiers()
+
+
+def _create_audit_head() -> None:
+    op.create_table(
+        "audit_head",
+        sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("number", sa.BigInteger(), nullable=False),
+        sa.Column("hash", sa.String(length=64), nullable=False),
+        sa.CheckConstraint("id = 1", name=op.f("ck_audit_head_single")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_audit_head")),
+    )
+
+
+def _create_audit_log() -> None:
+    op.create_table(
+        "audit_log",
+        sa.Column("number", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.Column("event", sa.String(length=40), nullable=False),
+        sa.Column("person_id", sa.String(length=64), nullable=True),
+        sa.Column("subject_kind", sa.String(length=16), nullable=False),
+        sa.Column("subject_id", sa.String(length=64), nullable=True),
+        sa.Column("details", sa.JSON(none_as_null=True), nullable=True),
+        sa.Column("details_hash", sa.String(length=64), nullable=False),
+        sa.Column("previous", sa.String(length=64), nullable=False),
+        sa.Column("hash", sa.String(length=64), nullable=False),
+        sa.PrimaryKeyConstraint("number", name=op.f("pk_audit_log")),
+    )
+    op.create_index("ix_audit_log_at", "audit_log", ["at"], unique=False)
+    op.create_index(
+        "ix_audit_log_subject_id_number",
+        "audit_log",
+        ["subject_id", "number"],
+        unique=False,
+    )
+
+
+def _create_decision_numbers() -> None:
+    op.create_table(
+        "decision_numbers",
+        sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("number", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_decision_numbers")),
+    )
+
+
+def _create_former_addresses() -> None:
+    op.create_table(
+        "former_addresses",
+        sa.Column("position", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("base_url", sa.String(length=512), nullable=False),
+        sa.Column("left_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("position", name=op.f("pk_former_addresses")),
+        sa.UniqueConstraint("base_url", name=op.f("uq_former_addresses_base_url")),
+    )
 
 
 def _create_node_state() -> None:
@@ -75,8 +146,12 @@ def _create_organisations() -> None:
         sa.Column("city", sa.String(length=120), nullable=True),
         sa.Column("size_class", sa.String(length=20), nullable=True),
         sa.Column("org_type", sa.String(length=40), nullable=True),
+        sa.Column("vat_id", sa.String(length=60), nullable=True),
+        sa.Column("register_id", sa.String(length=80), nullable=True),
+        sa.Column("domains", sa.JSON(none_as_null=True), nullable=True),
         sa.Column("description", sa.JSON(), nullable=False),
         sa.Column("is_office", sa.Boolean(), nullable=False),
+        sa.Column("ceiling", sa.String(length=16), nullable=True),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.Column("updated_at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_organisations")),
@@ -116,6 +191,28 @@ def _create_work_leases() -> None:
     )
 
 
+def _create_organisation_identifiers() -> None:
+    op.create_table(
+        "organisation_identifiers",
+        sa.Column("organisation_id", sa.String(length=64), nullable=False),
+        sa.Column("identifier", sa.String(length=300), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["organisation_id"],
+            ["organisations.id"],
+            name=op.f("fk_organisation_identifiers_organisation_id"),
+        ),
+        sa.PrimaryKeyConstraint(
+            "organisation_id", "identifier", name=op.f("pk_organisation_identifiers")
+        ),
+    )
+    op.create_index(
+        "ix_organisation_identifiers_identifier",
+        "organisation_identifiers",
+        ["identifier"],
+        unique=False,
+    )
+
+
 def _create_persons() -> None:
     op.create_table(
         "persons",
@@ -148,53 +245,33 @@ def _create_persons() -> None:
     )
 
 
-def _create_entries() -> None:
+def _create_groups() -> None:
     op.create_table(
-        "entries",
+        "groups",
         sa.Column("id", sa.String(length=64), nullable=False),
-        sa.Column("kind", sa.String(length=40), nullable=False),
-        sa.Column("state", sa.String(length=16), nullable=False),
-        sa.Column("incarnation", sa.BigInteger(), nullable=False),
-        sa.Column("counter", sa.BigInteger(), nullable=False),
-        sa.Column("organisation_id", sa.String(length=64), nullable=False),
-        sa.Column("person_id", sa.String(length=64), nullable=True),
-        sa.Column("author_id", sa.String(length=64), nullable=True),
-        sa.Column("external_id", sa.String(length=120), nullable=True),
-        sa.Column("audience_level", sa.String(length=16), nullable=False),
-        sa.Column("content", sa.JSON(), nullable=False),
-        sa.Column("search_text", sa.Text(), nullable=False),
-        sa.Column("valid_until", sa.Date(), nullable=True),
-        sa.Column("document", sa.LargeBinary(), nullable=True),
-        sa.Column("content_hash", sa.String(length=64), nullable=True),
-        sa.Column("key_number", sa.Integer(), nullable=True),
+        sa.Column("name", sa.String(length=120), nullable=False),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
-        sa.Column("updated_at", sa.BigInteger(), nullable=False),
-        sa.Column("published_at", sa.BigInteger(), nullable=True),
-        sa.Column("confirmed_at", sa.BigInteger(), nullable=True),
-        sa.Column("reminded_at", sa.BigInteger(), nullable=True),
-        sa.Column("closed_at", sa.BigInteger(), nullable=True),
+        sa.Column("created_by", sa.String(length=64), nullable=True),
         sa.ForeignKeyConstraint(
-            ["author_id"], ["persons.id"], name=op.f("fk_entries_author_id")
+            ["created_by"], ["persons.id"], name=op.f("fk_groups_created_by")
         ),
-        sa.ForeignKeyConstraint(
-            ["organisation_id"],
-            ["organisations.id"],
-            name=op.f("fk_entries_organisation_id"),
-        ),
-        sa.ForeignKeyConstraint(
-            ["person_id"], ["persons.id"], name=op.f("fk_entries_person_id")
-        ),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_entries")),
-        sa.UniqueConstraint("external_id", name=op.f("uq_entries_external_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_groups")),
+        sa.UniqueConstraint("name", name=op.f("uq_groups_name")),
     )
-    op.create_index(
-        "ix_entries_organisation_id", "entries", ["organisation_id"], unique=False
-    )
-    op.create_index(
-        "ix_entries_state_valid_until",
-        "entries",
-        ["state", "valid_until"],
-        unique=False,
+
+
+def _create_kind_audiences() -> None:
+    op.create_table(
+        "kind_audiences",
+        sa.Column("kind", sa.String(length=40), nullable=False),
+        sa.Column("default_level", sa.String(length=16), nullable=False),
+        sa.Column("ceiling", sa.String(length=16), nullable=False),
+        sa.Column("changed_at", sa.BigInteger(), nullable=False),
+        sa.Column("changed_by", sa.String(length=64), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["changed_by"], ["persons.id"], name=op.f("fk_kind_audiences_changed_by")
+        ),
+        sa.PrimaryKeyConstraint("kind", name=op.f("pk_kind_audiences")),
     )
 
 
@@ -250,6 +327,12 @@ def _create_partners() -> None:
         sa.Column("suspended_because", sa.String(length=24), nullable=True),
         sa.Column("offered_multibase", sa.String(length=120), nullable=True),
         sa.Column("looked_at", sa.BigInteger(), nullable=True),
+        sa.Column("former_urls", sa.JSON(), nullable=False),
+        sa.Column("moving_to", sa.String(length=512), nullable=True),
+        sa.Column("moving_id", sa.String(length=512), nullable=True),
+        sa.Column("moving_since", sa.BigInteger(), nullable=True),
+        sa.Column("move_published", sa.BigInteger(), nullable=True),
+        sa.Column("known_as", sa.String(length=512), nullable=True),
         sa.Column("told_key_number", sa.Integer(), nullable=False),
         sa.Column("head_seq", sa.BigInteger(), nullable=False),
         sa.Column("acked_seq", sa.BigInteger(), nullable=False),
@@ -277,8 +360,20 @@ def _create_partners() -> None:
         sa.Column("to_verify_since", sa.BigInteger(), nullable=True),
         sa.Column("hidden_at", sa.BigInteger(), nullable=True),
         sa.Column("hidden_by", sa.String(length=64), nullable=True),
+        sa.Column("released_at", sa.BigInteger(), nullable=True),
+        sa.Column("released_by", sa.String(length=64), nullable=True),
+        sa.Column("policy_out", sa.JSON(none_as_null=True), nullable=True),
+        sa.Column("policy_in", sa.JSON(none_as_null=True), nullable=True),
+        sa.Column("policy_out_until", sa.Date(), nullable=True),
+        sa.Column("policy_in_until", sa.Date(), nullable=True),
+        sa.Column("policy_reminded_at", sa.BigInteger(), nullable=True),
+        sa.Column("in_lease_days", sa.Integer(), nullable=True),
+        sa.Column("in_retention_days", sa.Integer(), nullable=True),
         sa.ForeignKeyConstraint(
             ["hidden_by"], ["persons.id"], name=op.f("fk_partners_hidden_by")
+        ),
+        sa.ForeignKeyConstraint(
+            ["released_by"], ["persons.id"], name=op.f("fk_partners_released_by")
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_partners")),
         sa.UniqueConstraint("base_url", name=op.f("uq_partners_base_url")),
@@ -351,25 +446,126 @@ def _create_conversations() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_conversations")),
         sa.UniqueConstraint("thread_uri", name=op.f("uq_conversations_thread_uri")),
     )
+    op.create_index(
+        "ix_conversations_asker_id", "conversations", ["asker_id"], unique=False
+    )
+    op.create_index(
+        "ix_conversations_entry_uri", "conversations", ["entry_uri"], unique=False
+    )
+    op.create_index(
+        "ix_conversations_last_message_at",
+        "conversations",
+        ["last_message_at"],
+        unique=False,
+    )
+    op.create_index(
+        "ix_conversations_owner_id", "conversations", ["owner_id"], unique=False
+    )
+    op.create_index(
+        "ix_conversations_owner_organisation_id",
+        "conversations",
+        ["owner_organisation_id"],
+        unique=False,
+    )
+    op.create_index(
+        "ix_conversations_unanswered",
+        "conversations",
+        ["created_at"],
+        unique=False,
+        sqlite_where=sa.text("answered_at IS NULL"),
+        postgresql_where=sa.text("answered_at IS NULL"),
+    )
 
 
-def _create_entry_audience_partners() -> None:
+def _create_entries() -> None:
     op.create_table(
-        "entry_audience_partners",
-        sa.Column("entry_id", sa.String(length=64), nullable=False),
-        sa.Column("partner_id", sa.String(length=64), nullable=False),
+        "entries",
+        sa.Column("id", sa.String(length=64), nullable=False),
+        sa.Column("kind", sa.String(length=40), nullable=False),
+        sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("incarnation", sa.BigInteger(), nullable=False),
+        sa.Column("counter", sa.BigInteger(), nullable=False),
+        sa.Column("organisation_id", sa.String(length=64), nullable=False),
+        sa.Column("person_id", sa.String(length=64), nullable=True),
+        sa.Column("author_id", sa.String(length=64), nullable=True),
+        sa.Column("external_id", sa.String(length=120), nullable=True),
+        sa.Column("audience_level", sa.String(length=16), nullable=False),
+        sa.Column("group_id", sa.String(length=64), nullable=True),
+        sa.Column("exclusions_id", sa.String(length=64), nullable=True),
+        sa.Column("content", sa.JSON(), nullable=False),
+        sa.Column("search_text", sa.Text(), nullable=False),
+        sa.Column("topics", sa.Text(), nullable=True),
+        sa.Column("valid_until", sa.Date(), nullable=True),
+        sa.Column("document", sa.LargeBinary(), nullable=True),
+        sa.Column("content_hash", sa.String(length=64), nullable=True),
+        sa.Column("key_number", sa.Integer(), nullable=True),
+        sa.Column("born_at", sa.String(length=512), nullable=True),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("updated_at", sa.BigInteger(), nullable=False),
+        sa.Column("published_at", sa.BigInteger(), nullable=True),
+        sa.Column("confirmed_at", sa.BigInteger(), nullable=True),
+        sa.Column("reminded_at", sa.BigInteger(), nullable=True),
+        sa.Column("closed_at", sa.BigInteger(), nullable=True),
         sa.ForeignKeyConstraint(
-            ["entry_id"],
-            ["entries.id"],
-            name=op.f("fk_entry_audience_partners_entry_id"),
+            ["author_id"], ["persons.id"], name=op.f("fk_entries_author_id")
         ),
         sa.ForeignKeyConstraint(
-            ["partner_id"],
-            ["partners.id"],
-            name=op.f("fk_entry_audience_partners_partner_id"),
+            ["group_id"], ["groups.id"], name=op.f("fk_entries_group_id")
+        ),
+        sa.ForeignKeyConstraint(
+            ["organisation_id"],
+            ["organisations.id"],
+            name=op.f("fk_entries_organisation_id"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["person_id"], ["persons.id"], name=op.f("fk_entries_person_id")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_entries")),
+        sa.UniqueConstraint("external_id", name=op.f("uq_entries_external_id")),
+    )
+    op.create_index(
+        "ix_entries_counts",
+        "entries",
+        [
+            "state",
+            "kind",
+            "valid_until",
+            "audience_level",
+            "organisation_id",
+            "group_id",
+            "id",
+        ],
+        unique=False,
+    )
+    op.create_index(
+        "ix_entries_organisation_id", "entries", ["organisation_id"], unique=False
+    )
+    op.create_index(
+        "ix_entries_state_valid_until",
+        "entries",
+        ["state", "valid_until"],
+        unique=False,
+    )
+    op.create_index(
+        "ix_entries_updated_at_id", "entries", ["updated_at", "id"], unique=False
+    )
+
+
+def _create_group_organisations() -> None:
+    op.create_table(
+        "group_organisations",
+        sa.Column("group_id", sa.String(length=64), nullable=False),
+        sa.Column("organisation_id", sa.String(length=64), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["group_id"], ["groups.id"], name=op.f("fk_group_organisations_group_id")
+        ),
+        sa.ForeignKeyConstraint(
+            ["organisation_id"],
+            ["organisations.id"],
+            name=op.f("fk_group_organisations_organisation_id"),
         ),
         sa.PrimaryKeyConstraint(
-            "entry_id", "partner_id", name=op.f("pk_entry_audience_partners")
+            "group_id", "organisation_id", name=op.f("pk_group_organisations")
         ),
     )
 
@@ -382,6 +578,7 @@ def _create_invitations() -> None:
         sa.Column("public_id", sa.String(length=32), nullable=False),
         sa.Column("group_hint", sa.String(length=8), nullable=False),
         sa.Column("note", sa.String(length=200), nullable=True),
+        sa.Column("preset", sa.String(length=16), nullable=False),
         sa.Column("created_by", sa.String(length=64), nullable=True),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.Column("expires_at", sa.BigInteger(), nullable=False),
@@ -398,39 +595,6 @@ def _create_invitations() -> None:
         sa.UniqueConstraint("group_hint", name=op.f("uq_invitations_group_hint")),
         sa.UniqueConstraint("public_id", name=op.f("uq_invitations_public_id")),
     )
-
-
-def _create_mail_outbox() -> None:
-    op.create_table(
-        "mail_outbox",
-        sa.Column("id", sa.String(length=64), nullable=False),
-        sa.Column("recipient", sa.String(length=254), nullable=False),
-        sa.Column("person_id", sa.String(length=64), nullable=True),
-        sa.Column("kind", sa.String(length=40), nullable=False),
-        sa.Column("language", sa.String(length=12), nullable=False),
-        sa.Column("subject", sa.String(length=300), nullable=False),
-        sa.Column("body", sa.Text(), nullable=False),
-        sa.Column("entry_id", sa.String(length=64), nullable=True),
-        sa.Column("entry_uri", sa.String(length=512), nullable=True),
-        sa.Column("entry_title", sa.String(length=300), nullable=True),
-        sa.Column("created_at", sa.BigInteger(), nullable=False),
-        sa.Column("sent_at", sa.BigInteger(), nullable=True),
-        sa.Column("cancelled_at", sa.BigInteger(), nullable=True),
-        sa.Column("attempts", sa.Integer(), nullable=False),
-        sa.Column("next_attempt_at", sa.BigInteger(), nullable=True),
-        sa.Column("last_error", sa.String(length=300), nullable=True),
-        sa.ForeignKeyConstraint(
-            ["entry_id"], ["entries.id"], name=op.f("fk_mail_outbox_entry_id")
-        ),
-        sa.ForeignKeyConstraint(
-            ["person_id"], ["persons.id"], name=op.f("fk_mail_outbox_person_id")
-        ),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_mail_outbox")),
-    )
-    op.create_index(
-        "ix_mail_outbox_entry_uri", "mail_outbox", ["entry_uri"], unique=False
-    )
-    op.create_index("ix_mail_outbox_sent_at", "mail_outbox", ["sent_at"], unique=False)
 
 
 def _create_outgoing_activities() -> None:
@@ -453,6 +617,14 @@ def _create_outgoing_activities() -> None:
         sa.UniqueConstraint(
             "partner_id", "seq", name=op.f("uq_outgoing_activities_partner_id_seq")
         ),
+    )
+    op.create_index(
+        "ix_outgoing_activities_waiting",
+        "outgoing_activities",
+        ["partner_id"],
+        unique=False,
+        sqlite_where=sa.text("delivered_at IS NULL AND refused_reason IS NULL"),
+        postgresql_where=sa.text("delivered_at IS NULL AND refused_reason IS NULL"),
     )
 
 
@@ -540,6 +712,56 @@ def _create_partner_leases() -> None:
             ["partner_id"], ["partners.id"], name=op.f("fk_partner_leases_partner_id")
         ),
         sa.PrimaryKeyConstraint("partner_id", name=op.f("pk_partner_leases")),
+    )
+
+
+def _create_partner_members() -> None:
+    op.create_table(
+        "partner_members",
+        sa.Column("id", sa.String(length=64), nullable=False),
+        sa.Column("partner_id", sa.String(length=64), nullable=False),
+        sa.Column("entry_uri", sa.String(length=512), nullable=True),
+        sa.Column("name", sa.String(length=200), nullable=False),
+        sa.Column("vat_id", sa.String(length=60), nullable=True),
+        sa.Column("register_id", sa.String(length=80), nullable=True),
+        sa.Column("domains", sa.JSON(), nullable=False),
+        sa.Column("noted_at", sa.BigInteger(), nullable=False),
+        sa.Column("noted_by", sa.String(length=64), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["noted_by"], ["persons.id"], name=op.f("fk_partner_members_noted_by")
+        ),
+        sa.ForeignKeyConstraint(
+            ["partner_id"], ["partners.id"], name=op.f("fk_partner_members_partner_id")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_partner_members")),
+        sa.UniqueConstraint(
+            "partner_id",
+            "entry_uri",
+            name=op.f("uq_partner_members_partner_id_entry_uri"),
+        ),
+    )
+
+
+def _create_partner_policies() -> None:
+    op.create_table(
+        "partner_policies",
+        sa.Column("partner_id", sa.String(length=64), nullable=False),
+        sa.Column("direction", sa.String(length=3), nullable=False),
+        sa.Column("version", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("sheet", sa.JSON(), nullable=False),
+        sa.Column("reason", sa.String(length=300), nullable=True),
+        sa.Column("author_id", sa.String(length=64), nullable=True),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.Column("valid_until", sa.Date(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["author_id"], ["persons.id"], name=op.f("fk_partner_policies_author_id")
+        ),
+        sa.ForeignKeyConstraint(
+            ["partner_id"], ["partners.id"], name=op.f("fk_partner_policies_partner_id")
+        ),
+        sa.PrimaryKeyConstraint(
+            "partner_id", "direction", "version", name=op.f("pk_partner_policies")
+        ),
     )
 
 
@@ -637,17 +859,34 @@ def _create_received_entries() -> None:
         ),
     )
     op.create_index(
-        "ix_received_entries_feed",
+        "ix_received_entries_counts",
         "received_entries",
         [
             "state",
             "partner_id",
-            "is_personal",
-            "is_public",
-            "changed_at",
-            "valid_until",
             "kind",
+            "valid_until",
+            "is_public",
+            "is_personal",
+            "changed_at",
+        ],
+        unique=False,
+    )
+    op.create_index(
+        "ix_received_entries_entry_uri", "received_entries", ["entry_uri"], unique=False
+    )
+    op.create_index(
+        "ix_received_entries_newest",
+        "received_entries",
+        [
+            "state",
+            "kind",
+            "changed_at",
             "id",
+            "partner_id",
+            "valid_until",
+            "is_public",
+            "is_personal",
         ],
         unique=False,
     )
@@ -658,10 +897,21 @@ def _create_received_entries() -> None:
         unique=False,
     )
     op.create_index(
-        "ix_received_entries_state_kind",
+        "ix_received_entries_search",
         "received_entries",
-        ["state", "kind"],
+        [
+            "state",
+            "partner_id",
+            "kind",
+            "valid_until",
+            "is_public",
+            "is_personal",
+            "changed_at",
+            "id",
+            "search_text",
+        ],
         unique=False,
+        postgresql_where=sa.text("FALSE"),
     )
 
 
@@ -774,6 +1024,175 @@ def _create_disclosures() -> None:
     )
 
 
+def _create_entry_audience_partners() -> None:
+    op.create_table(
+        "entry_audience_partners",
+        sa.Column("entry_id", sa.String(length=64), nullable=False),
+        sa.Column("partner_id", sa.String(length=64), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["entry_id"],
+            ["entries.id"],
+            name=op.f("fk_entry_audience_partners_entry_id"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["partner_id"],
+            ["partners.id"],
+            name=op.f("fk_entry_audience_partners_partner_id"),
+        ),
+        sa.PrimaryKeyConstraint(
+            "entry_id", "partner_id", name=op.f("pk_entry_audience_partners")
+        ),
+    )
+
+
+def _create_entry_excluded_identifiers() -> None:
+    op.create_table(
+        "entry_excluded_identifiers",
+        sa.Column("entry_id", sa.String(length=64), nullable=False),
+        sa.Column("number", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("identifier", sa.String(length=300), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["entry_id"],
+            ["entries.id"],
+            name=op.f("fk_entry_excluded_identifiers_entry_id"),
+        ),
+        sa.PrimaryKeyConstraint(
+            "entry_id",
+            "number",
+            "identifier",
+            name=op.f("pk_entry_excluded_identifiers"),
+        ),
+    )
+    op.create_index(
+        "ix_entry_excluded_identifiers_identifier",
+        "entry_excluded_identifiers",
+        ["identifier"],
+        unique=False,
+    )
+
+
+def _create_entry_excluded_organisations() -> None:
+    op.create_table(
+        "entry_excluded_organisations",
+        sa.Column("entry_id", sa.String(length=64), nullable=False),
+        sa.Column("number", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("name", sa.String(length=200), nullable=False),
+        sa.Column("vat_id", sa.String(length=60), nullable=True),
+        sa.Column("register_id", sa.String(length=80), nullable=True),
+        sa.Column("domains", sa.JSON(), nullable=False),
+        sa.Column("send_anyway", sa.Boolean(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["entry_id"],
+            ["entries.id"],
+            name=op.f("fk_entry_excluded_organisations_entry_id"),
+        ),
+        sa.PrimaryKeyConstraint(
+            "entry_id", "number", name=op.f("pk_entry_excluded_organisations")
+        ),
+    )
+
+
+def _create_entry_excluded_partners() -> None:
+    op.create_table(
+        "entry_excluded_partners",
+        sa.Column("entry_id", sa.String(length=64), nullable=False),
+        sa.Column("partner_id", sa.String(length=64), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["entry_id"],
+            ["entries.id"],
+            name=op.f("fk_entry_excluded_partners_entry_id"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["partner_id"],
+            ["partners.id"],
+            name=op.f("fk_entry_excluded_partners_partner_id"),
+        ),
+        sa.PrimaryKeyConstraint(
+            "entry_id", "partner_id", name=op.f("pk_entry_excluded_partners")
+        ),
+    )
+
+
+def _create_entry_hosting_partners() -> None:
+    op.create_table(
+        "entry_hosting_partners",
+        sa.Column("entry_id", sa.String(length=64), nullable=False),
+        sa.Column("number", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("partner_id", sa.String(length=64), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["entry_id"],
+            ["entries.id"],
+            name=op.f("fk_entry_hosting_partners_entry_id"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["partner_id"],
+            ["partners.id"],
+            name=op.f("fk_entry_hosting_partners_partner_id"),
+        ),
+        sa.PrimaryKeyConstraint(
+            "entry_id", "number", "partner_id", name=op.f("pk_entry_hosting_partners")
+        ),
+    )
+
+
+def _create_entry_kept_organisations() -> None:
+    op.create_table(
+        "entry_kept_organisations",
+        sa.Column("entry_id", sa.String(length=64), nullable=False),
+        sa.Column("number", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("organisation_id", sa.String(length=64), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["entry_id"],
+            ["entries.id"],
+            name=op.f("fk_entry_kept_organisations_entry_id"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["organisation_id"],
+            ["organisations.id"],
+            name=op.f("fk_entry_kept_organisations_organisation_id"),
+        ),
+        sa.PrimaryKeyConstraint(
+            "entry_id",
+            "number",
+            "organisation_id",
+            name=op.f("pk_entry_kept_organisations"),
+        ),
+    )
+
+
+def _create_mail_outbox() -> None:
+    op.create_table(
+        "mail_outbox",
+        sa.Column("id", sa.String(length=64), nullable=False),
+        sa.Column("recipient", sa.String(length=254), nullable=False),
+        sa.Column("person_id", sa.String(length=64), nullable=True),
+        sa.Column("kind", sa.String(length=40), nullable=False),
+        sa.Column("language", sa.String(length=12), nullable=False),
+        sa.Column("subject", sa.String(length=300), nullable=False),
+        sa.Column("body", sa.Text(), nullable=False),
+        sa.Column("entry_id", sa.String(length=64), nullable=True),
+        sa.Column("entry_uri", sa.String(length=512), nullable=True),
+        sa.Column("entry_title", sa.String(length=300), nullable=True),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("sent_at", sa.BigInteger(), nullable=True),
+        sa.Column("cancelled_at", sa.BigInteger(), nullable=True),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("next_attempt_at", sa.BigInteger(), nullable=True),
+        sa.Column("last_error", sa.String(length=300), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["entry_id"], ["entries.id"], name=op.f("fk_mail_outbox_entry_id")
+        ),
+        sa.ForeignKeyConstraint(
+            ["person_id"], ["persons.id"], name=op.f("fk_mail_outbox_person_id")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_mail_outbox")),
+    )
+    op.create_index(
+        "ix_mail_outbox_entry_uri", "mail_outbox", ["entry_uri"], unique=False
+    )
+    op.create_index("ix_mail_outbox_sent_at", "mail_outbox", ["sent_at"], unique=False)
+
+
 def _create_messages() -> None:
     op.create_table(
         "messages",
@@ -804,5 +1223,35 @@ def _create_messages() -> None:
         "ix_messages_conversation_id_sent_at",
         "messages",
         ["conversation_id", "sent_at"],
+        unique=False,
+    )
+    op.create_index(
+        "ix_messages_unread",
+        "messages",
+        ["conversation_id", "from_owner"],
+        unique=False,
+        sqlite_where=sa.text("read_at IS NULL"),
+        postgresql_where=sa.text("read_at IS NULL"),
+    )
+
+
+def _create_partner_member_identifiers() -> None:
+    op.create_table(
+        "partner_member_identifiers",
+        sa.Column("member_id", sa.String(length=64), nullable=False),
+        sa.Column("identifier", sa.String(length=300), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["member_id"],
+            ["partner_members.id"],
+            name=op.f("fk_partner_member_identifiers_member_id"),
+        ),
+        sa.PrimaryKeyConstraint(
+            "member_id", "identifier", name=op.f("pk_partner_member_identifiers")
+        ),
+    )
+    op.create_index(
+        "ix_partner_member_identifiers_identifier",
+        "partner_member_identifiers",
+        ["identifier"],
         unique=False,
     )

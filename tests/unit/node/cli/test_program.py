@@ -15,6 +15,9 @@ from node.cli.wording import language_of, speak
 
 COMMANDS = {
     "archive make",
+    "audit export",
+    "audit list",
+    "audit verify",
     "archive verify",
     "close-down",
     "partner fetch-again",

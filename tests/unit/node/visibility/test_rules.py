@@ -12,8 +12,10 @@ from federation.version import Version
 from node.catalogue.model import (
     Audience,
     AudienceLevel,
+    Ceilings,
     Entry,
     EntryState,
+    Kept,
     ReceivedEntry,
     ReceivedState,
 )
@@ -27,6 +29,7 @@ from node.visibility import (
     decide_received,
     lease_of,
 )
+from node.visibility.policy import PolicySheet, Preset, Profiles
 
 TODAY = date(2026, 11, 21)
 NOW = datetime(2026, 11, 21, 9, tzinfo=UTC)
@@ -61,14 +64,47 @@ MEMBER = Person(
 )
 COLLEAGUE = replace(MEMBER, id="c", organisation_id="owner")
 OFFICE = replace(MEMBER, id="o", role=Role.OFFICE)
-PARTNER = PartnerViewer("p", TrustState.ACTIVE)
-STRANGER = PartnerViewer("q", TrustState.ACTIVE)
+_KNOWN: dict[str, Any] = {
+    "released": True,
+    "sheet": PolicySheet(Preset.CLOSE),
+    "compared": True,
+}
+PARTNER = PartnerViewer("p", TrustState.ACTIVE, **_KNOWN)
+STRANGER = PartnerViewer("q", TrustState.ACTIVE, **_KNOWN)
+UNRELEASED = replace(PARTNER, released=False)
 PUBLIC = PublicViewer()
+
+
+def with_sheet(preset: Preset, *, compared: bool = True, **said: Any) -> PartnerViewer:
+    """The partner under a policy sheet."""
+    return replace(PARTNER, sheet=PolicySheet(preset, **said), compared=compared)
+
+
+MET = with_sheet(Preset.ACQUAINTANCE)
+USUAL = with_sheet(Preset.PARTNER)
 NAMED = Audience(AudienceLevel.PARTNERS, frozenset({"p"}))
+GROUP = {"audience": Audience(AudienceLevel.GROUP, group_id="g")}
+EXCLUDES_US = {"kept": Kept(organisation_ids=frozenset({"other"}))}
+EXCLUDES_P = {"kept": Kept(partner_ids=frozenset({"p"}))}
+FOUND_AT_P = {"kept": Kept(hosting_ids=frozenset({"p"}))}
+PROFILE = {"kind": "expert_profile", "personal": True, "person_consented": True}
+KIND = frozenset({"capacity_offer"})
+TOPIC = frozenset({"Laser  Technik"})
+ABOUT_IT = {"content": {"title": {}, "summary": {}, "topics": ["laser technik"]}}
 
 
 def audience(level: AudienceLevel) -> dict[str, Any]:
     return {"audience": Audience(level)}
+
+
+def ceiling(level: str, **limits: str) -> dict[str, Any]:
+    """An entry for `level` under the ceilings of its kind and its organisation."""
+    found = {name: AudienceLevel(limit) for name, limit in limits.items()}
+    named = frozenset({"p"}) if level == "partners" else frozenset()
+    return {
+        "audience": Audience(AudienceLevel(level), named),
+        "ceilings": Ceilings(**found),
+    }
 
 
 @pytest.mark.parametrize(
@@ -89,8 +125,33 @@ def audience(level: AudienceLevel) -> dict[str, Any]:
         ("VIS-012", MEMBER, {"valid_until": YESTERDAY}, False),
         ("VIS-012", PARTNER, {"valid_until": YESTERDAY}, False),
         ("VIS-012", PUBLIC, {"valid_until": YESTERDAY}, False),
+        ("VIS-025", MEMBER, EXCLUDES_US, False),
+        ("VIS-025", MEMBER, {**EXCLUDES_US, "audience": NAMED}, False),
+        ("VIS-025", MEMBER, {**EXCLUDES_US, **GROUP}, False),
+        ("VIS-021", OFFICE, EXCLUDES_US, True),
+        (
+            "VIS-022",
+            COLLEAGUE,
+            {"kept": Kept(frozenset(), frozenset(), frozenset({"owner"}))},
+            True,
+        ),
+        ("VIS-024", MEMBER, EXCLUDES_P, True),
         ("VIS-023", MEMBER, {"audience": NAMED}, False),
+        (
+            "VIS-026",
+            MEMBER,
+            {**GROUP, "group_organisation_ids": frozenset({"other"})},
+            True,
+        ),
+        (
+            "VIS-027",
+            MEMBER,
+            {**GROUP, "group_organisation_ids": frozenset({"third"})},
+            False,
+        ),
+        ("VIS-027", MEMBER, {"audience": Audience(AudienceLevel.GROUP)}, False),
         ("VIS-024", MEMBER, {}, True),
+        ("VIS-024", MEMBER, ceiling("public", kind="cluster"), True),
         ("VIS-024", MEMBER, audience(AudienceLevel.CLUSTER), True),
         ("VIS-024", MEMBER, audience(AudienceLevel.PUBLIC), True),
         ("VIS-024", MEMBER, {"personal": True}, True),
@@ -108,11 +169,92 @@ def audience(level: AudienceLevel) -> dict[str, Any]:
             False,
         ),
         ("VIS-032", PARTNER, {"personal": True, "person_consented": True}, True),
+        ("VIS-060", PARTNER, EXCLUDES_P, False),
+        ("VIS-060", PARTNER, {**EXCLUDES_P, "audience": NAMED}, False),
+        ("VIS-032", STRANGER, EXCLUDES_P, True),
+        ("VIS-061", PARTNER, FOUND_AT_P, False),
+        ("VIS-061", PARTNER, {**FOUND_AT_P, "audience": NAMED}, False),
+        ("VIS-032", STRANGER, FOUND_AT_P, True),
+        ("VIS-062", PARTNER, ceiling("trusted", kind="partners"), False),
+        ("VIS-062", PARTNER, ceiling("public", kind="cluster"), False),
+        ("VIS-062", PARTNER, ceiling("partners", kind="group"), False),
+        ("VIS-033", PARTNER, ceiling("partners", kind="partners"), True),
+        ("VIS-062", PUBLIC, ceiling("public", kind="trusted"), False),
+        ("VIS-062", PUBLIC, ceiling("trusted", kind="cluster"), False),
+        ("VIS-063", PARTNER, ceiling("trusted", organisation="cluster"), False),
+        (
+            "VIS-063",
+            PARTNER,
+            ceiling("trusted", kind="trusted", organisation="partners"),
+            False,
+        ),
+        ("VIS-063", PUBLIC, ceiling("public", organisation="trusted"), False),
+        # What is for everybody stays for all partners under their ceiling.
+        ("VIS-032", PARTNER, ceiling("public", kind="trusted"), True),
+        ("VIS-032", PARTNER, ceiling("public", organisation="trusted"), True),
+        ("VIS-036", UNRELEASED, ceiling("public", kind="trusted"), False),
+        ("VIS-036", UNRELEASED, {}, False),
+        ("VIS-031", UNRELEASED, audience(AudienceLevel.PUBLIC), True),
+        ("VIS-033", UNRELEASED, {"audience": NAMED}, True),
+        ("VIS-064", MET, {}, False),
+        ("VIS-064", MET, {"audience": NAMED}, False),
+        ("VIS-064", MET, PROFILE, False),
+        ("VIS-035", MET, audience(AudienceLevel.CLUSTER), False),
+        ("VIS-031", MET, audience(AudienceLevel.PUBLIC), True),
+        ("VIS-065", MET, {**PROFILE, **audience(AudienceLevel.PUBLIC)}, False),
+        (
+            "VIS-031",
+            MET,
+            {"kind": "organisation_profile", **audience(AudienceLevel.PUBLIC)},
+            True,
+        ),
+        ("VIS-064", replace(USUAL, compared=False), {}, False),
+        (
+            "VIS-031",
+            replace(USUAL, compared=False),
+            audience(AudienceLevel.PUBLIC),
+            True,
+        ),
+        ("VIS-064", with_sheet(Preset.CLOSE, valid_until=YESTERDAY), {}, False),
+        ("VIS-032", with_sheet(Preset.CLOSE, valid_until=TODAY), {}, True),
+        ("VIS-032", USUAL, {}, True),
+        ("VIS-033", USUAL, {"audience": NAMED}, True),
+        ("VIS-065", USUAL, PROFILE, False),
+        ("VIS-032", USUAL, {"kind": "organisation_profile"}, True),
+        (
+            "VIS-032",
+            with_sheet(Preset.PARTNER, profiles=Profiles.PERSONS),
+            PROFILE,
+            True,
+        ),
+        (
+            "VIS-065",
+            with_sheet(Preset.CLOSE, profiles=Profiles.NONE),
+            {"kind": "organisation_profile"},
+            False,
+        ),
+        ("VIS-064", with_sheet(Preset.CLOSE, closed_kinds=KIND), {}, False),
+        (
+            "VIS-064",
+            with_sheet(Preset.CLOSE, closed_kinds=KIND),
+            audience(AudienceLevel.PUBLIC),
+            False,
+        ),
+        ("VIS-064", with_sheet(Preset.CLOSE, closed_topics=TOPIC), ABOUT_IT, False),
+        ("VIS-032", with_sheet(Preset.CLOSE, closed_topics=TOPIC), {}, True),
+        ("VIS-013", MET, {"personal": True}, False),
         ("VIS-031", PARTNER, audience(AudienceLevel.PUBLIC), True),
-        ("VIS-032", PartnerViewer("p", TrustState.PAUSED), {}, True),
+        ("VIS-032", replace(PARTNER, state=TrustState.PAUSED), {}, True),
         ("VIS-033", PARTNER, {"audience": NAMED}, True),
         ("VIS-034", STRANGER, {"audience": NAMED}, False),
         ("VIS-035", PARTNER, audience(AudienceLevel.CLUSTER), False),
+        (
+            "VIS-035",
+            PARTNER,
+            {**GROUP, "group_organisation_ids": frozenset({"other"})},
+            False,
+        ),
+        ("VIS-041", PUBLIC, GROUP, False),
         ("VIS-040", PUBLIC, audience(AudienceLevel.PUBLIC), True),
         ("VIS-041", PUBLIC, {}, False),
         ("VIS-041", PUBLIC, {"audience": NAMED}, False),

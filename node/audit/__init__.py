@@ -1,0 +1,4 @@
+"""The audit log: every decision as a row that is chained to the one before.
+
+Source: SPEC.md AUD.
+"""

@@ -1,0 +1,181 @@
+"""What must hold of a node whose old database was put back.
+
+It begins a new epoch in a higher incarnation. With the journal nothing is given back
+that was taken: deleted stays deleted, withdrawn stays withdrawn, nobody reads what
+he could not read before, no partnership lives again. Nobody is told an entry before
+it was asked what it holds.
+
+Source: SPEC.md NOD-069 to NOD-071, FED-157.
+"""
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from node.simulation.looking import OwnEntry, PartnerRow, Sight
+from node.simulation.violation import BrokenPromiseError
+
+_ESTABLISHED: Final = frozenset({"active", "paused", "suspended"})
+# What a partnership may be again, by what it was before the restore.
+_NOT_AGAIN: Final = {
+    "paused": frozenset({"active"}),
+    "suspended": frozenset({"active", "paused"}),
+    "ending": _ESTABLISHED,
+    "ended": _ESTABLISHED | {"ending"},
+    "refused": _ESTABLISHED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Before:
+    """How a node stood before its database was replaced."""
+
+    sight: Sight
+    has_journal: bool
+
+
+@dataclass
+class PutBack:
+    """Watches the nodes that were put back.
+
+    Attributes:
+        disturbed: Nodes that were put back since everything was right last: others
+            know of things that they have forgotten.
+        forgotten: Messages that may be lost by it.
+    """
+
+    disturbed: set[str] = field(default_factory=set)
+    forgotten: set[str] = field(default_factory=set)
+    _before: dict[str, _Before] = field(default_factory=dict)
+    _epochs: dict[str, set[str]] = field(default_factory=dict)
+    _known_then: dict[str, set[str]] = field(default_factory=dict)
+    _asked: set[tuple[str, str]] = field(default_factory=set)
+
+    def begin(self, name: str, before: Sight, *, has_journal: bool) -> None:
+        """Note that an old database is in place now; nothing has opened it yet."""
+        self.forgotten |= before.messages.keys()
+        earlier = self._before.get(name)
+        if earlier is not None:
+            # The first one was never up: what it had to keep is still to be kept.
+            before = earlier.sight
+            has_journal = has_journal and earlier.has_journal
+        self._before[name] = _Before(before, has_journal)
+        self.disturbed.add(name)
+
+    def is_waited_for(self, name: str) -> bool:
+        """Whether a node that was put back has not opened its doors yet."""
+        return name in self._before
+
+    def asked(self, origin: str, holder: str) -> None:
+        """Note that a node has told another what it holds."""
+        self._asked.add((origin, holder))
+
+    def opened(self, name: str, now: Sight) -> bool:
+        """Judge a node that was put back when its doors open.
+
+        Returns:
+            Whether the journal was there: what was used up is still known.
+
+        Raises:
+            BrokenPromiseError: It has forgotten what it must remember.
+        """
+        before = self._before.pop(name)
+        was_cut_off = now.epoch == before.sight.epoch
+        if (
+            was_cut_off
+            and now.entries.keys() == before.sight.entries.keys()
+            and all(
+                now.entries[key].version == entry.version
+                for key, entry in before.sight.entries.items()
+            )
+        ):
+            return True  # the restore was cut off before it changed anything
+        epochs = self._epochs.setdefault(name, set())
+        epochs.add(before.sight.epoch)
+        if now.epoch in epochs:
+            raise BrokenPromiseError(
+                "INV-2", f"{name} goes on in epoch {now.epoch} after a restore"
+            )
+        if before.has_journal and now.incarnation <= before.sight.incarnation:
+            raise BrokenPromiseError(
+                "INV-5",
+                f"{name} begins incarnation {now.incarnation} after a restore, it had "
+                f"reached {before.sight.incarnation}",
+            )
+        self._known_then[name] = {row.id for row in now.partners.values()}
+        self._asked = {pair for pair in self._asked if pair[0] != name}
+        for row in now.partners.values():
+            if row.to_verify_since is None:
+                raise BrokenPromiseError(
+                    "INV-1",
+                    f"{name} shows copies of {row.base_url} after a restore that "
+                    "nobody has confirmed",
+                )
+        if before.has_journal:
+            _judge_taken(name, before.sight, now)
+        return before.has_journal
+
+    def require_asked(self, sender: str, receiver: str, partner: PartnerRow) -> None:
+        """Judge that a node tells another an entry.
+
+        Raises:
+            BrokenPromiseError: It was put back and does not know what is there.
+        """
+        if partner.id not in self._known_then.get(sender, ()):
+            return
+        if (sender, receiver) not in self._asked:
+            raise BrokenPromiseError(
+                "INV-5",
+                f"{sender} told {receiver} entries after a restore and has not asked "
+                "what it holds",
+            )
+
+
+def _judge_taken(name: str, before: Sight, now: Sight) -> None:
+    """Whatever was taken before, is taken now."""
+    for entry_id, then in before.entries.items():
+        entry = now.entries.get(entry_id)
+        if entry is None:
+            continue
+        if then.state == "deleted" != entry.state:
+            raise BrokenPromiseError(
+                "INV-5", f"{name}'s entry {entry_id} was deleted and came back"
+            )
+        if entry.state == "published" != then.state:
+            raise BrokenPromiseError(
+                "INV-1",
+                f"{name}'s entry {entry_id} was {then.state} and is published again",
+            )
+        if entry.state == "published" and entry.version > then.version:
+            raise BrokenPromiseError(
+                "INV-5", f"{name}'s entry {entry_id} is newer after a restore"
+            )
+        if entry.state == "published":
+            _judge_readers(name, then, entry, before, now)
+    for url, row in now.partners.items():
+        earlier = before.partners.get(url)
+        if earlier is None or earlier.id != row.id:
+            continue
+        if row.state in _NOT_AGAIN.get(earlier.state, ()):
+            raise BrokenPromiseError(
+                "INV-1",
+                f"{name} and {url} are {row.state} after a restore, they were "
+                f"{earlier.state}",
+            )
+
+
+def _judge_readers(
+    name: str, then: OwnEntry, entry: OwnEntry, before: Sight, now: Sight
+) -> None:
+    for url in now.partners:
+        if url in before.partners and _reads(entry, url) and not _reads(then, url):
+            raise BrokenPromiseError(
+                "INV-1",
+                f"{name} lets {url} read {entry.id} after a restore, which was for "
+                f"{then.level} {sorted(then.named)}",
+            )
+
+
+def _reads(entry: OwnEntry, url: str) -> bool:
+    if entry.level == "partners":
+        return url in entry.named
+    return entry.level in {"trusted", "public"}
