@@ -5,10 +5,12 @@ from typing import Final
 import wtforms
 from wtforms.validators import InputRequired, Length, NumberRange, Optional
 
+from admin_ui.policy_wording import PRESETS
 from node.errors import InvalidInputError
 from node.members.fields import FieldError, read_email
 from node.members.model import Role
 from node.partners.moving import number_digits
+from node.visibility.policy import Preset
 from node.web.forms import DateField, Form, WholeNumberField, choices
 from node.web.i18n import gettext as _
 from node.web.i18n import lazy_gettext
@@ -50,6 +52,15 @@ class InvitationForm(Form):
         [InputRequired(), NumberRange(min=1, max=_INVITATION_DAYS_MAX)],
         default=INVITATION_DAYS,
         description=lazy_gettext("1 to 60. The code can be used once."),
+    )
+    preset = wtforms.RadioField(
+        lazy_gettext("Level to begin with"),
+        [InputRequired()],
+        choices=choices((preset.value, label) for preset, label in PRESETS.items()),
+        default=Preset.PARTNER.value,
+        description=lazy_gettext(
+            "For both directions. You can change it at any time, for each direction."
+        ),
     )
 
 

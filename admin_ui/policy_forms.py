@@ -36,6 +36,14 @@ _SCOPES: Final = (
 )
 
 
+_YES, _NO = "ja", "nein"
+_YES_OR_NO: Final = (
+    (_AS_PRESET, lazy_gettext("as the level says")),
+    (_YES, lazy_gettext("pass")),
+    (_NO, lazy_gettext("do not pass")),
+)
+
+
 class PolicyForm(Form):
     """What passes in one direction, and why."""
 
@@ -47,10 +55,15 @@ class PolicyForm(Form):
     profiles = wtforms.SelectField(
         lazy_gettext("Profiles"), [Optional()], choices=choices(_SCOPES)
     )
+    chiffre = wtforms.SelectField(
+        lazy_gettext("Entries under Chiffre"),
+        [Optional()],
+        choices=choices(_YES_OR_NO),
+    )
     closed_kinds = ChecklistField(
         lazy_gettext("Kinds that do not pass"),
         [Optional()],
-        choices=[(kind, kind) for kind in KINDS],
+        choices=choices((kind, kind) for kind in KINDS),
     )
     closed_topics = TermsField(
         lazy_gettext("Topics that do not pass"),
@@ -87,7 +100,7 @@ class PolicyForm(Form):
 
     def of(self, direction: Direction) -> "PolicyForm":
         """Keep what this direction knows, with the labels of this language."""
-        self.closed_kinds.choices = [(kind, kind_label(kind)) for kind in KINDS]
+        self.closed_kinds.choices = choices((kind, kind_label(kind)) for kind in KINDS)
         if direction is Direction.OUT:
             del self.lease_days
             del self.retention_days
@@ -115,7 +128,7 @@ class PolicyForm(Form):
             preset=Preset(self.preset.data),
             closed_kinds=frozenset(self.closed_kinds.data or ()),
             closed_topics=frozenset(self.closed_topics.data or ()),
-            chiffre=before.chiffre,
+            chiffre=None if not self.chiffre.data else self.chiffre.data == _YES,
             profiles=None if profiles is None else Profiles(profiles),
             approval=before.approval,
             lease_days=lease,
@@ -129,6 +142,9 @@ def values_of(sheet: PolicySheet) -> dict[str, object]:
     return {
         "preset": sheet.preset.value,
         "profiles": _AS_PRESET if sheet.profiles is None else sheet.profiles.value,
+        "chiffre": _AS_PRESET
+        if sheet.chiffre is None
+        else (_YES if sheet.chiffre else _NO),
         "closed_kinds": sorted(sheet.closed_kinds),
         "closed_topics": sorted(sheet.closed_topics),
         "lease_days": sheet.lease_days,

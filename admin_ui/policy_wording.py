@@ -48,6 +48,14 @@ def preset_sentences(direction: Direction, preset: Preset) -> str:
     return " ".join(sheet_sentences(direction, PolicySheet(preset)))
 
 
+def level_choices(direction: Direction) -> Mapping[str, Mapping[str, str | None]]:
+    """Return what stands beside each level of a form."""
+    return {
+        preset.value: {"sentence": preset_sentences(direction, preset), "preview": None}
+        for preset in Preset
+    }
+
+
 def sheet_sentences(direction: Direction, sheet: PolicySheet) -> list[str]:
     """Say in two sentences what a sheet lets pass, its exceptions aside."""
     for_partners = sheet.preset is not Preset.ACQUAINTANCE
@@ -66,6 +74,12 @@ def exceptions(direction: Direction, sheet: PolicySheet, formats: Formats) -> li
             _("Not going there: %(kinds)s.", kinds=kinds)
             if direction is Direction.OUT
             else _("Not taken: %(kinds)s.", kinds=kinds)
+        )
+    if sheet.chiffre is not None:
+        said.append(
+            _("Entries under Chiffre pass, too.")
+            if sheet.chiffre
+            else _("No entries under Chiffre pass.")
         )
     if sheet.closed_topics:
         topics = ", ".join(sorted(sheet.closed_topics))

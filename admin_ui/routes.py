@@ -7,11 +7,13 @@ from aiohttp import web
 
 from admin_ui.desk import desk_of
 from admin_ui.views import (
+    audiences,
     audit,
     closing,
     deliveries,
     entries,
     entry_ledger,
+    groups,
     import_templates,
     imports,
     invitations,
@@ -19,14 +21,17 @@ from admin_ui.views import (
     key_backup,
     key_steps,
     keys,
+    known_members,
     mails,
     members,
     own_move,
     partner_keys,
     partner_move,
     partner_page,
+    partner_rules,
     partner_steps,
     partners,
+    releases,
     restored,
     system,
     todo,
@@ -46,7 +51,7 @@ _MENU = (
     ("office-members", lazy_gettext("Members"), members.PATH),
     ("office-entries", lazy_gettext("Entries"), entries.PATH),
     ("office-mails", lazy_gettext("Mails"), mails.PATH),
-    ("office-visibility", lazy_gettext("Check visibility"), "/admin/sichtbarkeit"),
+    ("office-visibility", lazy_gettext("Visibility"), audiences.PATH),
     ("office-audit", lazy_gettext("Log"), audit.PATH),
     ("office-system", lazy_gettext("System"), "/admin/system"),
 )
@@ -88,6 +93,7 @@ def register(app: web.Application) -> None:
     _count_tasks(app)
     _add_partner_pages(app.router)
     _add_member_pages(app.router)
+    _add_audience_pages(app.router)
     router = app.router
     router.add_get("/admin", todo.show)
     router.add_get(deliveries.PATH, deliveries.show)
@@ -102,12 +108,12 @@ def register(app: web.Application) -> None:
     router.add_get(mails.PATH, mails.show)
     router.add_get("/admin/post/{mail_id}", mails.show_one)
     router.add_post("/admin/post/{mail_id}/erneut", mails.retry)
-    router.add_get("/admin/sichtbarkeit", visibility.show)
     router.add_get(audit.PATH, audit.show)
     router.add_get(f"{audit.PATH}/datei", audit.export)
     router.add_get("/admin/system", system.show)
     router.add_get(restored.PATH, restored.show)
     router.add_post(f"{restored.PATH}/entscheiden", restored.settle)
+    router.add_post(f"{restored.PATH}/mitteilen", restored.tell)
     router.add_get(closing.PATH, closing.show)
     router.add_post(closing.PATH, closing.show)
     router.add_post(f"{closing.PATH}/archiv", closing.download)
@@ -137,6 +143,17 @@ def _add_partner_pages(router: web.UrlDispatcher) -> None:
     router.add_get(f"{one}/inhalte", partner_page.contents)
     router.add_get(f"{one}/bericht", partner_page.report)
     router.add_get(f"{one}/verlauf", partner_page.history)
+    router.add_get(f"{one}/{releases.PART}", releases.show)
+    router.add_post(f"{one}/{releases.PART}", releases.show)
+    router.add_get(f"{one}/{known_members.PART}", known_members.show)
+    router.add_post(f"{one}/{known_members.PART}", known_members.show)
+    router.add_post(
+        f"{one}/{known_members.PART}/{{member_id}}/vergessen", known_members.forget
+    )
+    router.add_get(f"{one}/regeln", partner_rules.show)
+    sheet = f"{one}/regeln/{{direction:{'|'.join(partner_rules.DIRECTIONS)}}}"
+    router.add_get(sheet, partner_rules.change)
+    router.add_post(sheet, partner_rules.change)
     router.add_post(f"{one}/zustellen", partner_page.try_now)
     router.add_post(f"{one}/bestaetigen", partner_steps.confirm)
     router.add_post(f"{one}/verglichen", partner_steps.compared)
@@ -149,6 +166,21 @@ def _add_partner_pages(router: web.UrlDispatcher) -> None:
     step = f"{one}/{{step:{'|'.join(partner_steps.PAGES)}}}"
     router.add_get(step, partner_steps.step)
     router.add_post(step, partner_steps.step)
+
+
+def _add_audience_pages(router: web.UrlDispatcher) -> None:
+    router.add_get(audiences.PATH, audiences.show)
+    router.add_get(visibility.PATH, visibility.show)
+    kind = f"{audiences.PATH}/art/{{kind:{'|'.join(KINDS)}}}"
+    router.add_get(kind, audiences.change)
+    router.add_post(kind, audiences.change)
+    router.add_get(groups.PATH, groups.show)
+    router.add_get(f"{groups.PATH}/neu", groups.new)
+    router.add_post(f"{groups.PATH}/neu", groups.new)
+    router.add_get(f"{groups.PATH}/{{group_id}}", groups.change)
+    router.add_post(f"{groups.PATH}/{{group_id}}", groups.change)
+    router.add_get(f"{groups.PATH}/{{group_id}}/aufloesen", groups.remove)
+    router.add_post(f"{groups.PATH}/{{group_id}}/aufloesen", groups.remove)
 
 
 def _add_member_pages(router: web.UrlDispatcher) -> None:
@@ -166,6 +198,7 @@ def _add_member_pages(router: web.UrlDispatcher) -> None:
     router.add_post(f"{one}/rolle", members.change_role)
     router.add_post(f"{one}/einwilligung", members.change_consent)
     router.add_post(f"{one}/einladen", members.invite)
+    router.add_post(f"{one}/daten", members.download_data)
     router.add_get(f"{one}/ausscheiden", members.leave)
     router.add_post(f"{one}/ausscheiden", members.leave)
 

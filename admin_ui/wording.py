@@ -90,6 +90,28 @@ _STEPS: Final[Mapping[str, tuple[str, str]]] = {
         lazy_gettext("The entries of %(partner)s were fetched anew."),
         lazy_gettext("%(person)s fetched the entries of %(partner)s anew."),
     ),
+    "we_told_uncompared": (
+        lazy_gettext("%(partner)s was told your entries without a comparison."),
+        lazy_gettext(
+            "%(person)s let %(partner)s be told your entries without a comparison."
+        ),
+    ),
+    "policy_out": (
+        lazy_gettext("The rules for what %(partner)s gets were set."),
+        lazy_gettext("%(person)s set the rules for what %(partner)s gets."),
+    ),
+    "policy_in": (
+        lazy_gettext("The rules for what is taken from %(partner)s were set."),
+        lazy_gettext("%(person)s set the rules for what is taken from %(partner)s."),
+    ),
+    "policy_out_ended": (
+        lazy_gettext("The rules for what %(partner)s gets have ended."),
+        "",
+    ),
+    "policy_in_ended": (
+        lazy_gettext("The rules for what is taken from %(partner)s have ended."),
+        "",
+    ),
     "we_closed": (
         lazy_gettext("The partnership was closed without confirmation."),
         lazy_gettext("%(person)s closed the partnership without confirmation."),
@@ -137,6 +159,9 @@ _NOTES: Final = {
     "check number compared": lazy_gettext("The check number was compared.")
 }
 _INVITATION_NOTE: Final = re.compile(r"invitation (?P<group>[0-9A-Z]+)…?")
+_STEPS_WITHOUT_NOTE: Final = frozenset(
+    {"compared", "policy_out_ended", "policy_in_ended"}
+)
 _STEPS_WITH_NUMBER: Final = frozenset({"copies_removed", "we_purged", "we_fetched"})
 _STEPS_WITH_FINGERPRINT: Final = frozenset(
     {"key_changed", "key_confirmed", "key_announced", "key_retired", "key_revoked"}
@@ -224,10 +249,17 @@ _FAILURES: Final[Mapping[str, str]] = {
         "The other node speaks another version of the protocol. One of the two has"
         " to be updated."
     ),
+    "own-fault": lazy_gettext(
+        "This node has a fault of its own. Tell your administrator; the log says more."
+    ),
     "position-lost-again": lazy_gettext(
         "The other node has confirmed what it was sent and lost it again, several"
         " times within an hour. It is told everything again once an hour; call the"
         " other office."
+    ),
+    "request-key-ended": lazy_gettext(
+        "The other node has revoked the key that would confirm your request. Accept"
+        " the same code again, then compare the check number anew."
     ),
     "request-unconfirmed": lazy_gettext(
         "The request did not arrive. Accept the same code again."
@@ -376,7 +408,7 @@ def step_sentence(event: PartnerEvent, partner: Partner) -> str:
 
 def step_note(event: PartnerEvent) -> str:
     """Return the note of a step; the reason that an office wrote stays as it is."""
-    if not event.note or event.event == "compared":
+    if not event.note or event.event in _STEPS_WITHOUT_NOTE:
         return ""
     known = _NOTES.get(event.note)
     if known is not None:

@@ -1,427 +1,184 @@
-"""`make bench`: what a node stores per second, beside what its steps cost bare.
+"""`make bench`: what a node does for its work, beside what the steps cost bare.
 
-Each round measures the bare steps, then the node, on the same documents; the
-median of the rounds is compared with the goals. Figures of different hours are
-not comparable, ratios within one run are.
+Each part measures the bare steps in the same run, on the same documents. Figures of
+different hours are not comparable, ratios within one run are. Parts are named as
+arguments; without, all are measured.
 """
 
 from __future__ import annotations
 
 import argparse
-import asyncio
 import json
 import sys
 import tempfile
-from dataclasses import asdict, dataclass, field
-from http import HTTPStatus
+import time
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any
 
-from bench import bare_steps, engines, fan_out, many_pages
-from bench.cluster_pair import TEXT, Partner, make_partners
-from bench.fedify import INBOX, INSTALLED, FedifyServer, NoteSender, why_not
-from bench.figures import Goal, Section, Spread, machine_facts, percentile
-from bench.load import Prepared, prepare, send
-from bench.node_process import (
-    LIMITS_FACTOR,
-    BenchError,
-    NodeFolder,
-    WatchedProcess,
-    free_port,
-    serve,
+from bench import (
+    engines,
+    exchange,
+    fan_out,
+    growth,
+    idle,
+    inbox_load,
+    many_pages,
 )
-from bench.step_table import step_lines
-from federation import strict_json
+from bench.cluster_pair import make_partners
+from bench.fedify import INSTALLED
+from bench.figures import Goal, Report, machine_facts
+from bench.node_process import LIMITS_FACTOR, BenchError
+from bench.plan import FULL, QUICK, Plan
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-PAGE_SIZES: Final = (1, 20, 200)
-_THREADS: Final = 5  # conversations of each partner
-_AT_ONCE: Final = 16
+    from collections.abc import Callable
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """How much is measured.
+class Bench:
+    """One run of the benchmark.
 
     Attributes:
-        rounds: Repetitions of everything.
-        messages: Messages in a round; fresh partners share them, because a
-            partner's messages have a daily quota.
-        pages: Pages in a round, by their size.
-        step_seconds: How long each bare step is measured in a round.
-        partners: Added for the fan-out of one change.
-        changes: How many are told to all partners.
-        members: Of the node whose pages are opened.
-        received: Entries that it has received.
-        answers: How often each page is opened.
-        engine_messages: To a node on each engine, in a round.
+        plan: How much.
+        profile: Where a profile of the node that takes requests goes, if wanted.
+        fedify: Where Fedify is installed, if it is.
     """
-
-    rounds: int
-    messages: int
-    pages: dict[int, int]
-    step_seconds: float
-    partners: int
-    changes: int
-    members: int
-    received: int
-    answers: int
-    engine_messages: int
-
-
-FULL: Final = Plan(
-    5, 4000, {1: 300, 20: 40, 200: 8}, 0.25, 1000, 5, 13_000, 100_000, 40, 45
-)
-QUICK: Final = Plan(
-    2, 1120, {1: 80, 20: 10, 200: 2}, 0.1, 300, 3, 13_000, 10_000, 15, 80
-)
-
-
-@dataclass(slots=True)
-class Run:
-    """A node under measurement, with its yardstick beside it."""
 
     plan: Plan
-    folder: Path
-    partners: list[Partner]
-    node: WatchedProcess
-    echo: WatchedProcess
-    echo_url: str
-    singles: Section
-    pages: dict[int, Section]
-    fresh: list[Partner]
-    fedify: FedifyServer | None
-    fedify_rates: list[float] = field(default_factory=list)
+    profile: Path | None
+    fedify: Path
 
-    @property
-    def partner(self) -> Partner:
-        """The one that sends the pages."""
-        return self.partners[0]
+    def inbox(self, folder: Path) -> Report:
+        """Messages and pages that a node takes in."""
+        return inbox_load.measure(
+            self.plan, folder, profile=self.profile, fedify=self.fedify, tell=_tell
+        )
 
-    @property
-    def base_url(self) -> str:
-        """The measured node's address."""
-        return self.partner.target.base_url
+    def pages(self, folder: Path) -> Report:
+        """Answers to members, with many received entries."""
+        return many_pages.measure(
+            folder,
+            members=self.plan.members,
+            entries=self.plan.received,
+            times=self.plan.answers,
+            tell=_tell,
+        )
 
-    async def round(self) -> None:
-        """Measure everything once."""
-        await self._singles()
-        if self.fedify is not None:
-            await self._fedify(self.fedify)
-        for size in PAGE_SIZES:
-            await self._pages(size)
-
-    async def _singles(self) -> None:
-        senders = [self.fresh.pop() for _ in range(_AT_ONCE)]
-        await self._open_threads(senders)
-        each = self.plan.messages // _AT_ONCE
-        bodies = [sender.messages(each) for sender in senders]
-        sample = _sample("message", bodies[0][:50])
-        bare = bare_steps.measure(
-            sample,
-            signer=self.partner.signer,
-            folder=self.folder,
-            signatures=2,
+    def growth(self, folder: Path) -> Report:
+        """One change, as partners and entries become more."""
+        node, (partner,) = make_partners(folder, count=1)
+        report, grown = growth.measure(
+            node.path,
+            partner.signer,
+            partners=self.plan.partners,
+            entries=self.plan.entries,
+            changes=self.plan.changes,
             seconds=self.plan.step_seconds,
         )
-        bare["HTTP echo"] = await self._echo(bodies[0])
-        self.singles.add_bare(bare)
-        self.singles.add_own(
-            bare_steps.measure_own(sample, seconds=self.plan.step_seconds)
-        )
-        queues = [
-            prepare(queue, url=f"{self.base_url}/inbox", signer=sender.signer)
-            for sender, queue in zip(senders, bodies, strict=True)
-        ]
-        await self._load(self.singles, queues, units=1, status=202)
-
-    async def _open_threads(self, senders: Sequence[Partner]) -> None:
-        """Begin the conversations in which the messages go on."""
-        url = f"{self.base_url}/inbox"
-        queues = [
-            prepare(
-                [sender.new_thread() for _ in range(_THREADS)],
-                url=url,
-                signer=sender.signer,
-            )
-            for sender in senders
-        ]
-        await send(queues, base_url=self.base_url, server=self.node, status=202)
-
-    async def _pages(self, size: int) -> None:
-        section, count = self.pages[size], self.plan.pages[size]
-        bodies = self.partner.pages(count, size=size)
-        entries = self.partner.entries(70)
-        sample = bare_steps.Sample(
-            "entry", [e.document for e in entries], [e.raw for e in entries]
-        )
-        bare = bare_steps.measure(
-            sample,
-            signer=self.partner.signer,
-            folder=self.folder,
-            signatures=1,
+        told = fan_out.measure_told(
+            grown,
+            changes=self.plan.changes,
+            signer=partner.signer,
             seconds=self.plan.step_seconds,
         )
-        # The page's own signature and transfer, shared by its entries.
-        bare["Ed25519 verify"] *= 1 + 1 / size
-        bare["HTTP echo"] = await self._echo(bodies) / size
-        section.add_bare(bare)
-        section.add_own(bare_steps.measure_own(sample, seconds=self.plan.step_seconds))
-        queue = prepare(
-            bodies, url=f"{self.base_url}/inbox", signer=self.partner.signer
+        return Report(
+            [*report.lines, "", *told.lines],
+            [*report.goals, *told.goals],
+            {**report.document, **told.document},
         )
-        await self._load(section, [queue], units=size, status=200)
 
-    async def _load(
-        self,
-        section: Section,
-        queues: Sequence[Sequence[Prepared]],
-        *,
-        units: int,
-        status: int,
-    ) -> None:
-        burst = await send(
-            queues, base_url=self.base_url, server=self.node, status=status
+    def idle(self, folder: Path) -> Report:
+        """A node with nothing to do and many partners."""
+        node, (partner,) = make_partners(folder, count=1)
+        return idle.measure(
+            node,
+            partner.signer,
+            partners=self.plan.idle_partners,
+            seconds=self.plan.idle_seconds,
         )
-        stored = burst.requests * units
-        section.rates.append(stored / burst.cpu_seconds)
-        section.wall_rates.append(stored / burst.wall_seconds)
-        section.latencies_ms += [1000 * seconds for seconds in burst.latencies]
 
-    async def _echo(self, bodies: Sequence[bytes]) -> float:
-        """Return µs of processor time for one body on a bare server."""
-        target = f"{self.echo_url}/inbox"
-        requests = prepare(bodies, url=target, signer=self.partner.signer)
-        requests *= max(1, 800 // len(requests))
-        burst = await send(
-            [requests[start::_AT_ONCE] for start in range(_AT_ONCE)],
-            base_url=self.echo_url,
-            server=self.echo,
-            status=200,
+    def exchange(self, folder: Path) -> Report:
+        """Two nodes: first sync, catch-up, withdrawals, a dead partner."""
+        return exchange.measure(
+            folder,
+            entries=self.plan.sync_entries,
+            changes=self.plan.sync_entries,
+            withdrawals=self.plan.withdrawals,
+            step_seconds=self.plan.step_seconds,
+            tell=_tell,
         )
-        return 1e6 * burst.cpu_seconds / burst.requests
 
-    async def _fedify(self, server: FedifyServer) -> None:
-        """Send signed notes to Fedify; its first ones only make it warm."""
-        sender = NoteSender(server)
-        warm = self.plan.messages // 2 if not self.fedify_rates else _AT_ONCE
-        async with sender.reachable():
-            for count, counts in ((warm, False), (self.plan.messages // 2, True)):
-                notes = sender.notes(count, text=TEXT)
-                burst = await send(
-                    [notes[start::_AT_ONCE] for start in range(_AT_ONCE)],
-                    base_url=server.base_url,
-                    server=server.process,
-                    status=HTTPStatus.ACCEPTED,
-                    path=INBOX,
-                )
-                if counts:
-                    self.fedify_rates.append(burst.requests / burst.cpu_seconds)
-
-    async def lag(self) -> None:
-        """Measure how long others wait while pages of 200 are taken."""
-        bodies = self.partner.pages(4, size=200)
-        queue = prepare(
-            bodies, url=f"{self.base_url}/inbox", signer=self.partner.signer
-        )
-        burst = await send(
-            [queue],
-            base_url=self.base_url,
-            server=self.node,
-            status=200,
-            with_probe=True,
-        )
-        self.pages[200].lags_ms += [1000 * seconds for seconds in burst.lags]
-
-
-def _sample(wire: str, bodies: Sequence[bytes]) -> bare_steps.Sample:
-    documents = [strict_json.loads_object(body) for body in bodies]
-    return bare_steps.Sample(wire, documents, list(bodies))
-
-
-def measure(
-    plan: Plan, folder: Path, *, profile: Path | None, fedify: Path
-) -> dict[str, object]:
-    """Measure a node; print what was found.
-
-    Args:
-        plan: How much.
-        folder: An empty folder for everything.
-        profile: Where a profile of the node goes, if one is wanted.
-        fedify: Where Fedify is installed, if it is.
-
-    Returns:
-        The document for `--json`.
-    """
-    measured, partners = make_partners(folder, count=1 + plan.rounds * _AT_ONCE)
-    node, echo, echo_url = _start(measured, folder, profile=profile)
-    idle = node.resident_mib
-    run = Run(
-        plan=plan,
-        folder=folder,
-        partners=partners,
-        node=node,
-        echo=echo,
-        echo_url=echo_url,
-        singles=Section("single activity (message)", "message"),
-        pages={
-            size: Section(f"page of {size}", "entry" if size > 1 else "page")
-            for size in PAGE_SIZES
-        },
-        fresh=partners[1:],
-        fedify=None,
-    )
-    without_fedify = why_not(fedify)
-    try:
+    def engines(self, folder: Path) -> Report:
+        """The same messages on SQLite and PostgreSQL."""
         try:
-            if without_fedify is None:
-                run.fedify = FedifyServer.start(fedify, log=folder / "fedify.log")
-            asyncio.run(_rounds(run))
-            loaded = node.resident_mib
-        finally:
-            if run.fedify is not None:
-                run.fedify.process.stop()
-            node.stop()
-        told, pages = _afterwards(measured, run)
-        both = _both_engines(folder / "engines", plan)
-    finally:
-        echo.stop()
-    goals = [
-        *_goals(run, idle=idle, loaded=loaded),
-        Goal(
-            "partners told of a change/s and core", Spread.of(told.rates).median, 2000
-        ),
-        Goal("slowest page, p95 ms", pages.slowest_p95, 50, at_least=False),
-    ]
-    sections = [run.singles, *run.pages.values(), told]
-    parts: list[Section | many_pages.PageTimes] = [*sections, pages]
-    for part in parts:
-        _print("\n".join(part.lines()))
-        _print("")
-    _print(
-        f"resident memory {idle:.0f} MiB idle, {loaded:.0f} MiB loaded; "
-        f"first answer after {node.seconds_to_first_answer:.2f} s"
-    )
-    _print("\n".join(engines.lines(both)))
-    if profile is not None:
-        _print("\n".join(step_lines(profile)))
-    _print(_beside_fedify(run) or f"Fedify: {without_fedify}")
+            found = engines.measure(
+                folder, rounds=self.plan.rounds, messages=self.plan.engine_messages
+            )
+        except (ImportError, RuntimeError) as error:
+            return Report([f"PostgreSQL: {error}"], [], {})
+        document = {"engines": [engine.document() for engine in found]}
+        return Report(engines.lines(found), [], document)
+
+    def parts(self) -> dict[str, Callable[[Path], Report]]:
+        """All parts by their names, in the order in which they are measured."""
+        return {
+            "inbox": self.inbox,
+            "pages": self.pages,
+            "growth": self.growth,
+            "idle": self.idle,
+            "exchange": self.exchange,
+            "engines": self.engines,
+        }
+
+
+def _measure(bench: Bench, names: list[str], folder: Path) -> dict[str, Any]:
+    """Measure parts, print what was found, return the document for `--json`.
+
+    Raises:
+        BenchError: A part could not be measured; the others were.
+    """
+    goals: list[Goal] = []
+    document: dict[str, Any] = {"machine": machine_facts()}
+    failed = []
+    for name, part in bench.parts().items():
+        if names and name not in names:
+            continue
+        begun = time.perf_counter()
+        _tell(f"-- {name}")
+        place = folder / name
+        place.mkdir()
+        try:
+            report = part(place)
+        except BenchError as error:
+            failed.append(f"{name}: {error}")
+            _print(f"not measured: {name}: {error}")
+            continue
+        _print("\n".join(report.lines))
+        _print(f"({name}: {time.perf_counter() - begun:.0f} s)\n")
+        goals += report.goals
+        document[name] = report.document
     for goal in goals:
         _print(goal.line())
-    return {
-        "machine": machine_facts(),
-        "sections": [section.document() for section in sections],
-        "page_answers": pages.document(),
-        "engines": [engine.document() for engine in both],
-        "resident_mib": {"idle": idle, "loaded": loaded},
-        "first_answer_s": node.seconds_to_first_answer,
-        "fedify_per_core_second": run.fedify_rates,
-        "goals": [{**asdict(goal), "met": goal.met} for goal in goals],
-    }
+    if failed:
+        raise BenchError("; ".join(failed))
+    return {**document, "goals": [{**asdict(goal), "met": goal.met} for goal in goals]}
 
 
-def _afterwards(measured: NodeFolder, run: Run) -> tuple[Section, many_pages.PageTimes]:
-    """Measure what needs the stopped node's folder, filled up."""
-    plan = run.plan
-    _print("pages and fan-out", error=True)
-    # First the pages: what is told to partners that are not there keeps a node busy.
-    pages = many_pages.run(
-        measured,
-        members=plan.members,
-        entries=plan.received,
-        echo_url=run.echo_url,
-        times=plan.answers,
-    )
-    fan_out.add_partners(measured.path, run.partner.signer, count=plan.partners)
-    told = asyncio.run(
-        fan_out.measure(
-            measured.path,
-            changes=plan.changes,
-            signer=run.partner.signer,
-            seconds=plan.step_seconds,
-        )
-    )
-    return told, pages
+def _tell(text: str) -> None:
+    print(text, file=sys.stderr)
 
 
-def _both_engines(folder: Path, plan: Plan) -> list[engines.Engine]:
-    _print("SQLite and PostgreSQL", error=True)
-    folder.mkdir()
-    try:
-        return engines.measure(
-            folder, rounds=plan.rounds, messages=plan.engine_messages
-        )
-    except (ImportError, RuntimeError) as error:
-        _print(f"PostgreSQL: {error}", error=True)
-        return []
-
-
-def _beside_fedify(run: Run) -> str | None:
-    if run.fedify is None:
-        return None
-    theirs, ours = Spread.of(run.fedify_rates), Spread.of(run.singles.rates)
-    return (
-        f"Fedify {run.fedify.version}, signed notes/s and core: {theirs.text()}; "
-        f"the node's messages are {ours.median / theirs.median:.1f} times as many"
-    )
-
-
-def _start(
-    measured: NodeFolder, folder: Path, *, profile: Path | None
-) -> tuple[WatchedProcess, WatchedProcess, str]:
-    node = serve(measured, profile=profile)
-    port = free_port()
-    url = f"http://127.0.0.1:{port}"
-    echo = WatchedProcess(
-        [sys.executable, "-m", "bench.echo_server", str(port)],
-        url=f"{url}/livez",
-        log=folder / "echo.log",
-    )
-    return node, echo, url
-
-
-async def _rounds(run: Run) -> None:
-    for number in range(run.plan.rounds):
-        _print(f"round {number + 1} of {run.plan.rounds}", error=True)
-        await run.round()
-    await run.lag()
-
-
-def _goals(run: Run, *, idle: float, loaded: float) -> list[Goal]:
-    singles, pages = run.singles, run.pages[200]
-    return [
-        Goal(
-            "single activity, part of 1/sum of its bare steps",
-            Spread.of(singles.ratios).median,
-            0.6,
-        ),
-        Goal(
-            "page entry, part of 1/sum of its bare steps",
-            Spread.of(pages.ratios).median,
-            0.7,
-        ),
-        Goal("singles stored/s and core", Spread.of(singles.rates).median, 1000),
-        Goal("page entries stored/s and core", Spread.of(pages.rates).median, 1500),
-        Goal("resident memory idle, MiB", idle, 120, at_least=False),
-        Goal("resident memory loaded, MiB", loaded, 200, at_least=False),
-        Goal("first answer, s", run.node.seconds_to_first_answer, 2, at_least=False),
-        Goal(
-            "other requests beside pages of 200, p95 ms",
-            percentile(pages.lags_ms, 0.95),
-            50,
-            at_least=False,
-        ),
-    ]
-
-
-def _print(text: str, *, error: bool = False) -> None:
-    print(text, file=sys.stderr if error or "--json" in sys.argv else sys.stdout)
+def _print(text: str) -> None:
+    print(text, file=sys.stderr if "--json" in sys.argv else sys.stdout, flush=True)
 
 
 def _run() -> None:
+    names = tuple(Bench(QUICK, None, INSTALLED).parts())
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
+    parser.add_argument(
+        "parts", nargs="*", choices=[[], *names], metavar="PART", help=", ".join(names)
+    )
     parser.add_argument("--quick", action="store_true", help="a few minutes at most")
     parser.add_argument("--json", action="store_true", help="one document at the end")
     parser.add_argument(
@@ -436,20 +193,16 @@ def _run() -> None:
     for name, value in machine_facts().items():
         _print(f"{name}: {value}")
     _print(
-        f"the node's rates are raised by the setting limits.factor = {LIMITS_FACTOR}"
+        f"the node's rates are raised by the setting limits.factor = {LIMITS_FACTOR}\n"
     )
-    _print("")
-    plan = QUICK if arguments.quick else FULL
+    bench = Bench(
+        QUICK if arguments.quick else FULL, arguments.profile, arguments.fedify
+    )
     with tempfile.TemporaryDirectory(prefix="spalier-bench-") as folder:
         try:
-            found = measure(
-                plan,
-                Path(folder),
-                profile=arguments.profile,
-                fedify=arguments.fedify,
-            )
+            found = _measure(bench, list(arguments.parts), Path(folder))
         except BenchError as error:
-            _print(f"not measured: {error}", error=True)
+            _tell(f"not everything was measured: {error}")
             sys.exit(1)
     if arguments.json:
         print(json.dumps(found, ensure_ascii=False, indent=1))

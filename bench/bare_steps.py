@@ -100,6 +100,29 @@ def ledger_row(folder: Path, *, seconds: float) -> float:
     return _row(Sample("", [], [b""]), folder, seconds=seconds)
 
 
+def look_up(file: Path, *, seconds: float) -> float:
+    """Return the µs of a query for one row of a node's database, by its key."""
+    with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as connection:
+        query = "SELECT epoch FROM node_state WHERE id = 1"
+        return _time(lambda _: connection.execute(query).fetchone(), 1, seconds=seconds)
+
+
+def one_commit(folder: Path, *, seconds: float) -> float:
+    """Return the µs by the clock of one row in a commit that is on disk."""
+    file = folder / "bare-commit.sqlite"
+    with closing(sqlite3.connect(file, isolation_level=None)) as connection:
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=FULL")
+        connection.execute("CREATE TABLE rows (id INTEGER PRIMARY KEY, body BLOB)")
+        commits, begun = 0, time.perf_counter()
+        while (spent := time.perf_counter() - begun) < seconds:
+            connection.execute("INSERT INTO rows (body) VALUES (?)", (bytes(300),))
+            commits += 1
+    for left in folder.glob("bare-commit.sqlite*"):
+        left.unlink()
+    return 1e6 * spent / commits
+
+
 def _verification(signer: Signer) -> Callable[[], None]:
     message = bytes(64)
     signature = signer.key.sign(message)

@@ -152,6 +152,28 @@ def example_contents() -> list[JsonObject]:
     ]
 
 
+def example_publications(count: int) -> list[JsonObject]:
+    """Return entries as they are published, the shipped examples in turn.
+
+    Without events, whose dates may be over.
+    """
+    last_day = (_now() + timedelta(days=90)).date().isoformat()
+    contents = [each for each in example_contents() if each["kind"] != "event"]
+    made: list[JsonObject] = []
+    for number in range(count):
+        content = contents[number % len(contents)]
+        title = cast("JsonObject", content["title"])
+        made.append(
+            {
+                **content,
+                **({"valid_until": last_day} if "valid_until" in content else {}),
+                "title": {**title, "de": f"Beispiel {number}"},
+                "audience": {"level": "public"},
+            }
+        )
+    return made
+
+
 def make_partners(
     folder: Path, *, count: int, database: str = ""
 ) -> tuple[NodeFolder, list[Partner]]:

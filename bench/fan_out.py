@@ -5,6 +5,7 @@ What follows, the delivery, is measured by the pages that a node receives.
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 import time
 from contextlib import closing
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from bench import bare_steps
 from bench.cluster_pair import copy_partner, example_offer
-from bench.figures import Section
+from bench.figures import Goal, Report, Section, Spread
 from bench.node_process import BenchError
 from federation.ids import NodeAddress, parse_base_url
 from federation.keys import Signer, SigningKey
@@ -28,16 +29,17 @@ if TYPE_CHECKING:
 _FIRST_PORT: Final = 30_000  # of addresses at which nobody ever listens
 
 
-def add_partners(folder: Path, first: Signer, *, count: int) -> None:
+def add_partners(folder: Path, first: Signer, *, count: int, begin: int = 0) -> None:
     """Give a stopped node more partners, copies of one that it has.
 
     Args:
         folder: The node's folder.
         first: The partner that is copied.
         count: How many are added.
+        begin: How many were added before.
     """
     with closing(sqlite3.connect(folder / "node.sqlite")) as connection:
-        for number in range(count):
+        for number in range(begin, begin + count):
             url = f"http://127.0.0.1:{_FIRST_PORT + number}"
             address = NodeAddress(parse_base_url(url, allow_loopback_http=True))
             key = SigningKey.generate(SystemRandom())
@@ -92,3 +94,16 @@ async def _publish(node: Node, *, to: int) -> tuple[float, float]:
     if told != to:
         raise BenchError(f"the ledger tells {told} of {to} partners")
     return spent, wall
+
+
+def measure_told(
+    folder: Path, *, changes: int, signer: Signer, seconds: float
+) -> Report:
+    """As `measure`, as a part of the benchmark."""
+    told = asyncio.run(measure(folder, changes=changes, signer=signer, seconds=seconds))
+    rate = Spread.of(told.rates).median
+    return Report(
+        told.lines(),
+        [Goal("partners told of a change/s and core", rate, 2000)],
+        {"fan_out": told.document()},
+    )

@@ -62,6 +62,21 @@ class Goal:
         return f"{verdict}  {self.name}: {self.value:,.2f} ({sign} {self.limit:,g})"
 
 
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What one part of the benchmark found.
+
+    Attributes:
+        lines: The figures as text.
+        goals: Those that have a goal.
+        document: The figures for `--json`.
+    """
+
+    lines: list[str]
+    goals: list[Goal]
+    document: dict[str, Any]
+
+
 @dataclass(slots=True)
 class Section:
     """One sort of load beside its bare steps.
@@ -144,9 +159,9 @@ class Section:
             f"  part of 1/sum, own forms  {_percent(self.own_ratios)}",
         ]
         if self.latencies_ms:
-            found.append(f"  answers, ms               {_tail(self.latencies_ms)}")
+            found.append(f"  answers, ms               {tail(self.latencies_ms)}")
         if self.lags_ms:
-            found.append(f"  other requests, ms        {_tail(self.lags_ms)}")
+            found.append(f"  other requests, ms        {tail(self.lags_ms)}")
         return found
 
     def document(self) -> dict[str, Any]:
@@ -189,14 +204,15 @@ def percentile(values: Sequence[float], part: float) -> float:
     return ordered[min(len(ordered) - 1, int(part * len(ordered)))]
 
 
+def tail(values: Sequence[float]) -> str:
+    """Write the middle, the slow end and the slowest of some times."""
+    p50, p95 = percentile(values, 0.5), percentile(values, 0.95)
+    return f"p50 {p50:.1f}, p95 {p95:.1f}, longest {max(values):.1f}"
+
+
 def _percent(ratios: Sequence[float]) -> str:
     spread = Spread.of(100 * ratio for ratio in ratios)
     return f"{spread.text()} %"
-
-
-def _tail(values: Sequence[float]) -> str:
-    p50, p95 = percentile(values, 0.5), percentile(values, 0.95)
-    return f"p50 {p50:.1f}, p95 {p95:.1f}, longest {max(values):.1f}"
 
 
 def _summary(values: Iterable[float]) -> dict[str, float]:

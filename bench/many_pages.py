@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import sqlite3
 import time
 from contextlib import closing
@@ -12,8 +13,16 @@ from typing import TYPE_CHECKING, Any, Final
 
 import aiohttp
 
-from bench.figures import percentile
-from bench.node_process import BenchError, NodeFolder, serve
+from bench.cluster_pair import Partner, make_partners
+from bench.figures import Goal, Report, percentile, tail
+from bench.load import prepare, send
+from bench.node_process import (
+    BenchError,
+    NodeFolder,
+    WatchedProcess,
+    running_echo,
+    serve,
+)
 from federation.ids import random_id
 from node.app import open_node
 from node.clock import SystemRandom
@@ -21,6 +30,7 @@ from node.signin.links import LinkPurpose, issue_link
 from node.web.site import SiteSettings
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from node.storage.database import Transaction
@@ -28,13 +38,27 @@ if TYPE_CHECKING:
 # What a member opens; the last one is looked up when the entries are there.
 _PAGES: Final = {
     "start page": "/start",
-    "search": "/start?q=Optik",
+    "start page, page 50": "/start?seite=50",
+    "one kind of entries": "/start?art=event",
+    "search, a word of few": "/start?q=nr4711",
+    "search, of every 20th": "/start?q=Optik",
+    "search, of all": "/start?q=Betrieb",
     "directory": "/clusterverzeichnis",
     "own entries": "/meine",
     "messages": "/nachrichten",
     "public entries": "/eintraege",
 }
+# Copies have other owners, so that a search finds some of them.
+_TEXT_OF_A_COPY: Final = """replace(search_text, 'muster optik gmbh', 'betrieb nr'
+    || number || CASE number % 20 WHEN 0 THEN ' optik' ELSE '' END)"""
 _MEMBERS_OF_ONE: Final = 5
+_CONVERSATIONS_OF_ONE: Final = 5
+_MESSAGES_OF_ONE: Final = 60
+_ORIGINALS: Final = 5  # pages of 200 that are copied
+_PARTNERS: Final = 17
+_RECEIVED_AT_EACH_SIZE: Final = 5  # pages of 20
+_PAGE_MAX_MS: Final = 50
+_GROWN_MAX: Final = 1.5
 _WARM_UP: Final = 2
 
 
@@ -45,28 +69,38 @@ class PageTimes:
     Attributes:
         members: Persons of the node.
         entries: Entries that it received.
+        receive_us: µs of its processor to take a further one in.
         bare_ms: Milliseconds of an answer of a bare server, each.
         answers_ms: Of each answer, by page.
+        cpu_ms: Of the node's processor for an answer, by page.
     """
 
     members: int
     entries: int
+    receive_us: float = 0.0
     bare_ms: list[float] = field(default_factory=list)
     answers_ms: dict[str, list[float]] = field(default_factory=dict)
+    cpu_ms: dict[str, float] = field(default_factory=dict)
 
     @property
-    def slowest_p95(self) -> float:
-        """The 95th percentile of the slowest page, in ms."""
-        return max(percentile(times, 0.95) for times in self.answers_ms.values())
+    def slowest(self) -> tuple[float, str]:
+        """The 95th percentile of the slowest page, in ms, and its name."""
+        return max(
+            (percentile(times, 0.95), name) for name, times in self.answers_ms.items()
+        )
 
     def lines(self) -> list[str]:
         """The figures as text."""
         found = [
             f"pages, {self.members:,} members, {self.entries:,} received entries, ms",
-            f"    {'answer of a bare server':<24} {_tail(self.bare_ms)}",
+            f"    {'answer of a bare server':<24} {tail(self.bare_ms)}",
         ]
         for name, times in self.answers_ms.items():
-            found.append(f"    {name:<24} {_tail(times)}")
+            processor = f"processor {self.cpu_ms[name]:.1f}"
+            found.append(f"    {name:<24} {tail(times)}; {processor}")
+        found.append(
+            f"    to take one more entry in, µs of processor: {self.receive_us:.0f}"
+        )
         return found
 
     def document(self) -> dict[str, Any]:
@@ -74,9 +108,14 @@ class PageTimes:
         return {
             "members": self.members,
             "received_entries": self.entries,
+            "receive_us": self.receive_us,
             "bare_ms": {"p95": percentile(self.bare_ms, 0.95)},
             "pages_ms": {
-                name: {"p50": percentile(times, 0.5), "p95": percentile(times, 0.95)}
+                name: {
+                    "p50": percentile(times, 0.5),
+                    "p95": percentile(times, 0.95),
+                    "cpu": self.cpu_ms[name],
+                }
                 for name, times in self.answers_ms.items()
             },
         }
@@ -89,16 +128,17 @@ def fill(folder: Path, *, members: int, entries: int) -> None:
         BenchError: It has received none.
     """
     with closing(sqlite3.connect(folder / "node.sqlite")) as connection:
-        connection.create_function("new_id", 0, lambda: random_id(SystemRandom()))
+        add_new_id(connection)
         held = _count(connection, "received_entries")
         if not held:
             raise BenchError("there is no received entry to be copied")
-        _copy(
+        copy_rows(
             connection,
             "received_entries",
             {
                 "id": "new_id()",
                 "entry_uri": "entry_uri || '-' || number",
+                "search_text": _TEXT_OF_A_COPY,
                 # Older ones: nobody sorts a hundred thousand equal times.
                 "published_at": "published_at - number * 60000000",
                 "changed_at": "changed_at - number * 60000000",
@@ -106,7 +146,7 @@ def fill(folder: Path, *, members: int, entries: int) -> None:
             count=entries - held,
         )
         organisations = max(1, members // _MEMBERS_OF_ONE)
-        _copy(
+        copy_rows(
             connection,
             "organisations",
             {
@@ -117,7 +157,7 @@ def fill(folder: Path, *, members: int, entries: int) -> None:
             },
             count=organisations,
         )
-        _copy(
+        copy_rows(
             connection,
             "persons",
             {
@@ -133,12 +173,17 @@ def fill(folder: Path, *, members: int, entries: int) -> None:
         connection.commit()
 
 
+def add_new_id(connection: sqlite3.Connection) -> None:
+    """Let SQL make ids: `new_id()`."""
+    connection.create_function("new_id", 0, lambda: random_id(SystemRandom()))
+
+
 def _count(connection: sqlite3.Connection, table: str) -> int:
     (number,) = connection.execute(f"SELECT count(*) FROM {table}").fetchone()
     return int(number)
 
 
-def _copy(
+def copy_rows(
     connection: sqlite3.Connection, table: str, changes: dict[str, str], *, count: int
 ) -> None:
     """Insert rows that differ from those there by SQL expressions of `number`."""
@@ -157,7 +202,9 @@ def _copy(
     )
 
 
-async def measure(folder: NodeFolder, *, echo_url: str, times: int) -> PageTimes:
+async def _open_pages(
+    folder: NodeFolder, partner: Partner, *, echo_url: str, times: int
+) -> PageTimes:
     """Serve a filled node and open its pages as a member, one after the other.
 
     Raises:
@@ -168,35 +215,51 @@ async def measure(folder: NodeFolder, *, echo_url: str, times: int) -> PageTimes
         found = PageTimes(
             _count(connection, "persons"), _count(connection, "received_entries")
         )
-        (entry_id,) = connection.execute(
-            "SELECT id FROM received_entries WHERE state = 'present' LIMIT 1"
-        ).fetchone()
     node = serve(folder)
     try:
+        node.until_calm()
         async with aiohttp.ClientSession(cookies={name: cookie}) as session:
-            pages = {**_PAGES, "received entry": f"/e/{entry_id}"}
+            _, start = await _answer(session, f"{folder.base_url}/start")
+            shown = re.search(r'href="(/e/[a-z0-9]+)"', start)
+            if shown is None:
+                raise BenchError("the start page shows no entry")
+            pages = {**_PAGES, "received entry": shown.group(1)}
             for _ in range(times):
-                found.bare_ms.append(await _answer(session, f"{echo_url}/livez"))
+                took, _text = await _answer(session, f"{echo_url}/livez")
+                found.bare_ms.append(took)
             for page, path in pages.items():
                 url = f"{folder.base_url}{path}"
                 for _ in range(_WARM_UP):
                     await _answer(session, url)
-                found.answers_ms[page] = [
-                    await _answer(session, url) for _ in range(times)
-                ]
+                begun = node.cpu_seconds
+                answers = [(await _answer(session, url))[0] for _ in range(times)]
+                found.answers_ms[page] = answers
+                found.cpu_ms[page] = 1000 * (node.cpu_seconds - begun) / times
+        found.receive_us = await _receive(node, partner)
     finally:
         node.stop()
     return found
 
 
-async def _answer(session: aiohttp.ClientSession, url: str) -> float:
-    """Return the milliseconds until the last byte of a page."""
+async def _receive(node: WatchedProcess, partner: Partner) -> float:
+    """Let a node take in further entries; return the µs of processor for one."""
+    size, url = 20, f"{partner.target.base_url}/inbox"
+    bodies = partner.pages(_RECEIVED_AT_EACH_SIZE, size=size)
+    queue = prepare(bodies, url=url, signer=partner.signer)
+    burst = await send(
+        [queue], base_url=partner.target.base_url, server=node, status=HTTPStatus.OK
+    )
+    return 1e6 * burst.cpu_seconds / (_RECEIVED_AT_EACH_SIZE * size)
+
+
+async def _answer(session: aiohttp.ClientSession, url: str) -> tuple[float, str]:
+    """Return the milliseconds until the last byte of a page, and its text."""
     begun = time.perf_counter()
     async with session.get(url, allow_redirects=False) as answer:
-        text = await answer.read()
+        text = await answer.text()
         if answer.status != HTTPStatus.OK:
-            raise BenchError(f"{url}: {answer.status}: {text[:300]!r}")
-    return 1000 * (time.perf_counter() - begun)
+            raise BenchError(f"{url}: {answer.status}: {text[:300]}")
+    return 1000 * (time.perf_counter() - begun), text
 
 
 async def _sign_in(folder: Path) -> tuple[str, str]:
@@ -219,19 +282,72 @@ async def _sign_in(folder: Path) -> tuple[str, str]:
         return session.value, site.cookie_name()
 
 
-def _tail(values: list[float]) -> str:
-    p50, p95 = percentile(values, 0.5), percentile(values, 0.95)
-    return f"p50 {p50:.1f}, p95 {p95:.1f}, longest {max(values):.1f}"
+async def _set_up(folder: NodeFolder, partners: Sequence[Partner]) -> None:
+    """Let a node receive what is copied afterwards, and conversations."""
+    first, *others = partners
+    url, base_url = f"{folder.base_url}/inbox", folder.base_url
+    node = serve(folder)
+    try:
+        pages = prepare(first.pages(_ORIGINALS, size=200), url=url, signer=first.signer)
+        await send([pages], base_url=base_url, server=node, status=HTTPStatus.OK)
+        for partner in others:
+            bodies = [partner.new_thread() for _ in range(_CONVERSATIONS_OF_ONE)]
+            bodies += partner.messages(_MESSAGES_OF_ONE)
+            queue = prepare(bodies, url=url, signer=partner.signer)
+            await send(
+                [queue], base_url=base_url, server=node, status=HTTPStatus.ACCEPTED
+            )
+    finally:
+        node.stop()
 
 
-def run(
-    folder: NodeFolder,
+def measure(
+    folder: Path,
     *,
     members: int,
-    entries: int,
-    echo_url: str,
+    entries: Sequence[int],
     times: int,
-) -> PageTimes:
-    """Fill a stopped node and measure its pages."""
-    fill(folder.path, members=members, entries=entries)
-    return asyncio.run(measure(folder, echo_url=echo_url, times=times))
+    tell: Callable[[str], None],
+) -> Report:
+    """Fill a node and open its pages, with more and more received entries.
+
+    Args:
+        folder: An empty folder.
+        members: Persons.
+        entries: How many were received, ascending.
+        times: How often each page is opened.
+        tell: Is told what is being measured.
+    """
+    node, partners = make_partners(folder, count=_PARTNERS)
+    asyncio.run(_set_up(node, partners))
+    with running_echo(folder) as (echo_url, _):
+        found = []
+        for number in entries:
+            tell(f"pages with {number} received entries")
+            fill(node.path, members=members, entries=number)
+            found.append(
+                asyncio.run(
+                    _open_pages(node, partners[0], echo_url=echo_url, times=times)
+                )
+            )
+    goals = [
+        Goal(
+            f"slowest page with {each.entries:,} received entries ({name}), p95 ms",
+            slowest,
+            _PAGE_MAX_MS,
+            at_least=False,
+        )
+        for each in found
+        for slowest, name in [each.slowest]
+    ]
+    goals.append(
+        Goal(
+            f"to take an entry in beside {found[-1].entries:,}, times that beside "
+            f"{found[0].entries:,}",
+            found[-1].receive_us / found[0].receive_us,
+            _GROWN_MAX,
+            at_least=False,
+        )
+    )
+    lines = [line for each in found for line in each.lines()]
+    return Report(lines, goals, {"page_answers": [each.document() for each in found]})

@@ -11,15 +11,22 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from contextlib import contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _REPOSITORY: Final = Path(__file__).resolve().parents[1]
 _COMMAND_SECONDS: Final = 120
 _START_SECONDS: Final = 60
 _STOP_SECONDS: Final = 30
+_CALM_CPU_SHARE: Final = 0.03  # of a core
+_CALM_SECONDS: Final = 4
+_CALM_AFTER_SECONDS: Final = 180
 LIMITS_FACTOR: Final = 1_000_000
 """Raises all rates of the measured node (setting `limits.factor`)."""
 
@@ -149,6 +156,25 @@ class WatchedProcess:
         (line,) = (line for line in status.splitlines() if line.startswith("VmRSS"))
         return int(line.split()[1]) / 1024
 
+    def until_calm(self) -> None:
+        """Wait until it has done what was due at its start.
+
+        Raises:
+            BenchError: It never came to rest.
+        """
+        until = time.perf_counter() + _CALM_AFTER_SECONDS
+        while True:
+            before = self.cpu_seconds
+            time.sleep(_CALM_SECONDS)
+            if self.cpu_seconds - before < _CALM_CPU_SHARE * _CALM_SECONDS:
+                return
+            if time.perf_counter() > until:
+                raise BenchError("a node with nothing to do never came to rest")
+
+    def signal(self, number: int) -> None:
+        """Send it a signal."""
+        self._process.send_signal(number)
+
     def stop(self) -> None:
         """End it in order, and wait for that."""
         if self._process.poll() is None:
@@ -176,6 +202,22 @@ def serve(folder: NodeFolder, *, profile: Path | None = None) -> WatchedProcess:
         url=f"{folder.base_url}/livez",
         log=folder.path / "serve.log",
     )
+
+
+@contextmanager
+def running_echo(folder: Path) -> Iterator[tuple[str, WatchedProcess]]:
+    """Run a bare server beside the node; give its address and its process."""
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    echo = WatchedProcess(
+        [sys.executable, "-m", "bench.echo_server", str(port)],
+        url=f"{url}/livez",
+        log=folder / "echo.log",
+    )
+    try:
+        yield url, echo
+    finally:
+        echo.stop()
 
 
 def _answers(url: str) -> bool:

@@ -37,7 +37,7 @@ from federation.documents.actor_update import (
 )
 from federation.documents.message import Message, parse_message
 from federation.documents.move import MOVE, Move, parse_move
-from federation.documents.notice import Notice, NoticeType, parse_notice
+from federation.documents.notice import Notice, parse_notice
 from federation.documents.page import Page, is_withdrawals_only, parse_page
 from federation.documents.partner_request import (
     PartnerRequest,
@@ -66,6 +66,7 @@ from federation.signatures.http import (
     verify_claim,
 )
 from federation.trust import Refuse, TrustAction, decide_trust
+from federation.wanted import wanted_by
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -88,14 +89,6 @@ _MEDIA_TYPE: Final = re.compile(
 )
 _PAGE: Final = "OrderedCollectionPage"
 _AFTER: Final = re.compile(r"\?after=(0|[1-9][0-9]{0,15})\Z")
-_ACTIONS: Final = {
-    "Create": TrustAction.MESSAGE,
-    "Accept": TrustAction.NOTICE_ACCEPT,
-    "Reject": TrustAction.NOTICE_REJECT,
-    "Leave": TrustAction.NOTICE_LEAVE,
-    UPDATE: TrustAction.UPDATE_ACTOR,
-    MOVE: TrustAction.ANNOUNCE_MOVE,
-}
 
 Activity: TypeAlias = Page | Message | Notice | ActorUpdate | Move
 
@@ -433,19 +426,12 @@ def read_activity(admitted: AdmittedRequest) -> ReadActivity:
         )
     # Only a page may hold more values than one activity needs.
     strict_json.check_size(body, nodes_max=ACTIVITY_NODES_MAX)
-    if not isinstance(kind, str) or kind not in _ACTIONS:
+    action = wanted_by(kind, state=peer.state)
+    if not isinstance(kind, str) or action is None:
         raise SchemaInvalidError(
             "/type: This activity is not known here.", code="unsupported-type"
         )
-    return ReadActivity(peer, kind, _action(kind, peer), 1, document)
-
-
-def _action(kind: str, peer: KnownPeer) -> TrustAction:
-    """Return what a peer wants: while both are partners a `Reject` is about a move."""
-    answers = decide_trust(peer.state, TrustAction.ANSWER_MOVE)
-    if kind == NoticeType.REJECT.value and not isinstance(answers, Refuse):
-        return TrustAction.ANSWER_MOVE
-    return _ACTIONS[kind]
+    return ReadActivity(peer, kind, action, 1, document)
 
 
 def permit(read: ReadActivity, *, rates: DoorRates, now: datetime) -> PermittedActivity:

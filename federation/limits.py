@@ -149,6 +149,9 @@ HOLDINGS_ITEMS_MAX: Final = 500
 """Most entries in one list of what is held; it stays within 256 KiB (PRT-054)."""
 HOLDINGS_READ_MAX: Final = 40_000
 """Most entries that are read of what one partner says it holds (FED-156)."""
+COUNTER_BELIEVED_MAX: Final = 2**40
+"""Highest counter of a version above which our office may publish an entry anew
+because a partner says it holds that version; a higher one is made up (FED-156)."""
 INCARNATION_LEAP_MAX: Final = 1_000
 """Furthest that a partner's word raises our incarnation after a restore; whoever names
 a higher one is not believed (FED-157)."""

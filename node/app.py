@@ -30,6 +30,7 @@ from node.backup.backups import Backups
 from node.backup.replacing import finish_replacing
 from node.catalogue.catalogue import Catalogue
 from node.catalogue.entry_import import EntryImport
+from node.chiffre.appearing import show_due
 from node.clock import SystemClock, SystemRandom
 from node.closing import Closing
 from node.config import NodeConfig, load_config, smtp_password
@@ -60,11 +61,13 @@ from node.limits import PARTNER_DAYS_KEPT, PROCESSED_KEPT
 from node.mail.entry_mail import EntryMailer
 from node.mail.outbox import MailOutbox
 from node.members.directory import MemberDirectory
+from node.members.organisations import Organisations
 from node.moving import OwnMove
 from node.office.audiences import Audiences
 from node.office.restored import take_back_known
 from node.partners.partners import Partners
 from node.ports import NodeContext
+from node.privacy.own_data import OwnData
 from node.processes import Processes, processes_of
 from node.sentence import Sentence, system_reason
 from node.signin.sign_in import SignIn
@@ -79,6 +82,7 @@ from node.workers.clockwork import Clockwork, Job
 logger = logging.getLogger(__name__)
 
 EXPIRY_SECONDS = 60.0
+CHIFFRE_SECONDS = 60.0
 MAIL_SECONDS = 5.0
 KEY_SECONDS = 60.0
 NONCE_SECONDS = 300.0
@@ -121,9 +125,19 @@ class Node:
     journal: ErasureJournal
 
     @property
+    def own_data(self) -> OwnData:
+        """What is stored about a person, to be taken away."""
+        return OwnData(self.context, self.ledger)
+
+    @property
     def audit(self) -> AuditLog:
         """The audit log, to be read."""
         return AuditLog(self.context)
+
+    @property
+    def organisations(self) -> Organisations:
+        """What member organisations are known by."""
+        return Organisations(self.context)
 
     @property
     def audiences(self) -> Audiences:
@@ -333,6 +347,11 @@ def clockwork(node: Node) -> Clockwork:
     return Clockwork(
         [
             Job("entries expire", EXPIRY_SECONDS, node.catalogue.expire_due),
+            Job(
+                "box numbers appear",
+                CHIFFRE_SECONDS,
+                lambda: show_due(node.context, node.catalogue),
+            ),
             Job("owners are reminded", EXPIRY_SECONDS, node.catalogue.remind_due),
             Job("policy sheets end", EXPIRY_SECONDS, node.partners.policies.end_due),
             Job(

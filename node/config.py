@@ -37,6 +37,7 @@ from node.config_faults import (
 )
 from node.config_sections import (
     BackupConfig,
+    ChiffreConfig,
     DatabaseConfig,
     LimitsConfig,
     ListenConfig,
@@ -119,6 +120,7 @@ class NodeConfig(BaseSettings):
     log: LogConfig = LogConfig()
     metrics: MetricsConfig = MetricsConfig()
     backup: BackupConfig = BackupConfig()
+    chiffre: ChiffreConfig = ChiffreConfig()
 
     @model_validator(mode="after")
     def _address(self) -> "NodeConfig":

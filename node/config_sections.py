@@ -122,6 +122,20 @@ class LimitsConfig(Section):
     ] = 1.0
 
 
+class ChiffreConfig(Section):
+    """Entries under Chiffre (box numbers)."""
+
+    delay_hours: Annotated[
+        int,
+        Field(
+            description="An entry becomes visible at a full hour drawn from the next "
+            "so many. 0: at once, which ties it to what its owner does then.",
+            ge=0,
+            le=24,
+        ),
+    ] = 3
+
+
 class MetricsConfig(Section):
     """Figures for Prometheus at /metrics."""
 

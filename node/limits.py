@@ -173,6 +173,9 @@ PARTNERS_AT_ONCE_MAX: Final = 16
 UNACCOUNTED_MAX: Final = 2_000
 """Entries of which one partner says that it holds them, and which our ledger cannot
 explain, that are listed for the office (FED-156)."""
+COMPARISON_TIME_MAX: Final = timedelta(minutes=5)
+"""Longest that a partner may take to list what it holds; others wait for its turn
+meanwhile (FED-156)."""
 ROUNDS_IN_A_TURN: Final = 5
 """Requests to one partner before others that wait come first (NOD-045)."""
 PULLED_PAGES_MAX: Final = 1_000

@@ -5,7 +5,11 @@ import shutil
 import pytest
 from hypothesis import settings
 
-pytest_plugins = ["tests.postgres_server", "tests.seconds_by_folder"]
+pytest_plugins = [
+    "tests.postgres_server",
+    "tests.seconds_by_folder",
+    "tests.short_memory",
+]
 
 # No deadline: a busy machine is not a wrong result. The printed blob replays a
 # failure exactly.

@@ -4,10 +4,12 @@ from aiohttp import web
 
 from admin_ui.desk import Desk, desk_of
 from admin_ui.forms import InvitationForm
+from admin_ui.policy_wording import level_choices
 from admin_ui.wording import explain
 from federation.handshake import format_code, link
 from node.errors import NodeError, NotFoundError
 from node.partners.model import Invitation
+from node.visibility.policy import Direction, Preset
 from node.web.flash import see_other
 from node.web.forms import read_form
 from node.web.i18n import gettext as _
@@ -23,7 +25,10 @@ async def new(request: web.Request) -> web.Response:
     if request.method == "POST" and form.validate():
         try:
             created = await desk.node.partners.invite(
-                desk.person, days=form.days.data or 0, note=form.note.data or None
+                desk.person,
+                days=form.days.data or 0,
+                note=form.note.data or None,
+                preset=Preset(form.preset.data),
             )
         except NodeError as error:
             problem = explain(error)
@@ -34,7 +39,7 @@ async def new(request: web.Request) -> web.Response:
     return render(
         request,
         "admin_ui/invite.html",
-        {"form": form, "problem": problem},
+        {"form": form, "problem": problem, "levels": level_choices(Direction.OUT)},
         status=422 if failed else 200,
     )
 

@@ -5,10 +5,13 @@ from aiohttp import web
 from admin_ui.desk import desk_of
 from admin_ui.forms import CodeForm
 from admin_ui.views.partner_facts import card_facts
+from admin_ui.views.releases import kind_names
 from admin_ui.wording import explain
 from node.errors import NodeError
 from node.partners.joining import PartnerPreview
 from node.partners.own_actor import card_values
+from node.partners.releasing import ReleaseList
+from node.visibility.policy import PolicySheet, Preset
 from node.web.flash import see_other
 from node.web.forms import read_form
 from node.web.i18n import gettext as _
@@ -29,7 +32,10 @@ async def enter(request: web.Request) -> web.Response:
         except NodeError as error:
             problem = explain(error)
         else:
-            return _card(request, code, preview)
+            found = await desk.node.partners.releasing.foresee(
+                PolicySheet(Preset.PARTNER)
+            )
+            return _card(request, code, preview, found)
     return _form(request, form, problem)
 
 
@@ -41,7 +47,11 @@ async def accept(request: web.Request) -> web.Response:
         return _form(request, form, "")
     sent = await request.post()
     try:
-        partner = await desk.node.partners.accept(desk.person, form.code.data or "")
+        partner = await desk.node.partners.accept(
+            desk.person,
+            form.code.data or "",
+            release=sent.get("freigabe") != "spaeter",
+        )
         if sent.get("verglichen") == "ja":
             partner = await desk.node.partners.mark_compared(desk.person, partner.id)
     except NodeError as error:
@@ -67,7 +77,9 @@ def _form(request: web.Request, form: CodeForm, problem: str) -> web.Response:
     )
 
 
-def _card(request: web.Request, code: str, preview: PartnerPreview) -> web.Response:
+def _card(
+    request: web.Request, code: str, preview: PartnerPreview, found: ReleaseList
+) -> web.Response:
     return render(
         request,
         "admin_ui/code_card.html",
@@ -75,5 +87,7 @@ def _card(request: web.Request, code: str, preview: PartnerPreview) -> web.Respo
             "code": code,
             "preview": preview,
             "facts": card_facts(card_values(preview.card), preview.base_url),
+            "found": found,
+            "kinds": kind_names(found),
         },
     )

@@ -136,6 +136,20 @@ async def person_page(request: web.Request) -> web.Response:
     return await _person(request, desk, person)
 
 
+async def download_data(request: web.Request) -> web.Response:
+    """Give everything that is stored about a person, which the audit log notes."""
+    desk = desk_of(request)
+    person = await desk.node.members.person(request.match_info["person_id"])
+    return web.Response(
+        body=await desk.node.own_data.archive(desk.person, person),
+        content_type="application/zip",
+        headers={
+            "Content-Disposition": f'attachment; filename="daten-{person.id}.zip"',
+            "Cache-Control": "private, no-store",
+        },
+    )
+
+
 async def change_role(request: web.Request) -> web.Response:
     """Give a person another role."""
     desk = desk_of(request)

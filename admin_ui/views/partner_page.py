@@ -7,6 +7,7 @@ from typing import Any, Final
 from aiohttp import web
 
 from admin_ui.desk import Desk, desk_of, page_number, partner_in
+from admin_ui.policy_wording import PRESETS
 from admin_ui.views.deliveries import STATES, chosen_state, page_of
 from admin_ui.views.partner_facts import card_facts
 from admin_ui.views.partner_keys import question_of, rows_of
@@ -16,6 +17,7 @@ from admin_ui.views.partners import TRIED
 from admin_ui.wording import (
     direction,
     explain,
+    kind_label,
     partner_status,
     plain_failure,
     step_note,
@@ -66,6 +68,7 @@ _STEP_TONES: Mapping[str, StatusTone] = {
     "we_showed": "ok",
     "we_purged": "danger",
     "we_fetched": "ok",
+    "we_told_uncompared": "warning",
     "we_released": "ok",
 }
 REPORT_LINES_MAX: Final = 500
@@ -81,13 +84,18 @@ async def overview(request: web.Request) -> web.Response:
     effects = await desk.overview.effects(partner)
     events = await desk.node.partners.events(partner)
     undo_until = end_can_be_undone_until(partner, events, now=desk.now)
-    return _render(
+    released = await desk.node.partners.releasing.waiting(partner)
+    return render_part(
         request,
         partner,
         template="partner.html",
         values={
             "facts": card_facts(partner.card, partner.base_url),
             "direction": direction(partner),
+            "levels": {
+                "gives": str(PRESETS[partner.policy_out.preset]),
+                "takes": str(PRESETS[partner.policy_in.preset]),
+            },
             "fingerprint": desk.node.partners.fingerprint(partner),
             **await _standing(desk, partner),
             "established": partner.state in ESTABLISHED,
@@ -96,6 +104,9 @@ async def overview(request: web.Request) -> web.Response:
             "hidden_by": await _hidden_by(desk, partner),
             "question": question_of(desk, partner),
             "effects": effects,
+            "release_found": released,
+            "release_kinds": {kind: kind_label(kind) for kind in released.by_kind},
+            "known_members": len(await desk.node.partners.knowing.members(partner.id)),
             "remembered": await _remembered(desk, partner),
             "remembered_max": ENTRIES_HELD_MAX,
             "may_compare": partner.compared_at is None
@@ -120,7 +131,7 @@ async def report(request: web.Request) -> web.Response:
     found = await write_report(desk.node.context, desk.node.ledger, partner)
     formats = formats_of(request)
     open_lines = sorted(found.open, key=lambda line: line.recorded_at)
-    return _render(
+    return render_part(
         request,
         partner,
         template="partner_report.html",
@@ -146,7 +157,7 @@ async def delivery(request: web.Request) -> web.Response:
     """Show what waits for the partner, what failed and when the next try is."""
     desk = desk_of(request)
     partner = await partner_in(request, desk)
-    return _render(
+    return render_part(
         request,
         partner,
         template="partner_delivery.html",
@@ -186,7 +197,7 @@ async def contents(request: web.Request) -> web.Response:
         partner_id=partner.id,
         state=state,
     )
-    return _render(
+    return render_part(
         request,
         partner,
         template="partner_contents.html",
@@ -214,7 +225,7 @@ async def history(request: web.Request) -> web.Response:
         )
         for event in reversed(events)
     ]
-    return _render(
+    return render_part(
         request,
         partner,
         template="partner_history.html",
@@ -277,21 +288,28 @@ def _possible(partner: Partner, effects: Effects, *, undo: bool) -> Sequence[Act
     return actions
 
 
-def _render(
+def render_part(
     request: web.Request,
     partner: Partner,
     *,
     template: str,
     values: Mapping[str, Any],
+    status: int = 200,
 ) -> web.Response:
+    """Draw one of the pages about a partner, with the tabs of the others."""
     base = f"/admin/partner/{partner.id}"
-    tabs = [Tab(_("Overview"), base, current=request.path == base)]
+    rules = f"{base}/regeln"
+    tabs = [
+        Tab(_("Overview"), base, current=request.path == base),
+        Tab(_("Rules"), rules, current=request.path.startswith(rules)),
+    ]
     if partner.active_since is not None:
         tabs += [
             Tab(label, f"{base}/{part}", current=request.path == f"{base}/{part}")
             for label, part in (
                 (_("Delivery"), "zustellung"),
                 (_("What went there"), "inhalte"),
+                (_("Members"), "mitglieder"),
                 (_("Report"), "bericht"),
             )
         ]
@@ -308,4 +326,5 @@ def _render(
             "base": base,
             **values,
         },
+        status=status,
     )

@@ -11,7 +11,7 @@ from admin_ui.policy_forms import PolicyForm, values_of
 from admin_ui.policy_wording import (
     PRESETS,
     exceptions,
-    preset_sentences,
+    level_choices,
     sheet_sentences,
     version_sentence,
 )
@@ -22,13 +22,14 @@ from node.errors import NodeError
 from node.partners.model import Partner
 from node.partners.policies import current_sheet
 from node.partners.policy_effect import PolicyEffect, foresee
-from node.visibility.policy import Direction, PolicySheet, Preset, effective
+from node.visibility.policy import Direction, PolicySheet, effective
 from node.web.flash import see_other
 from node.web.formats import Formats
 from node.web.forms import read_form
 from node.web.i18n import gettext as _
 from node.web.i18n import lazy_gettext, ngettext
 from node.web.pages.serving import formats_of
+from node.web.pages.wording import in_words
 from node.web.views import Step
 
 DIRECTIONS: Final = {"geben": Direction.OUT, "nehmen": Direction.IN}
@@ -112,7 +113,9 @@ async def change(request: web.Request) -> web.Response:
     if sent.get("schritt") == "speichern":
         return await _save(request, desk, partner, direction, sheet, form)
     effect = await foresee(desk.node.context, partner, direction, sheet)
-    return _preview(request, partner, direction, sheet, effect, form)
+    return _preview(
+        request, partner, direction, sheet, effect, fields=_sent(sent, form)
+    )
 
 
 async def _save(
@@ -165,7 +168,7 @@ def _form(
     *,
     problem: str = "",
 ) -> web.Response:
-    details = ("profiles", "closed_kinds", "closed_topics", "lease_days")
+    details = ("profiles", "chiffre", "closed_kinds", "closed_topics", "lease_days")
     further = (*details, "retention_days", "valid_until")
     return render_part(
         request,
@@ -175,13 +178,7 @@ def _form(
             "form": form,
             "problem": problem,
             "heading": str(_HEADINGS[direction]) % {"name": partner.name},
-            "levels": {
-                preset.value: {
-                    "sentence": preset_sentences(direction, preset),
-                    "preview": None,
-                }
-                for preset in Preset
-            },
+            "levels": level_choices(direction),
             "details": [form[name] for name in further if name in form],
             "details_open": any(form[name].data for name in further if name in form)
             or any(name in form.errors for name in further),
@@ -196,7 +193,8 @@ def _preview(
     direction: Direction,
     sheet: PolicySheet,
     effect: PolicyEffect,
-    form: PolicyForm,
+    *,
+    fields: list[tuple[str, str]],
 ) -> web.Response:
     formats = formats_of(request)
     return render_part(
@@ -210,9 +208,9 @@ def _preview(
             "exceptions": exceptions(direction, sheet, formats),
             "consequences": _consequences(partner, direction, effect),
             "effect": effect,
+            "reasons": {line.uri: in_words(line.reason) for line in effect.lines},
             "gives": direction is Direction.OUT,
-            "fields": _sent(form),
-            "form": form,
+            "fields": fields,
         },
     )
 
@@ -266,17 +264,10 @@ def _consequences(
     return said
 
 
-def _sent(form: PolicyForm) -> list[tuple[str, Any]]:
+def _sent(sent: Mapping[str, Any], form: PolicyForm) -> list[tuple[str, str]]:
     """Return what was filled in, to be sent once more."""
-    pairs: list[tuple[str, Any]] = []
-    for each in form:
-        if each.name == "closed_kinds":
-            pairs += [(each.name, kind) for kind in each.data or ()]
-        else:
-            pairs.append(
-                (
-                    each.name,
-                    each._value() if hasattr(each, "_value") else each.data or "",
-                )
-            )
-    return pairs
+    return [
+        (name, value)
+        for name, value in sent.items()
+        if name in form and isinstance(value, str)
+    ]

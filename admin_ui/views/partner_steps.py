@@ -67,6 +67,7 @@ async def confirm(request: web.Request) -> web.Response:
             desk.person,
             partner.id,
             compared=sent.get("verglichen") == "ja",
+            release=sent.get("freigabe") != "spaeter",
             request_id=str(sent.get("anfrage", "")) or None,
             check_number=str(sent.get("pruefzahl", "")) or None,
         )

@@ -9,6 +9,7 @@ from aiohttp import web
 from admin_ui.desk import Desk, desk_of
 from admin_ui.wording import explain
 from federation.exchange import HeldState
+from federation.trust import TrustState
 from node.errors import InvalidInputError, NodeError
 from node.exchange.unaccounted import Settlement, UnaccountedEntry
 from node.office.restored import Compared, Restored, last_restore
@@ -68,7 +69,10 @@ async def show(request: web.Request) -> web.Response:
             "changes": [] if restored is None else _changes(restored),
             "partners": []
             if restored is None
-            else [(each.partner, *_compared(each)) for each in restored.partners],
+            else [
+                (each.partner, *_compared(each), _telling(each))
+                for each in restored.partners
+            ],
             "questions": questions,
         },
     )
@@ -96,6 +100,20 @@ async def settle(request: web.Request) -> web.Response:
     except NodeError as error:
         return see_other(request, PATH, flash=explain(error), tone="danger")
     return see_other(request, PATH, flash=_done(decided))
+
+
+async def tell(request: web.Request) -> web.Response:
+    """Tell a partner entries although it does not say what it holds."""
+    desk = desk_of(request)
+    sent = await request.post()
+    try:
+        partner = await desk.node.comparing.tell_uncompared(
+            desk.person, str(sent.get("partner", ""))
+        )
+    except NodeError as error:
+        return see_other(request, PATH, flash=explain(error), tone="danger")
+    done = _("%(name)s is told your entries now.", name=partner.name)
+    return see_other(request, PATH, flash=done)
 
 
 async def open_questions(desk: Desk) -> int:
@@ -134,6 +152,8 @@ def _changes(restored: Restored) -> list[Change]:
             codes,
         )
         changes.append(Change(sentence))
+    if restored.number("closing"):
+        changes.append(Change(_("The cluster closes down, as was ordered.")))
     return changes
 
 
@@ -190,6 +210,11 @@ def _of_things(restored: Restored) -> dict[str, str]:
             "other offices again.",
             number("lost_partners"),
         ),
+        "purged": ngettext(
+            "The copies of %(num)s partner cluster were removed again.",
+            "The copies of %(num)s partner clusters were removed again.",
+            number("purged"),
+        ),
     }
 
 
@@ -210,6 +235,22 @@ def _compared(each: Compared) -> tuple[Status, Status]:
         else Status(_("not compared yet: not shown"), "warning")
     )
     return ours, theirs
+
+
+def _telling(each: Compared) -> tuple[Action, ...]:
+    """What the office may do about a partner that does not say what it holds."""
+    if each.ours or each.partner.state is not TrustState.ACTIVE:
+        return ()
+    return (
+        Action(
+            label=_("Tell it entries without a comparison"),
+            href=f"{PATH}/mitteilen",
+            method="post",
+            tone="quiet",
+            fields={"partner": each.partner.id},
+            describes=each.partner.name,
+        ),
+    )
 
 
 def _question(entry: UnaccountedEntry) -> Question:

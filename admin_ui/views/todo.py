@@ -7,6 +7,7 @@ from datetime import datetime
 from aiohttp import web
 
 from admin_ui.desk import Desk, desk_of
+from admin_ui.views.joining import PATH as JOIN_PATH
 from admin_ui.views.own_move import PATH as OWN_MOVE_PATH
 from admin_ui.views.partner_keys import question_of
 from admin_ui.views.partner_move import PART as MOVE_PART
@@ -14,7 +15,7 @@ from admin_ui.views.restored import PATH as RESTORED_PATH
 from admin_ui.views.restored import open_questions
 from admin_ui.wording import plain_failure
 from node.conversations.model import UnansweredThread
-from node.keys.telling import progress_of
+from node.keys.telling import waited_for
 from node.members.model import Role
 from node.office import Unreachable
 from node.partners.model import Partner
@@ -60,10 +61,13 @@ async def tasks_of(desk: Desk) -> Sequence[Task]:
     """Collect what waits, decisions about partners first."""
     node = desk.node
     tasks = [_request(each) for each in await node.partners.open_requests()]
+    tasks += [_ask_again(each) for each in await node.partners.unanswerable()]
     tasks += [_suspended(desk, each) for each in await node.partners.suspended()]
     tasks += [_moved(each) for each in await node.partners.moves.announced()]
     tasks += await _own_move(desk)
     tasks += [_uncompared(each) for each in await node.partners.uncompared()]
+    tasks += [_unreleased(each) for each in await node.partners.releasing.unreleased()]
+    tasks += [_rules_end(each, desk) for each in await node.partners.policies.ending()]
     tasks += await _keys(desk)
     tasks += await _unaccounted(desk)
     tasks += [_unreachable(each) for each in await desk.overview.unreachable()]
@@ -102,6 +106,8 @@ def _request(partner: Partner) -> Task:
                 tone="primary",
                 fields={
                     "verglichen": "ja",
+                    # The list is shown on the next task.
+                    "freigabe": "spaeter",
                     "anfrage": partner.request_id,
                     "pruefzahl": partner.check_number,
                 },
@@ -112,6 +118,23 @@ def _request(partner: Partner) -> Task:
                 label=_("Refuse"),
                 href=f"{base}/ablehnen",
                 tone="quiet",
+                describes=partner.name,
+            ),
+        ),
+    )
+
+
+def _ask_again(partner: Partner) -> Task:
+    return Task(
+        kind=_("Partner request"),
+        title=_("%(name)s cannot answer your request", name=partner.name),
+        text=plain_failure(partner),
+        since=partner.created_at,
+        actions=(
+            Action(
+                label=_("Enter the code again"),
+                href=JOIN_PATH,
+                tone="primary",
                 describes=partner.name,
             ),
         ),
@@ -205,7 +228,10 @@ def _uncompared(partner: Partner) -> Task:
     return Task(
         kind=_("Check number"),
         title=_("Compare the check number with %(name)s", name=partner.name),
-        text=_("Call the other office. Both must read the same number."),
+        text=_(
+            "Call the other office. Both must read the same number. Until then only"
+            " public entries go back and forth."
+        ),
         since=partner.active_since,
         number=partner.check_number,
         actions=(
@@ -226,6 +252,53 @@ def _uncompared(partner: Partner) -> Task:
     )
 
 
+def _unreleased(partner: Partner) -> Task:
+    return Task(
+        kind=_("Release"),
+        title=_("Release to %(name)s what is for all", name=partner.name),
+        text=_(
+            "Until then it sees only what is public, and what names it. Look at the"
+            " list first."
+        ),
+        tone="neutral",
+        since=partner.active_since,
+        actions=(
+            Action(
+                label=_("Look at the list"),
+                href=f"/admin/partner/{partner.id}/freigabe",
+                tone="primary",
+                describes=partner.name,
+            ),
+        ),
+    )
+
+
+def _rules_end(partner: Partner, desk: Desk) -> Task:
+    last = min(
+        day
+        for day in (partner.policy_out.valid_until, partner.policy_in.valid_until)
+        if day is not None
+    )
+    days = (last - desk.now.date()).days
+    return Task(
+        kind=_("Rules"),
+        title=_("The rules for %(name)s end", name=partner.name),
+        text=ngettext(
+            "In %(num)s day “Getting to know” counts at most.",
+            "In %(num)s days “Getting to know” counts at most.",
+            max(days, 0) + 1,
+        ),
+        actions=(
+            Action(
+                label=_("Look at the rules"),
+                href=f"/admin/partner/{partner.id}/regeln",
+                tone="primary",
+                describes=partner.name,
+            ),
+        ),
+    )
+
+
 async def _keys(desk: Desk) -> list[Task]:
     """Ask for a backup of the keys, and for calls after a revocation."""
     context = desk.node.context
@@ -238,7 +311,7 @@ async def _keys(desk: Desk) -> list[Task]:
     tasks = []
     # Every page of the office counts the tasks, so this is one query.
     async with context.database.read() as tx:
-        waiting = (await progress_of(tx, ring.newest)).waiting
+        waiting = await waited_for(tx, ring.newest)
     strangers = [each for each in waiting if not ring.is_known_to(each)]
     if strangers:
         tasks.append(
@@ -301,7 +374,7 @@ def _unreachable(found: Unreachable) -> Task:
 
 
 async def _mails(desk: Desk) -> list[Task]:
-    failed = (await desk.node.mail.counts()).failed
+    failed = await desk.node.mail.count_failed()
     if not failed:
         return []
     return [

@@ -17,6 +17,7 @@ from node.web.pages.wording import in_words
 from node.web.rendering import render
 from node.web.views import Status
 
+PATH: Final = "/admin/sichtbarkeit/pruefen"
 CANDIDATES_MAX: Final = 20
 _PUBLIC_WORDS: Final = frozenset({"public", "öffentlich", "oeffentlich"})
 

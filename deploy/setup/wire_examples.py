@@ -51,6 +51,7 @@ from federation.documents.holdings import (
     build_holdings,
     build_holdings_page,
 )
+from federation.documents.move import Move, build_move
 from federation.documents.signed import SignedDocument, sign
 from federation.documents.tombstone import build_tombstone
 from federation.errors import (
@@ -69,7 +70,7 @@ from federation.exchange import (
 )
 from federation.ids import BaseUrl, NodeAddress
 from federation.keys import SigningKey
-from federation.peers import PinnedKey
+from federation.peers import PinnedKey, renamed_keys
 from federation.rates import too_many
 from federation.transport.problems import problem_document
 from federation.version import Version
@@ -373,6 +374,50 @@ def actor_update(*, retires: bool) -> SignedDocument:
     )
 
 
+NEW_ADDRESS: Final = BaseUrl("https://netz.optence.example")
+"""Where the host moves to."""
+
+
+def move() -> SignedDocument:
+    """Return the host's announcement that it moves, for the guest."""
+    return build_move(
+        Move(
+            id=HOST.activity_id("move"),
+            target=NEW_ADDRESS,
+            recipient=GUEST.address.actor,
+            published=NOW,
+        ),
+        signer=HOST.signer,
+        created=NOW,
+    )
+
+
+def moved_actor() -> ActorDocument:
+    """Return the host's actor at its new address."""
+    return replace(
+        HOST.actor,
+        base_url=NEW_ADDRESS,
+        keys=renamed_keys(HOST.keys, actor_id=NodeAddress(NEW_ADDRESS).actor),
+        former=(HOST.address.base_url,),
+    )
+
+
+def move_answer() -> SignedDocument:
+    """Return the guest's confirmation of the host's move."""
+    return build_notice(
+        Notice(
+            id=GUEST.activity_id("move"),
+            type=NoticeType.ACCEPT,
+            actor=GUEST.address.actor,
+            recipient=NodeAddress(NEW_ADDRESS).actor,
+            object=str(move().document["id"]),
+            published=NOW,
+        ),
+        signer=GUEST.signer,
+        created=NOW,
+    )
+
+
 def problems() -> dict[str, PeerError]:
     """Return refusals by the name of their file."""
     challenge = SignatureInvalidError(
@@ -410,6 +455,9 @@ def examples() -> dict[str, tuple[str, dict[str, Any]]]:
             "wire/actor_update",
             actor_update(retires=True).document,
         ),
+        "actor-moved": ("wire/actor", build_actor(moved_actor())),
+        "move": ("wire/move", move().document),
+        "accept-move": ("wire/notice", move_answer().document),
         "entry-public": ("wire/entry", entry("event", public=True).document),
         "entry-unknown_kind": ("wire/entry", unknown_kind().document),
         "withdrawal": ("wire/delete", withdrawal().document),

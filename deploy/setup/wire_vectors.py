@@ -16,6 +16,7 @@ from deploy.setup.wire_examples import (
     GUEST,
     HOST,
     KINDS,
+    NEW_ADDRESS,
     NOW,
     SECRET,
     empty_page,
@@ -29,6 +30,7 @@ from federation import handshake
 from federation.canonical import canonical_bytes, content_hash
 from federation.exchange import ViewDigest, bucket_of, element_hash
 from federation.inbox import ACTIVITY_JSON
+from federation.moving import move_number
 from federation.signatures.http import (
     HttpMessage,
     sign_answer,
@@ -200,6 +202,19 @@ def digest_vector() -> dict[str, Any]:
     return {"steps": steps}
 
 
+def move_vector() -> dict[str, Any]:
+    """Return the check number of the move in `move.json`."""
+    key = HOST.signer.key.public_key
+    return {
+        "old": HOST.address.base_url,
+        "new": NEW_ADDRESS,
+        "key": key.multibase,
+        "checkNumber": move_number(
+            old=HOST.address.base_url, new=NEW_ADDRESS, key=key
+        ),
+    }
+
+
 def vectors() -> dict[str, dict[str, Any]]:
     """Return every vector by its name."""
     return {
@@ -209,6 +224,7 @@ def vectors() -> dict[str, dict[str, Any]]:
         "pull": pull_vector(),
         "handshake": handshake_vector(),
         "digest": digest_vector(),
+        "move": move_vector(),
     }
 
 
@@ -253,6 +269,7 @@ def blocks() -> dict[str, str]:
                 if name != "macInput"
             }
         ),
+        "move": _lines(found["move"]),
         "digest": "".join(
             _lines({name: str(value) for name, value in step.items()})
             for step in found["digest"]["steps"]

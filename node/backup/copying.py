@@ -37,7 +37,8 @@ from sqlalchemy import (
 from sqlalchemy.pool import NullPool
 
 from node.backup.file_format import Writer
-from node.errors import ConflictError
+from node.errors import ConflictError, UnavailableError
+from node.sentence import Sentence
 from node.storage.columns import UtcDateTime
 from node.storage.database import SQLITE_FILE
 from node.storage.tables import metadata
@@ -62,6 +63,26 @@ class Snapshot:
     connection: Connection
     schema: str
     state: Any
+
+    def require_sound(self) -> None:
+        """Require that the file itself is not damaged; PostgreSQL looks by itself.
+
+        A damaged index hides rows: they would be missing in the backup, and nothing
+        in it would show that.
+
+        Raises:
+            UnavailableError: It is damaged.
+        """
+        if self.connection.dialect.name != "sqlite":
+            return
+        said = self.connection.exec_driver_sql("PRAGMA integrity_check(1)").scalar()
+        if said != "ok":
+            raise UnavailableError(
+                Sentence("The database itself is damaged: {what}", what=said),
+                code="database-damaged",
+                hint="Keep a copy of the node's folder, then restore the latest "
+                "backup: spalier restore FILE",
+            )
 
     def copy(self, writer: Writer, advance: Advance) -> None:
         """Write every table; the writer is not finished."""

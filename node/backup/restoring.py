@@ -76,7 +76,7 @@ class Prepared:
         done: What the journal and the new epoch have changed in the copy.
         journal_exists: Whether there is a journal; without one only partners know
             what was taken back after the backup.
-        unreadable: Lines of the journal that cannot be read.
+        unreadable: Lines of the journal that are damaged, or from a newer program.
         replaces: Whether there is a database, which will be kept aside.
         at: When it was prepared; the restore counts from then.
     """
@@ -366,7 +366,7 @@ class Restoring:
             tried=tried,
             done=done,
             journal_exists=exists,
-            unreadable=known.unreadable,
+            unreadable=known.unreadable + known.unknown,
             replaces=bool(config.database.url) or (self._folder / SQLITE_FILE).exists(),
             at=self._clock.now(),
         )

@@ -1,9 +1,8 @@
 """Who would see an entry, before it is published."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date
-from types import MappingProxyType
 from typing import Any
 
 from federation.trust import ESTABLISHED
@@ -46,8 +45,8 @@ class KnownNames:
         by_partner: Of the members of partners that are known, by partner.
     """
 
-    own: Mapping[str, str] = MappingProxyType({})
-    by_partner: Mapping[str, Sequence[str]] = MappingProxyType({})
+    own: Mapping[str, str] = field(default_factory=dict)
+    by_partner: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 def readers_of(

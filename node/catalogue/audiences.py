@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
+from datetime import date
 
 from federation.ids import random_id
 from federation.ports import RandomSource
@@ -16,11 +17,11 @@ from node.catalogue.model import (
     Kept,
     is_above,
 )
-from node.catalogue.publication import Publication
+from node.catalogue.publication import Publication, read_publication
 from node.errors import InputFault, InvalidInputError
 from node.partners.model import Partner
 from node.sentence import Sentence
-from node.storage.ceilings import ceilings_for
+from node.storage.ceilings import ceilings_for, default_levels
 from node.storage.database import Transaction
 from node.storage.exclusions import (
     find_members,
@@ -32,6 +33,7 @@ from node.storage.groups import find_group
 from node.storage.members import list_organisations
 from node.storage.partner_members import names_by_partner
 from node.storage.partners import list_partners
+from node.visibility.fields import staying_by_default
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,7 @@ class Chosen:
     exclusions_id: str | None
     ceilings: Ceilings
     group_organisation_ids: frozenset[str]
+    home_fields: frozenset[str]
 
     @property
     def kept(self) -> Kept:
@@ -67,7 +70,16 @@ class Chosen:
             kept=self.kept,
             ceilings=self.ceilings,
             group_organisation_ids=self.group_organisation_ids,
+            home_fields=self.home_fields,
         )
+
+
+async def read_with_defaults(
+    tx: Transaction, document: object, *, today: date
+) -> Publication:
+    """Read a publication; where it says nothing, the office's default counts."""
+    defaults = await default_levels(tx)
+    return read_publication(document, today=today, defaults=defaults)
 
 
 async def choose_audience(
@@ -92,7 +104,12 @@ async def choose_audience(
         InvalidInputError: A partner or a group that this node does not have, or an
             audience above the ceiling of the office or of the organisation.
     """
-    partners = await list_partners(tx)
+    names_some = (
+        publication.level is AudienceLevel.PARTNERS
+        or publication.excluded_partners is not None
+    )
+    # A thousand of them are not read for an entry that names none.
+    partners = await list_partners(tx) if names_some else []
     audience, members = named_audience(publication, partners), frozenset[str]()
     if publication.level is AudienceLevel.GROUP:
         audience, members = await _group(tx, publication.group or "")
@@ -107,7 +124,16 @@ async def choose_audience(
         random_id(random) if exclusions else None,
         ceilings,
         members,
+        _home_fields(publication, before),
     )
+
+
+def _home_fields(publication: Publication, before: Entry | None) -> frozenset[str]:
+    if publication.home is not None:
+        return publication.home
+    if before is not None:
+        return before.home_fields
+    return staying_by_default(publication.kind)
 
 
 async def store_audience(tx: Transaction, entry: Entry, chosen: Chosen) -> None:
@@ -192,11 +218,8 @@ async def _group(tx: Transaction, reference: str) -> tuple[Audience, frozenset[s
 
 
 def _require_below(level: AudienceLevel, ceilings: Ceilings) -> None:
-    sentences = (
-        (ceilings.kind, "The office permits this kind of entry at most for: {level}."),
-        (ceilings.organisation, "Your organisation permits at most: {level}."),
-    )
-    for ceiling, sentence in sentences:
+    limits = (ceilings.kind, ceilings.organisation)
+    for ceiling, sentence in zip(limits, _CEILING_SENTENCES, strict=True):
         if ceiling is not None and is_above(level, ceiling):
             message = Sentence(sentence, level=LEVEL_SENTENCES[ceiling])
             raise InvalidInputError(
@@ -207,12 +230,16 @@ def _require_below(level: AudienceLevel, ceilings: Ceilings) -> None:
             )
 
 
+_CEILING_SENTENCES = (
+    "The office permits this kind of entry at most for: {level}.",
+    "Your organisation permits at most: {level}.",
+)
 LEVEL_SENTENCES = {
     AudienceLevel.GROUP: Sentence("the own cluster"),
     AudienceLevel.CLUSTER: Sentence("the own cluster"),
     AudienceLevel.PARTNERS: Sentence("named partner clusters"),
     AudienceLevel.TRUSTED: Sentence("all partner clusters"),
-    AudienceLevel.PUBLIC: Sentence("everybody"),
+    AudienceLevel.PUBLIC: Sentence("everybody, also without signing in"),
 }
 
 
@@ -236,6 +263,9 @@ async def _exclusions(
             states={each.state for each in partners},
         )
         _require_known(faults)
+        # Whoever is no partner now is in no list to choose from, and may come back.
+        present = {each.id for each in partners if each.state in ESTABLISHED}
+        ids |= had.partner_ids - present
         wanted = Exclusions(frozenset(ids), publication.excluded_organisations)
     if not wanted:
         return wanted, Findings()

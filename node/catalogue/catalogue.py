@@ -6,24 +6,24 @@ from datetime import date, datetime, timedelta
 
 from federation.ids import random_id
 from federation.version import Version
-from node.catalogue.audience_preview import AudiencePreview, KnownNames, readers_of
+from node.catalogue.audience_preview import AudiencePreview
 from node.catalogue.audiences import (
     Chosen,
     choose_audience,
-    known_names,
+    read_with_defaults,
     store_audience,
 )
 from node.catalogue.model import Entry, EntryState
 from node.catalogue.new_entries import in_state, new_entry
+from node.catalogue.own_lists import owned_by
 from node.catalogue.owners import Owner, hold_owner, resolve_owner
 from node.catalogue.ports import EntryMail
-from node.catalogue.publication import (
-    Publication,
-    may_be_confirmed,
-    read_publication,
-)
+from node.catalogue.previewing import foresee_readers
+from node.catalogue.publication import Publication, may_be_confirmed
 from node.catalogue.signing import sign_entry
-from node.catalogue.states import erased, not_closable
+from node.catalogue.states import entry_not_found, erased, not_closable
+from node.chiffre.coarse import end_of_month
+from node.chiffre.publishing import under_chiffre
 from node.conversations.titles import DELETED_TITLE
 from node.errors import (
     ConflictError,
@@ -34,18 +34,17 @@ from node.exchange.wakeup import WakeUp
 from node.ledger import Ledger
 from node.members.model import Person
 from node.ports import NodeContext
-from node.sentence import Sentence
 from node.storage import entries as rows
-from node.storage.ceilings import default_levels
 from node.storage.conversations import forget_titles
 from node.storage.database import Transaction
+from node.storage.exclusions import forget_exclusions
 from node.storage.members import load_person
 from node.storage.node_state import (
     hold_partnerships,
     require_node_state,
     require_not_closing,
 )
-from node.storage.partners import list_partners, load_partner
+from node.storage.partners import load_partner
 from node.storage.tables import entries
 from node.visibility import (
     PartnerViewer,
@@ -55,6 +54,7 @@ from node.visibility import (
     decide_entry,
     visible_entries,
 )
+from node.visibility.fields import for_outside
 from schemas import KINDS
 
 REMINDER_DAYS = 7  # before the last day
@@ -103,8 +103,9 @@ class Catalogue:
             entry = await self._load(tx, reference)
         verdict = decide_entry(entry, viewer, self._today())
         if not verdict.visible:
-            raise _not_found(reference)
-        return entry, verdict
+            raise entry_not_found(reference)
+        inside = isinstance(viewer, Person)
+        return entry if inside else for_outside(entry), verdict
 
     async def why(self, viewer: Viewer, reference: str) -> Verdict:
         """Say how the rules decide for a viewer; for the office and the owner."""
@@ -114,14 +115,11 @@ class Catalogue:
 
     async def mine(self, person: Person) -> list[Entry]:
         """Entries of the person's organisation; for the office those of all."""
-        where = entries.c.state != EntryState.DELETED
-        if not person.is_office:
-            where &= entries.c.organisation_id == person.organisation_id
         async with self._context.database.read() as tx:
             return await rows.list_entries(
                 tx,
                 self._context.address,
-                where=where & visible_entries(person, self._today()),
+                where=owned_by(person, self._today()),
                 order_by=[entries.c.updated_at.desc(), entries.c.id],
             )
 
@@ -133,13 +131,14 @@ class Catalogue:
         if kind is not None:
             where &= entries.c.kind == kind
         async with self._context.database.read() as tx:
-            return await rows.list_entries(
+            found = await rows.list_entries(
                 tx,
                 self._context.address,
                 where=where,
                 order_by=[entries.c.published_at.desc(), entries.c.id],
                 limit=limit,
             )
+        return [for_outside(entry) for entry in found]
 
     async def preview(
         self, actor: Person, document: object, *, entry_ref: str | None = None
@@ -151,27 +150,9 @@ class Catalogue:
             document: What is to be published.
             entry_ref: The entry that it replaces.
         """
-        now = self._context.clock.now()
         async with self._context.database.read() as tx:
-            publication = await self._read(tx, document)
-            partners = await list_partners(tx)
-            owner = await resolve_owner(tx, actor, publication)
             before = None if entry_ref is None else await self._load(tx, entry_ref)
-            chosen = await self._choose(tx, publication, owner, before=before)
-            card = (await require_node_state(tx)).card
-            excluded = chosen.exclusions.organisations
-            names = await known_names(tx, partners) if excluded else KnownNames()
-        entry = self._new_entry(publication, chosen, owner, now)
-        entry = replace(entry, state=EntryState.PUBLISHED)
-        return readers_of(
-            entry,
-            actor,
-            partners,
-            cluster=(self._context.config.name, card),
-            today=self._today(),
-            excluded=excluded,
-            names=names,
-        )
+            return await foresee_readers(tx, self._context, actor, document, before)
 
     # Changing
 
@@ -212,11 +193,21 @@ class Catalogue:
         await require_not_closing(tx)
         # Before the members of partners are looked at; see `learn_members`.
         await hold_partnerships(tx, alone=False)
-        publication = await self._read(tx, document)
+        publication = await read_with_defaults(tx, document, today=self._today())
         owner = await hold_owner(tx, actor, publication)
         now = self._context.clock.now()
         before = await self._version_before(tx, actor, publication, entry_ref)
-        chosen = await self._choose(tx, publication, owner, before=before)
+        chosen = await choose_audience(
+            tx,
+            publication,
+            organisation_id=owner.organisation.id,
+            before=before,
+            random=self._context.random,
+        )
+        if before is not None and before.is_chiffre is not publication.is_chiffre:
+            # Whoever held the open version knows its id (SPEC CHI-006).
+            await self.erase_in(tx, before, await self._next_version(tx, before))
+            before = None
         if before is None:
             version = Version((await require_node_state(tx)).incarnation, 1)
             entry = self._new_entry(publication, chosen, owner, now)
@@ -233,6 +224,16 @@ class Catalogue:
                 published_at=before.published_at,
             )
         entry = in_state(entry, draft=draft, at=now)
+        if publication.is_chiffre:
+            entry = await under_chiffre(
+                tx,
+                self._context,
+                entry,
+                owner,
+                before=before,
+                author=actor,
+                anyway=publication.anyway,
+            )
         entry = sign_entry(entry, owner, self._context)
         if before is None:
             await rows.insert_entry(tx, rows.values_of(entry))
@@ -240,6 +241,7 @@ class Catalogue:
             values = rows.values_of(entry)
             del values["id"]
             await rows.update_entry(tx, entry.id, **values)
+        await rows.replace_hidden_owner(tx, entry.id, entry.hidden_owner)
         await rows.replace_audience(tx, entry.id, entry.audience.partner_ids)
         await store_audience(tx, before or entry, chosen)
         await self._tell(tx, entry)
@@ -268,6 +270,7 @@ class Catalogue:
         values = rows.values_of(gone)
         del values["id"]
         await rows.update_entry(tx, gone.id, **values)
+        await forget_exclusions(tx, gone.id)
         await self._mail.cancel_for_entry(tx, gone.id)
         await forget_titles(tx, [gone.uri], instead=DELETED_TITLE)
         await self._tell(tx, gone)
@@ -397,6 +400,12 @@ class Catalogue:
         await self._tell(tx, closed)
         return closed
 
+    async def appear_in(self, tx: Transaction, entry_id: str) -> None:
+        """Show an entry that has waited under Chiffre, in the caller's transaction."""
+        entry = await self._load(tx, entry_id, lock=True)
+        await rows.update_entry(tx, entry.id, waits_until=None)
+        await self._tell(tx, replace(entry, waits_until=None))
+
     # Work of the clock
 
     async def expire_due(self) -> int:
@@ -464,6 +473,8 @@ class Catalogue:
         last_day = self._today() + timedelta(days=lifetime)
         if entry.valid_until is not None and entry.valid_until > last_day:
             last_day = entry.valid_until
+        if entry.is_chiffre:
+            last_day = end_of_month(last_day)
         content = {**entry.content, "valid_until": last_day.isoformat()}
         return await self._new_version(
             tx,
@@ -503,16 +514,17 @@ class Catalogue:
         entry_id = self._context.address.entry_local_id(reference) or reference
         entry = await rows.load_entry(tx, self._context.address, entry_id, lock=lock)
         if entry is None:
-            raise _not_found(reference)
+            raise entry_not_found(reference)
         return entry
 
     async def _load_own(self, tx: Transaction, actor: Person, reference: str) -> Entry:
         entry = await self._load(tx, reference, lock=True)
         if not decide_entry(entry, actor, self._today()).visible:
-            raise _not_found(reference)
+            raise entry_not_found(reference)
+        behind = entry.answerable
         if not actor.may_change(
-            organisation_id=entry.organisation_id,
-            person_ids={entry.person_id, entry.author_id},
+            organisation_id=behind.organisation_id,
+            person_ids={behind.person_id, behind.author_id},
         ):
             raise NotAuthorisedError(
                 "Somebody else is responsible for this entry.",
@@ -565,26 +577,6 @@ class Catalogue:
             return Version(incarnation, 1)
         return entry.version.next()
 
-    async def _read(self, tx: Transaction, document: object) -> Publication:
-        defaults = await default_levels(tx)
-        return read_publication(document, today=self._today(), defaults=defaults)
-
-    async def _choose(
-        self,
-        tx: Transaction,
-        publication: Publication,
-        owner: Owner,
-        *,
-        before: Entry | None,
-    ) -> Chosen:
-        return await choose_audience(
-            tx,
-            publication,
-            organisation_id=owner.organisation.id,
-            before=before,
-            random=self._context.random,
-        )
-
     def _new_entry(
         self, publication: Publication, chosen: Chosen, owner: Owner, now: datetime
     ) -> Entry:
@@ -606,11 +598,3 @@ def _is_over(entry: Entry, today: date) -> bool:
 
 def _poke(wakeup: WakeUp, partner_id: str) -> Callable[[], None]:
     return lambda: wakeup.poke(partner_id)
-
-
-def _not_found(reference: str) -> NotFoundError:
-    return NotFoundError(
-        Sentence("There is no entry {reference}.", reference=reference),
-        code="entry-not-found",
-        hint="Check the address, or look it up in the list of entries.",
-    )

@@ -100,6 +100,20 @@ class Ceilings:
 
 
 @dataclass(frozen=True, slots=True)
+class HiddenOwner:
+    """Whose an entry under Chiffre is (SPEC CHI-003).
+
+    Attributes:
+        person_id: The person it belongs to; None if it names none.
+        author_id: Who published it.
+    """
+
+    organisation_id: str
+    person_id: str | None
+    author_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Entry:
     """One of our own entries with everything that a rule may ask about it.
 
@@ -114,6 +128,11 @@ class Entry:
         exclusions_id: Names the list of what it excludes; None if that is nothing.
         kept: Whom it is kept from.
         ceilings: What limits its audience.
+        home_fields: Fields of its content that stay in the own cluster (VIS-077).
+        is_chiffre: Under Chiffre: organisation, person and author are the office and
+            nobody (ADR 0017).
+        waits_until: The full hour at which it becomes visible; None if it is.
+        hidden_owner: Whose it is, for the rules and for whoever acts for the owner.
     """
 
     id: str
@@ -145,6 +164,17 @@ class Entry:
     exclusions_id: str | None = None
     kept: Kept = Kept()
     ceilings: Ceilings = Ceilings()
+    home_fields: frozenset[str] = frozenset()
+    is_chiffre: bool = False
+    waits_until: datetime | None = None
+    hidden_owner: HiddenOwner | None = field(default=None, repr=False)
+
+    @property
+    def answerable(self) -> HiddenOwner:
+        """Who answers for it, also under Chiffre; shown to nobody but them."""
+        if self.hidden_owner is not None:
+            return self.hidden_owner
+        return HiddenOwner(self.organisation_id, self.person_id, self.author_id)
 
     @property
     def open_level(self) -> AudienceLevel:

@@ -9,12 +9,14 @@ from typing import Any
 from federation.validation import faults_of_entry, faults_of_publication
 from node.catalogue.exclusions import ExcludedOrganisation
 from node.catalogue.model import AudienceLevel, EntryState
+from node.chiffre.form import chiffre_faults, is_chiffre
 from node.errors import InputFault, InvalidInputError
 from node.members.identifiers import read_domain
 from node.sentence import Sentence, sentence_of
+from node.visibility.fields import optional_fields
 from schemas import KINDS
 
-PUBLICATION_KEYS = ("audience", "on_behalf_of", "external_id")
+PUBLICATION_KEYS = ("audience", "on_behalf_of", "external_id", "publish_anyway")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +30,11 @@ class Publication:
         excluded_partners: Partners that must not get it, as they were named; None
             if nothing is said about exclusions, so that they stay as they are.
         excluded_organisations: Organisations that must not read it.
+        home: Fields that stay in the own cluster; None if nothing is said.
         organisation: On whose behalf: id, external id or name; None for the own.
         person: E-mail of the person it belongs to; None for the author.
         valid_until: Last day; for an event the day on which it ends.
+        anyway: Under Chiffre, whether the author has seen what gives it away.
     """
 
     content: Mapping[str, Any]
@@ -43,6 +47,13 @@ class Publication:
     group: str | None = None
     excluded_partners: tuple[str, ...] | None = None
     excluded_organisations: tuple[ExcludedOrganisation, ...] = ()
+    home: frozenset[str] | None = None
+    anyway: bool = False
+
+    @property
+    def is_chiffre(self) -> bool:
+        """Whether it is for publication under Chiffre."""
+        return is_chiffre(self.content)
 
     @property
     def kind(self) -> str:
@@ -80,6 +91,8 @@ def read_publication(
     if not faults:
         faults.extend(_date_faults(content, today))
         faults.extend(_exclusion_faults(around.get("audience", {})))
+        faults.extend(_home_faults(content["kind"], around.get("audience", {})))
+        faults.extend(chiffre_faults(content))
     if faults:
         raise InvalidInputError(
             _summary(len(faults)),
@@ -102,9 +115,11 @@ def read_publication(
         excluded_partners=(
             None if exclude is None else tuple(exclude.get("partners", ()))
         ),
+        home=None if "home" not in audience else frozenset(audience["home"]),
         excluded_organisations=tuple(
             _excluded(each) for each in (exclude or {}).get("organisations", ())
         ),
+        anyway=around.get("publish_anyway", False),
     )
 
 
@@ -120,6 +135,19 @@ def _excluded(document: Mapping[str, Any]) -> ExcludedOrganisation:
         ),
         send_anyway=document.get("send_anyway", False),
     )
+
+
+def _home_faults(kind: str, audience: Mapping[str, Any]) -> list[InputFault]:
+    """Say which fields cannot stay at home (SPEC VIS-077)."""
+    possible = optional_fields(kind)
+    return [
+        InputFault(
+            f"/audience/home/{number}",
+            Sentence("{name} cannot stay in the own cluster alone.", name=name),
+        )
+        for number, name in enumerate(audience.get("home", ()))
+        if name not in possible
+    ]
 
 
 def _exclusion_faults(audience: Mapping[str, Any]) -> list[InputFault]:

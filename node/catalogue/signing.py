@@ -13,9 +13,11 @@ from federation.documents.entry import (
 from federation.errors import LocalError
 from node.catalogue.model import AudienceLevel, Entry, EntryState
 from node.catalogue.owners import Owner
+from node.chiffre.coarse import begin_of_day
 from node.errors import InputFault, InvalidInputError
 from node.ports import NodeContext
 from node.sentence import Sentence
+from node.visibility.fields import leaving_content
 
 
 def sign_entry(entry: Entry, owner: Owner, context: NodeContext) -> Entry:
@@ -29,17 +31,18 @@ def sign_entry(entry: Entry, owner: Owner, context: NodeContext) -> Entry:
     if entry.state is not EntryState.PUBLISHED or entry.published_at is None:
         return replace(entry, document=None, content_hash=None, key_number=None)
     document = EntryDocument.from_content(
-        dict(entry.content),
+        dict(leaving_content(entry)),
         id=entry.uri,
         version=entry.version,
-        published=_whole_seconds(entry.published_at),
-        updated=_whole_seconds(entry.updated_at),
-        owner=_owner(entry, owner),
+        published=_told(entry, entry.published_at),
+        updated=_told(entry, entry.updated_at),
+        owner=None if entry.is_chiffre else _owner(entry, owner),
         public=entry.open_level is AudienceLevel.PUBLIC,
     )
     signer = context.signer
     try:
-        signed = build_entry(document, signer=signer, created=context.clock.now())
+        created = _told(entry, context.clock.now())
+        signed = build_entry(document, signer=signer, created=created)
     except LocalError as error:
         reason = Sentence(
             "The protocol does not permit it: {reason}.", reason=str(error)
@@ -77,5 +80,8 @@ def _may_be_named(entry: Entry, owner: Owner) -> bool:
     return entry.personal or bool(owner.person and owner.person.has_consented)
 
 
-def _whole_seconds(moment: datetime) -> datetime:
+def _told(entry: Entry, moment: datetime) -> datetime:
+    """Return a time as it is told: to the second, under Chiffre only its day."""
+    if entry.is_chiffre:
+        return begin_of_day(moment)
     return moment.replace(microsecond=0)

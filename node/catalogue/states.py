@@ -7,6 +7,7 @@ from typing import Final
 
 from federation.version import Version
 from node.catalogue.model import Entry, EntryState, Kept
+from node.errors import NotFoundError
 from node.sentence import Sentence
 
 _STATE_SENTENCES: Final[Mapping[EntryState, str]] = {
@@ -47,7 +48,17 @@ def erased(entry: Entry, version: Version, *, at: datetime) -> Entry:
         external_id=None,
         exclusions_id=None,
         kept=Kept(),
+        home_fields=frozenset(),
         document=None,
         content_hash=None,
         key_number=None,
+    )
+
+
+def entry_not_found(reference: str) -> NotFoundError:
+    """Say that there is no such entry; hidden and absent are the same."""
+    return NotFoundError(
+        Sentence("There is no entry {reference}.", reference=reference),
+        code="entry-not-found",
+        hint="Check the address, or look it up in the list of entries.",
     )

@@ -165,8 +165,10 @@ def show_plan(prepared: "Prepared", folder: Path) -> None:
     if prepared.unreadable:
         say_aside(
             ngettext(
-                "%(num)s line of the erasure journal cannot be read.",
-                "%(num)s lines of the erasure journal cannot be read.",
+                "%(num)s line of the erasure journal cannot be read: what it took "
+                "back may come back.",
+                "%(num)s lines of the erasure journal cannot be read: what they took "
+                "back may come back.",
                 prepared.unreadable,
             )
         )
@@ -180,6 +182,8 @@ def show_plan(prepared: "Prepared", folder: Path) -> None:
             "persons": len(done.persons),
             "partners": len(done.partners),
             "lost_partners": len(done.lost_partners),
+            "purged": len(done.purged),
+            "closing": int(done.closing),
             "keys": len(done.keys),
             "mails": done.mails,
             "invitations": done.invitations,
@@ -200,6 +204,8 @@ def _changes(numbers: Mapping[str, int]) -> list[tuple[str, int]]:
         "persons": _("Persons who have left, or may less, again"),
         "partners": _("Partnerships ended, stopped or hidden again"),
         "lost_partners": _("Partnerships begun later, which are lost"),
+        "purged": _("Partner clusters whose copies were removed again"),
+        "closing": _("The cluster closes down, as was ordered"),
         "keys": _("Keys of this node brought up to date"),
         "mails": _("Waiting mails not sent, because they may have left already"),
         "invitations": _("Open invitation codes taken back"),

@@ -1,8 +1,10 @@
-"""`members add`, `members import`, `members list`."""
+"""`members add`, `members export`, `members import`, `members list`."""
+
+from pathlib import Path
 
 import click
 
-from node.cli.files import read_packed
+from node.cli.files import NewFile, read_packed
 from node.cli.invocation import invocation
 from node.cli.options import acting
 from node.cli.wording import lazy_gettext
@@ -87,6 +89,31 @@ def import_file(command: str, file: str, *, dry_run: bool) -> None:
     call.show(document, lambda shown: member_views.show_report(shown, dry_run=dry_run))
     if document["errors"]:
         click.get_current_context().exit(1)
+
+
+@members.command(
+    "export",
+    help=lazy_gettext("Write all that is stored about EMAIL to FILE (ZIP)."),
+)
+@click.argument("email")
+@click.argument("file", type=click.Path(path_type=Path))
+@acting
+def export(*, email: str, file: Path) -> None:
+    """Take a person's data away."""
+    import base64
+
+    from node.cli import member_views
+
+    call = invocation()
+    target = NewFile(file)
+    target.open()
+    try:
+        made = call.perform("members.export", email=email)
+        target.write(base64.b64decode(made.pop("file")))
+    except BaseException:
+        target.remove()
+        raise
+    call.show({**made, "written": str(file)}, member_views.show_export)
 
 
 @members.command("list", help=lazy_gettext("List organisations and persons."))

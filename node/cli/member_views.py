@@ -96,3 +96,14 @@ def show_members(document: Mapping[str, Any]) -> None:
         + ngettext("%(num)s person", "%(num)s persons", len(persons))
         + "."
     )
+
+
+def show_export(document: Mapping[str, Any]) -> None:
+    """Say where a person's data were written."""
+    say(
+        _(
+            "All that is stored about %(name)s was written to %(file)s.",
+            name=document["name"],
+            file=document["written"],
+        )
+    )

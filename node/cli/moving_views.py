@@ -98,5 +98,6 @@ def show_answered(document: Mapping[str, Any]) -> None:
 
 
 def _standing(described: Mapping[str, Any]) -> str:
-    said = str(_(_STANDINGS[described["standing"]]))
+    words = _STANDINGS[described["standing"]]
+    said = str(_(words))
     return f"{said}: {described['reason']}" if described["reason"] else said

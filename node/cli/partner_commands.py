@@ -50,11 +50,21 @@ _COMPARED = click.option(
 )
 
 
+_HOLD_LIST = click.option(
+    "--hold-list",
+    is_flag=True,
+    help=lazy_gettext(
+        "What is for all partners waits until the office releases it (partner release)."
+    ),
+)
+
+
 @partner.command("accept", help=lazy_gettext("Accept the code of another office."))
 @click.argument("code", metavar="CODE")
 @_COMPARED
+@_HOLD_LIST
 @acting
-def accept(*, code: str, compared: bool) -> None:
+def accept(*, code: str, compared: bool, hold_list: bool) -> None:
     """Accept."""
     from node.cli import partner_views
 
@@ -63,15 +73,18 @@ def accept(*, code: str, compared: bool) -> None:
         partner_views.show_preview(call.perform("partner.preview", code=code))
         call.agree(_("Compared and connect?"), also_without_terminal=True)
     # Whoever leaves the question out has answered it.
-    document = call.perform("partner.accept", code=code, compared=True)
+    document = call.perform(
+        "partner.accept", code=code, compared=True, hold_list=hold_list
+    )
     call.show(document, partner_views.show_step)
 
 
 @partner.command("confirm", help=lazy_gettext("Confirm the request of another office."))
 @click.argument("name", metavar="PARTNER")
 @_COMPARED
+@_HOLD_LIST
 @acting
-def confirm(*, name: str, compared: bool) -> None:
+def confirm(*, name: str, compared: bool, hold_list: bool) -> None:
     """Confirm."""
     from node.cli import partner_views
 
@@ -84,7 +97,11 @@ def confirm(*, name: str, compared: bool) -> None:
         seen = asking["check_number"]
     # Whoever leaves the question out has answered it.
     document = call.perform(
-        "partner.confirm", partner=name, compared=True, check_number=seen
+        "partner.confirm",
+        partner=name,
+        compared=True,
+        hold_list=hold_list,
+        check_number=seen,
     )
     call.show(document, partner_views.show_step)
 
@@ -227,6 +244,19 @@ def purge(*, name: str) -> None:
 def fetch_again(*, name: str) -> None:
     """Undo a purge."""
     _step("partner.fetch-again", name)
+
+
+@partner.command(
+    "tell",
+    help=lazy_gettext(
+        "After a restore: tell entries to a partner that does not say what it holds."
+    ),
+)
+@click.argument("name", metavar="PARTNER")
+@acting
+def tell(*, name: str) -> None:
+    """Tell entries without a comparison."""
+    _step("partner.tell", name)
 
 
 @partner.command(

@@ -93,6 +93,11 @@ def rules(*, name: str) -> None:
     help=lazy_gettext("Which profiles pass; otherwise as the preset says."),
 )
 @click.option(
+    "--chiffre",
+    type=click.Choice(("yes", "no")),
+    help=lazy_gettext("Whether entries under Chiffre pass; otherwise as the preset."),
+)
+@click.option(
     "--lease-days",
     type=int,
     help=lazy_gettext(
@@ -125,6 +130,7 @@ def set_rules(  # noqa: PLR0913 - the options
     kinds: tuple[str, ...],
     topics: tuple[str, ...],
     profiles: str | None,
+    chiffre: str | None,
     lease_days: int | None,
     retention_days: int | None,
     until: datetime | None,
@@ -141,6 +147,7 @@ def set_rules(  # noqa: PLR0913 - the options
         "without_kinds": list(kinds),
         "without_topics": list(topics),
         "profiles": profiles,
+        "chiffre": chiffre,
         "lease_days": lease_days,
         "retention_days": retention_days,
         "until": None if until is None else until.date().isoformat(),

@@ -32,6 +32,8 @@ def _profiles(code: str) -> str:
 
 def _in_words(sheet: Mapping[str, Any]) -> str:
     parts = [_preset(sheet["preset"]), _profiles(sheet["profiles"])]
+    if sheet["chiffre"] == (sheet["preset"] == "acquaintance"):
+        parts.append(_("with Chiffre") if sheet["chiffre"] else _("without Chiffre"))
     if sheet["without_kinds"]:
         parts.append(_("without %(kinds)s", kinds=", ".join(sheet["without_kinds"])))
     if sheet["without_topics"]:

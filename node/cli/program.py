@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from node.cli import (
+    audience_commands,
     audit_commands,
     backup_commands,
     closing_commands,
@@ -53,6 +54,7 @@ for _module in (
     entry_commands,
     partner_commands,
     policy_commands,
+    audience_commands,
     moving_commands,
     key_commands,
     backup_commands,

@@ -20,8 +20,6 @@ def show_summary(document: dict[str, Any]) -> None:
     steps = document["steps"]
     for name, count in document["faults"].items():
         say(f"  {name:<16}{count:>8}  {100 * count / max(steps, 1):5.1f} %")
-    for name, why in document["not_switched_on"].items():
-        say(f"  {name:<16}{_('off'):>8}  {why}")
     say(
         _(
             "Seed %(seed)s: %(steps)s steps, %(hours)s virtual hours in "

@@ -125,7 +125,12 @@ class ControlServer:
         if self._server is None:
             return
         self._server.close()
-        (self._folder / SOCKET_NAME).unlink(missing_ok=True)
+        try:
+            (self._folder / SOCKET_NAME).unlink(missing_ok=True)
+        except OSError as error:
+            # On a disk that went read-only: nobody listens on it, and the next
+            # start removes it.
+            logger.warning("the control socket stays: %s", error.strerror)
         if self._busy:
             await asyncio.wait(self._busy, timeout=STOP_SECONDS)
         for task in self._connections:

@@ -7,29 +7,29 @@ from typing import Any
 
 from federation.documents.message import Message as WireMessage
 from federation.errors import ConflictError as PeerConflictError
-from federation.errors import NotFoundError as PeerNotFoundError
 from federation.ids import random_id
-from federation.limits import MESSAGE_CHARACTERS_MAX
-from federation.negotiation import Capability
-from federation.trust import ESTABLISHED
+from node.audit.model import SubjectKind
+from node.audit.noting import note_decision
 from node.catalogue.model import Entry, EntryState, ReceivedEntry
 from node.conversations.entries import find_own, find_received
 from node.conversations.model import Conversation, UnansweredThread
-from node.conversations.owners import owners_in, owners_of
+from node.conversations.owners import answers_for, owners_in, owners_of
+from node.conversations.refusing import (
+    checked_text,
+    no_entry,
+    nothing_for_partner,
+    require_open,
+)
 from node.conversations.titles import title_for_mail, titled_now, unanswered_now
 from node.errors import (
     ConflictError,
-    InvalidInputError,
     NotFoundError,
     UnavailableError,
 )
 from node.members.model import Person
-from node.partners.history import describe_state
 from node.partners.model import Partner
 from node.partners.ports import MailQueue, Waker
-from node.plain_text import clean_text
 from node.ports import NodeContext
-from node.sentence import Sentence
 from node.storage import conversations as rows
 from node.storage import outgoing
 from node.storage.conversations import NewMessage
@@ -73,13 +73,17 @@ class Conversations:
 
     # -- writing ----------------------------------------------------------------
 
-    async def answer(self, actor: Person, entry_ref: str, text: str) -> Conversation:
+    async def answer(
+        self, actor: Person, entry_ref: str, text: str, *, hidden: bool = False
+    ) -> Conversation:
         """Answer an entry: opens a conversation with its owner, or continues it.
 
         Args:
             actor: The member who asks.
             entry_ref: The entry's URI, or its id in this node.
             text: Plain text.
+            hidden: Without the asker's name, until `reveal` (SPEC CHI-010); counts
+                for the first message.
 
         Raises:
             NotFoundError: There is no such entry for this member.
@@ -92,13 +96,15 @@ class Conversations:
         async def work(tx: Transaction) -> Conversation:
             own = await find_own(tx, self._context.address, entry_ref)
             if own is not None:
-                opened = await self._thread_about_own(tx, actor, own, ref=entry_ref)
+                opened = await self._thread_about_own(
+                    tx, actor, own, ref=entry_ref, hidden=hidden
+                )
             else:
                 received = await find_received(tx, entry_ref)
                 if received is None:
-                    raise _no_entry(entry_ref)
+                    raise no_entry(entry_ref)
                 opened = await self._thread_about_received(
-                    tx, actor, received, ref=entry_ref
+                    tx, actor, received, ref=entry_ref, hidden=hidden
                 )
             return await self._write(tx, opened, author=actor, text=checked)
 
@@ -122,6 +128,43 @@ class Conversations:
 
         return await self._context.database.write(work)
 
+    async def reveal(
+        self, actor: Person, conversation_id: str, text: str
+    ) -> Conversation:
+        """Write a message with the own name, and all further ones of the thread.
+
+        It cannot be taken back: what the other side has read it knows.
+
+        Raises:
+            NotFoundError: There is no such conversation for this member.
+            ConflictError: The member writes with the own name already.
+            InvalidInputError: The text is empty or too long.
+        """
+        checked = checked_text(text)
+
+        async def work(tx: Transaction) -> Conversation:
+            conversation = await self._for_person(tx, actor, conversation_id)
+            as_owner = _writes_as_owner(actor, conversation)
+            if not conversation.hides(as_owner=as_owner):
+                raise ConflictError(
+                    "Your name is known in this conversation.", code="not-hidden"
+                )
+            now = self._context.clock.now()
+            await rows.update_conversation(tx, conversation.id, revealed_at=now)
+            note_decision(
+                tx,
+                self._context,
+                "identity_revealed",
+                actor=None if as_owner else actor,
+                about=None
+                if conversation.chiffre_of is None
+                else (SubjectKind.ENTRY, conversation.chiffre_of),
+            )
+            revealed = replace(conversation, revealed_at=now)
+            return await self._write(tx, revealed, author=actor, text=checked)
+
+        return await self._context.database.write(work)
+
     # -- reading ----------------------------------------------------------------
 
     async def list_for(self, person: Person) -> Sequence[Conversation]:
@@ -133,18 +176,31 @@ class Conversations:
             mine = await self._of_person(tx, person, candidates)
             return await self._filled(tx, person, mine)
 
+    async def page_for(
+        self, person: Person, *, limit: int, offset: int
+    ) -> tuple[int, Sequence[Conversation]]:
+        """Count a member's conversations; load some with messages, the latest first."""
+        async with self._context.database.read() as tx:
+            candidates = await rows.list_conversations(
+                tx, where=rows.possibly_of(person)
+            )
+            mine = await self._of_person(tx, person, candidates)
+            shown = mine[offset : offset + limit]
+            return len(mine), await self._filled(tx, person, shown)
+
     async def count_unread(self, person: Person) -> int:
         """Count the messages to a member that nobody on that side has opened."""
         async with self._context.database.read() as tx:
-            candidates = await rows.list_conversations(
-                tx, where=rows.possibly_of(person) & rows.has_unread(person)
-            )
-            mine = await self._of_person(tx, person, candidates)
-            unread = await rows.count_unread(tx, [each.id for each in mine])
-        return sum(
-            unread.get((each.id, not _writes_as_owner(person, each)), 0)
-            for each in mine
-        )
+            number = 0
+            if person.left_at is not None:
+                return number
+            for waiting in await rows.unread_by_owner(tx, person):
+                some = None
+                if not waiting.of_asker:
+                    some = await rows.load_conversation(tx, waiting.some)
+                if some is None or await self._takes_part(tx, person, some):
+                    number += waiting.number
+        return number
 
     async def show(self, person: Person, conversation_id: str) -> Conversation:
         """Return one conversation and note that the member has read it.
@@ -200,7 +256,7 @@ class Conversations:
         if conversation is None:
             conversation = await self._open_for_partner(tx, partner, message)
         elif conversation.partner_id != partner.id:
-            raise _nothing_for_partner()
+            raise nothing_for_partner()
         elif conversation.entry_uri != message.about:
             raise PeerConflictError("The thread is about another entry.")
         author = _Author(
@@ -225,14 +281,12 @@ class Conversations:
         )
         return await self._store(tx, conversation, stored, is_first=is_first)
 
-    # -- steps ------------------------------------------------------------------
-
     async def _thread_about_own(
-        self, tx: Transaction, actor: Person, entry: Entry, *, ref: str
+        self, tx: Transaction, actor: Person, entry: Entry, *, ref: str, hidden: bool
     ) -> Conversation:
         today = self._context.clock.now().date()
         if not decide_entry(entry, actor, today).visible:
-            raise _no_entry(ref)
+            raise no_entry(ref)
         if entry.state is not EntryState.PUBLISHED or (
             entry.valid_until is not None and entry.valid_until < today
         ):
@@ -241,8 +295,8 @@ class Conversations:
             )
         owners = await owners_of(
             tx,
-            owner_id=entry.person_id,
-            organisation_id=entry.organisation_id,
+            owner_id=entry.answerable.person_id,
+            organisation_id=entry.answerable.organisation_id,
         )
         if any(owner.id == actor.id for owner in owners):
             raise ConflictError(
@@ -261,10 +315,18 @@ class Conversations:
             asker_id=actor.id,
             owner_organisation_id=entry.organisation_id,
             owner_id=entry.person_id,
+            chiffre_of=entry.id if entry.is_chiffre else None,
+            asker_hidden=hidden,
         )
 
     async def _thread_about_received(
-        self, tx: Transaction, actor: Person, entry: ReceivedEntry, *, ref: str
+        self,
+        tx: Transaction,
+        actor: Person,
+        entry: ReceivedEntry,
+        *,
+        ref: str,
+        hidden: bool,
     ) -> Conversation:
         partner = await load_partner(tx, entry.partner_id)
         now = self._context.clock.now()
@@ -272,7 +334,7 @@ class Conversations:
             partner is None
             or not decide_received(entry, Origin.of(partner), actor, now).visible
         ):
-            raise _no_entry(ref)
+            raise no_entry(ref)
         known = await rows.find_of_asker(tx, asker_id=actor.id, entry_uri=entry.uri)
         if known is not None:
             return known
@@ -286,18 +348,19 @@ class Conversations:
             asker_id=actor.id,
             other_name=owner.get("person", {}).get("name"),
             other_organisation=owner.get("organisation", {}).get("name"),
+            asker_hidden=hidden,
         )
 
     async def _open_for_partner(
         self, tx: Transaction, partner: Partner, message: WireMessage
     ) -> Conversation:
         if message.thread != message.id:
-            raise _nothing_for_partner()
+            raise nothing_for_partner()
         entry = await find_own(tx, self._context.address, message.about)
         viewer = PartnerViewer.of(partner)
         today = self._context.clock.now().date()
         if entry is None or not decide_entry(entry, viewer, today).visible:
-            raise _nothing_for_partner()
+            raise nothing_for_partner()
         return await self._open(
             tx,
             thread_uri=message.thread,
@@ -309,6 +372,7 @@ class Conversations:
             owner_id=entry.person_id,
             other_name=message.author.name[:_NAME_MAX],
             other_organisation=message.author.organisation[:_NAME_MAX],
+            chiffre_of=entry.id if entry.is_chiffre else None,
         )
 
     async def _open(  # noqa: PLR0913 - the two sides of a thread
@@ -325,6 +389,8 @@ class Conversations:
         owner_id: str | None = None,
         other_name: str | None = None,
         other_organisation: str | None = None,
+        chiffre_of: str | None = None,
+        asker_hidden: bool = False,
     ) -> Conversation:
         now = self._context.clock.now()
         conversation = Conversation(
@@ -343,6 +409,8 @@ class Conversations:
             created_at=now,
             last_message_at=now,
             answered_at=None,
+            chiffre_of=chiffre_of,
+            asker_hidden=asker_hidden,
         )
         await rows.insert_conversation(tx, conversation)
         return conversation
@@ -354,9 +422,10 @@ class Conversations:
         partner = None
         if conversation.partner_id is not None:
             partner = await load_partner(tx, conversation.partner_id)
-            _require_open(partner)
+            require_open(partner)
         last = await rows.last_activity_id(tx, conversation.id)
         now = self._context.clock.now()
+        name, organisation = self._signature(author, conversation)
         message = NewMessage(
             id=random_id(self._context.random),
             conversation_id=conversation.id,
@@ -366,8 +435,8 @@ class Conversations:
             else self._new_activity(),
             in_reply_to=conversation.entry_uri if last is None else f"{last}#note",
             author_id=author.id,
-            author_name=author.name,
-            author_organisation=author.organisation_name,
+            author_name=name,
+            author_organisation=organisation,
             from_owner=_writes_as_owner(author, conversation),
             text=text,
             sent_at=now,
@@ -391,6 +460,17 @@ class Conversations:
         )
         (filled,) = await self._filled(tx, author, [stored])
         return filled
+
+    def _signature(self, author: Person, conversation: Conversation) -> tuple[str, str]:
+        """Return the name and organisation under which a member writes.
+
+        Whoever hides writes as a number, of the entry or of the thread, for the
+        cluster (SPEC CHI-009, CHI-010).
+        """
+        as_owner = _writes_as_owner(author, conversation)
+        if not conversation.hides(as_owner=as_owner):
+            return author.name, author.organisation_name
+        return conversation.number(as_owner=as_owner), self._context.config.name
 
     async def _store(
         self,
@@ -475,12 +555,12 @@ class Conversations:
         if person.left_at is not None:
             return []
         # Many threads have the same owner: each is looked up once.
-        answers: dict[tuple[str | None, str | None], bool] = {}
+        answers: dict[tuple[str | None, ...], bool] = {}
         mine = []
         for each in candidates:
-            key = (each.owner_id, each.owner_organisation_id)
+            key = (each.owner_id, each.owner_organisation_id, each.chiffre_of)
             if each.owner_side and key not in answers:
-                answers[key] = await _answers_for(tx, person, each)
+                answers[key] = await answers_for(tx, person, each)
             if each.asker_id == person.id or (each.owner_side and answers[key]):
                 mine.append(each)
         return mine
@@ -492,7 +572,7 @@ class Conversations:
             return False
         if conversation.asker_id == person.id:
             return True
-        return await _answers_for(tx, person, conversation)
+        return await answers_for(tx, person, conversation)
 
     async def _filled(
         self, tx: Transaction, person: Person, found: Sequence[Conversation]
@@ -514,66 +594,5 @@ class Conversations:
         return self._context.address.activity(random_id(self._context.random))
 
 
-async def _answers_for(
-    tx: Transaction, person: Person, conversation: Conversation
-) -> bool:
-    """Whether a member reads and writes on the owner's side of a thread."""
-    owners = await owners_in(tx, conversation)
-    return any(owner.id == person.id for owner in owners)
-
-
 def _writes_as_owner(person: Person, conversation: Conversation) -> bool:
     return conversation.owner_side and conversation.asker_id != person.id
-
-
-def checked_text(text: str) -> str:
-    """Return a message as it can be sent (schemas/wire/message).
-
-    Raises:
-        InvalidInputError: It is empty or too long.
-    """
-    checked = clean_text(text)
-    if not checked:
-        raise InvalidInputError(
-            "The message is empty.", path="text", hint="Write what you want to say."
-        )
-    if len(checked) > MESSAGE_CHARACTERS_MAX:
-        raise InvalidInputError(
-            Sentence(
-                "The message has {number} characters; at most {limit} are possible.",
-                number=len(checked),
-                limit=MESSAGE_CHARACTERS_MAX,
-            ),
-            path="text",
-            hint="Shorten it, or agree on another way for long texts.",
-        )
-    return checked
-
-
-def _require_open(partner: Partner | None) -> None:
-    if partner is None:
-        raise NotFoundError("There is no such conversation.")
-    if partner.state not in ESTABLISHED:
-        raise ConflictError(
-            Sentence(
-                "The message cannot be sent: {state}.", state=describe_state(partner)
-            ),
-            code=f"partner-{partner.state.value}",
-        )
-    if not partner.has(Capability.MESSAGES):
-        raise ConflictError(
-            Sentence("The node of {name} takes no messages.", name=partner.name),
-            code="partner-takes-no-messages",
-            hint="Write to the other office by mail.",
-        )
-
-
-def _no_entry(ref: str) -> NotFoundError:
-    """Name what was asked for, never what was found: hidden looks like absent."""
-    return NotFoundError(
-        Sentence("There is no entry {reference}.", reference=ref), code="entry-unknown"
-    )
-
-
-def _nothing_for_partner() -> PeerNotFoundError:
-    return PeerNotFoundError("There is no such entry or thread here.")

@@ -3,6 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
+
+from node.chiffre.coarse import box_number
+
+NUMBER_PREFIX: Final = "Chiffre "
+"""What the name of somebody begins with who writes under a number (SPEC CHI-009)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +44,11 @@ class Conversation:
         partner_id: The other node; None if both members are ours.
         other_name: The member on the other node, if there is one.
         answered_at: When the owner first answered.
+        chiffre_of: Local id of our entry, if that is under Chiffre; then the owner is
+            named in `chiffre_owners` alone, and here stands the office.
+        asker_hidden: Whether our member asks without a name.
+        revealed_at: Since when our side has told who it is; None for never, also
+            where there is nothing to tell.
     """
 
     id: str
@@ -57,6 +68,19 @@ class Conversation:
     answered_at: datetime | None
     messages: tuple[Message, ...] = ()
     unread: int = 0
+    chiffre_of: str | None = None
+    asker_hidden: bool = False
+    revealed_at: datetime | None = None
+
+    def number(self, *, as_owner: bool) -> str:
+        """Return what stands for a name: the number of the entry or of the thread."""
+        uri = self.entry_uri if as_owner else self.thread_uri
+        return f"{NUMBER_PREFIX}{box_number(uri)}"
+
+    def hides(self, *, as_owner: bool) -> bool:
+        """Whether our member on a side of it still writes without a name."""
+        is_hidden = self.chiffre_of is not None if as_owner else self.asker_hidden
+        return is_hidden and self.revealed_at is None
 
 
 @dataclass(frozen=True, slots=True)

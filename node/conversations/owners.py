@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from node.conversations.model import Conversation
 from node.members.model import Person, Role
+from node.storage.conversations import hidden_owner
 from node.storage.database import Transaction
 from node.storage.members import list_persons, load_person, office_persons
 
@@ -37,8 +38,23 @@ async def owners_in(tx: Transaction, conversation: Conversation) -> Sequence[Per
     """Return the members on the owner's side; none if the entry is a partner's."""
     if not conversation.owner_side:
         return ()
+    if conversation.chiffre_of is not None:
+        hidden = await hidden_owner(tx, conversation.chiffre_of)
+        return await owners_of(
+            tx,
+            owner_id=None if hidden is None else hidden.person_id,
+            organisation_id=None if hidden is None else hidden.organisation_id,
+        )
     return await owners_of(
         tx,
         owner_id=conversation.owner_id,
         organisation_id=conversation.owner_organisation_id,
     )
+
+
+async def answers_for(
+    tx: Transaction, person: Person, conversation: Conversation
+) -> bool:
+    """Whether a member reads and writes on the owner's side of a thread."""
+    owners = await owners_in(tx, conversation)
+    return any(owner.id == person.id for owner in owners)

@@ -9,9 +9,11 @@ from node.control.client import ask
 from node.control.request import ControlRequest, packed_file
 from node.demo.clusters import DemoNode
 from node.errors import UnavailableError
+from node.visibility.policy import Preset
 
 WAIT_SECONDS = 60.0
 _POLL_SECONDS = 0.1
+_LEVEL = Preset.CLOSE.value  # so that there are profiles of persons to look at
 
 
 class Answer(NamedTuple):
@@ -63,8 +65,17 @@ def connect(host: DemoNode, guest: DemoNode) -> None:
     known = command(host, "partner.list")["partners"]
     if any(partner["base_url"] == guest.base_url for partner in known):
         return
-    code = command(host, "partner.invite")["code"]
+    code = command(host, "partner.invite", preset=_LEVEL)["code"]
     command(guest, "partner.accept", code=code, compared=True)
+    for direction in ("give", "take"):
+        command(
+            guest,
+            "partner.set-rules",
+            partner=host.base_url,
+            direction=direction,
+            preset=_LEVEL,
+            reason=_("Both offices have known each other for years."),
+        )
 
 
 def confirm(host: DemoNode, guest: DemoNode) -> None:

@@ -59,7 +59,8 @@ class BackupCheck:
         )
 
     def _age(self, status: BackupStatus, subject: Subject) -> Finding:
-        age = subject.now - (status.made_at or subject.now)
+        # What lies ahead was made by a clock that was wrong: that is no new one.
+        age = abs(subject.now - (status.made_at or subject.now))
         every = timedelta(hours=subject.config.backup.every_hours)
         message = ngettext(
             "The last one was made %(num)s hour ago and its trial restore succeeded.",
@@ -155,16 +156,29 @@ class JournalCheck:
             return
         if unreadable:
             yield self._finding(
-                Severity.WARNING,
+                Severity.ERROR,
                 ngettext(
-                    "%(num)s line of it cannot be read.",
-                    "%(num)s lines of it cannot be read.",
+                    "%(num)s line of it is damaged: a restore could bring back what "
+                    "it took back.",
+                    "%(num)s lines of it are damaged: a restore could bring back "
+                    "what they took back.",
                     unreadable,
                 ),
                 _(
-                    "Keep the file, and look at what a restore says before you "
-                    "order one."
+                    "Restart the node, which completes it from the database; then "
+                    "look for what damages files here: disk, memory, programs."
                 ),
+            )
+            return
+        if journal.damaged_path.exists():
+            yield self._finding(
+                Severity.WARNING,
+                _(
+                    "It was damaged, and completed from the database. The damaged "
+                    "lines are in %(file)s.",
+                    file=journal.damaged_path.name,
+                ),
+                _("Find out why, make a backup, and remove that file."),
             )
             return
         yield self._finding(Severity.OK, _("It can be read and written."))

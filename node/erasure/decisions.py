@@ -6,8 +6,10 @@ changed about it; whoever reads all lines knows the latest of each (`Decided`).
 Source: SPEC.md NOD-066, NOD-067.
 """
 
+import contextlib
 import json
-from collections.abc import Iterable, Mapping
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from enum import Enum
@@ -19,6 +21,7 @@ from federation.version import Version
 from node.catalogue.model import AudienceLevel, Entry, EntryState
 from node.keys.model import KeyState, NodeKey
 from node.members.model import Role
+from node.visibility.policy import PolicySheet, from_document, to_document
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +76,8 @@ class PartnerDecision:
         hidden: Whether its entries are kept from our members' eyes.
         purged: Whether its copies were removed, and that was not undone.
         purged_at: When they were.
+        given: The policy sheet of what it gets, as `policy_line` writes it.
+        taken: The policy sheet of what is taken from it.
     """
 
     id: str
@@ -80,6 +85,8 @@ class PartnerDecision:
     hidden: bool | None = None
     purged: bool | None = None
     purged_at: datetime | None = None
+    given: str | None = None
+    taken: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,7 +170,11 @@ _STAGE_TIMES: Final = ("activated_at", "retired_at", "revoked_at")
 
 
 class NotADecisionError(ValueError):
-    """A line of the journal cannot be read."""
+    """A line of the journal is not as it was written."""
+
+
+class UnknownDecisionError(ValueError):
+    """A line is whole, and says what only a newer program understands."""
 
 
 @dataclass(slots=True)
@@ -172,8 +183,12 @@ class Decided:
 
     Attributes:
         entries: By id.
+        decided_in: The incarnation in which the node decided so, by entry. After a
+            restore its entries have older versions again, and yet what is decided
+            then counts.
         reached: Number of the newest transaction that it knows of.
-        unreadable: Lines that are none.
+        unreadable: Lines that are damaged.
+        unknown: Lines that only a newer program understands.
     """
 
     entries: dict[str, EntryDecision] = field(default_factory=dict)
@@ -181,18 +196,19 @@ class Decided:
     partners: dict[str, PartnerDecision] = field(default_factory=dict)
     partner_keys: dict[str, PartnerKeyDecision] = field(default_factory=dict)
     keys: dict[int, KeyDecision] = field(default_factory=dict)
+    decided_in: dict[str, int] = field(default_factory=dict)
+    marks: dict[int, NodeMark] = field(default_factory=dict)
     mark: NodeMark | None = None
     closing: ClosingDecision | None = None
     reached: int = 0
     unreadable: int = 0
+    unknown: int = 0
 
     def take(self, decision: Decision) -> None:
         """Take one line into account; lines come in the order of the file."""
         match decision:
             case EntryDecision():
-                before = self.entries.get(decision.id)
-                if before is None or decision.rank >= before.rank:
-                    self.entries[decision.id] = decision
+                self._take_of_entry(decision)
             case PersonDecision():
                 _merge(self.persons, decision.id, decision)
             case PartnerDecision():
@@ -204,11 +220,20 @@ class Decided:
             case _:
                 self._take_of_node(decision)
 
+    def _take_of_entry(self, decision: EntryDecision) -> None:
+        before = self.entries.get(decision.id)
+        incarnation = 0 if self.mark is None else self.mark.incarnation
+        is_later = self.decided_in.get(decision.id, 0) < incarnation
+        if before is None or is_later or decision.rank >= before.rank:
+            self.entries[decision.id] = decision
+            self.decided_in[decision.id] = incarnation
+
     def _take_of_node(self, decision: NodeMark | ClosingDecision | Reached) -> None:
         match decision:
             case NodeMark():
                 if self.mark is None or decision.incarnation >= self.mark.incarnation:
                     self.mark = decision
+                    self.marks[decision.incarnation] = decision
             case ClosingDecision():
                 self.closing = self.closing or decision
             case Reached():
@@ -222,13 +247,23 @@ class Decided:
             Reached(number=self.reached) if self.reached else None,
         ]
         return [
-            *self.entries.values(),
+            *self._lines_of_entries(),
             *self.persons.values(),
             *self.partners.values(),
             *self.partner_keys.values(),
             *self.keys.values(),
             *(each for each in of_node if each is not None),
         ]
+
+    def _lines_of_entries(self) -> Iterator[Decision]:
+        """Yield them behind the marks of the incarnations that they belong to."""
+        by_incarnation: dict[int, list[EntryDecision]] = {}
+        for each in self.entries.values():
+            by_incarnation.setdefault(self.decided_in[each.id], []).append(each)
+        for incarnation in sorted(by_incarnation):
+            if incarnation in self.marks:
+                yield self.marks[incarnation]
+            yield from by_incarnation[incarnation]
 
 
 def decided(lines: Iterable[bytes]) -> Decided:
@@ -239,6 +274,8 @@ def decided(lines: Iterable[bytes]) -> Decided:
             found.take(from_line(line))
         except NotADecisionError:
             found.unreadable += 1
+        except UnknownDecisionError:
+            found.unknown += 1
     return found
 
 
@@ -272,13 +309,33 @@ def of_person(
 
 def of_partner(partner_id: str, values: Mapping[str, Any]) -> PartnerDecision | None:
     """Return what a change of a partner's columns decides, None if nothing."""
-    if not values.keys() & {"state", "hidden_at"}:
+    if not values.keys() & {"state", "hidden_at", "policy_out", "policy_in"}:
         return None
+    given, taken = values.get("policy_out"), values.get("policy_in")
     return PartnerDecision(
         id=partner_id,
         state=TrustState(values["state"]) if "state" in values else None,
         hidden=values["hidden_at"] is not None if "hidden_at" in values else None,
+        given=None if given is None else policy_line(given),
+        taken=None if taken is None else policy_line(taken),
     )
+
+
+def policy_line(sheet: PolicySheet) -> str:
+    """Return a policy sheet as the journal has it: preset, kinds, topics, numbers."""
+    return json.dumps(to_document(sheet), separators=(",", ":"), sort_keys=True)
+
+
+def policy_in(line: str) -> PolicySheet:
+    """Read what `policy_line` wrote.
+
+    Raises:
+        NotADecisionError: It is something else; then nothing is known of it.
+    """
+    try:
+        return from_document(json.loads(line))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise NotADecisionError(str(error)) from error
 
 
 def of_partner_keys(
@@ -312,14 +369,15 @@ def of_stage(number: int, state: KeyState, values: Mapping[str, Any]) -> KeyDeci
 
 
 def to_line(decision: Decision) -> bytes:
-    """Return a decision as one line of ASCII JSON."""
+    """Return a decision as one line of ASCII JSON, with a checksum (CRC-32)."""
     document: dict[str, Any] = {"is": _NAMES[type(decision)]}
     for each in fields(decision):
         value = getattr(decision, each.name)
         if value is None or value == ():
             continue
         document[each.name] = _plain(value)
-    return json.dumps(document, separators=(",", ":")).encode("ascii") + b"\n"
+    document["crc"] = _checksum(document)
+    return _text(document) + b"\n"
 
 
 def from_line(line: bytes) -> Decision:
@@ -327,26 +385,43 @@ def from_line(line: bytes) -> Decision:
 
     Raises:
         NotADecisionError: It is something else.
+        UnknownDecisionError: It is whole, but not of a kind that is known here.
     """
     try:
         document = json.loads(line)
+        is_whole = document.pop("crc") == _checksum(document)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise NotADecisionError(str(error)) from error
+    if not is_whole:
+        msg = "the checksum differs"
+        raise NotADecisionError(msg)
+    try:
         kind = _KINDS[document.pop("is")]
         types = _TYPES[kind]
         decision: Decision = kind(
             **{name: _typed(types[name], value) for name, value in document.items()}
         )
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise NotADecisionError(str(error)) from error
+        raise UnknownDecisionError(str(error)) from error
     return decision
 
 
-def is_decision(line: bytes) -> bool:
-    """Whether a line can be read."""
-    try:
-        from_line(line)
-    except NotADecisionError:
-        return False
+def is_undamaged(line: bytes) -> bool:
+    """Whether a line is as it was written, understood or not."""
+    with contextlib.suppress(UnknownDecisionError):
+        try:
+            from_line(line)
+        except NotADecisionError:
+            return False
     return True
+
+
+def _text(document: Mapping[str, Any]) -> bytes:
+    return json.dumps(document, separators=(",", ":")).encode("ascii")
+
+
+def _checksum(document: Mapping[str, Any]) -> str:
+    return f"{zlib.crc32(_text(document)):08x}"
 
 
 def _plain(value: object) -> object:
@@ -371,7 +446,7 @@ def _typed(wanted: Any, value: Any) -> Any:
             moment = datetime.fromisoformat(value)
             if moment.tzinfo is None:
                 msg = "a time without its zone"
-                raise NotADecisionError(msg)
+                raise ValueError(msg)
             return moment
         if isinstance(one, type) and issubclass(one, Enum):
             return one(value)
@@ -380,7 +455,7 @@ def _typed(wanted: Any, value: Any) -> Any:
     if _is_tuple(wanted) and isinstance(value, list):
         return tuple(str(each) for each in value)
     msg = f"{value!r} is not what was expected"
-    raise NotADecisionError(msg)
+    raise ValueError(msg)
 
 
 def _is_tuple(wanted: Any) -> bool:

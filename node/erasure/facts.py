@@ -27,6 +27,7 @@ from node.erasure.decisions import (
     Reached,
     of_key,
     of_partner_keys,
+    policy_line,
 )
 from node.keys.model import NodeKey
 from node.members.model import Role
@@ -71,6 +72,8 @@ async def read_facts(tx: Transaction) -> Facts:
                 state=each.state,
                 hidden=each.hidden_at is not None,
                 purged_at=purged.get(each.id),
+                given=policy_line(each.policy_out),
+                taken=policy_line(each.policy_in),
             )
             for each in await list_partners(tx)
         },
@@ -165,8 +168,15 @@ def _missing_of_entries(
 ) -> Iterator[Decision]:
     for entry in facts.entries.values():
         known = journal.entries.get(entry.id)
-        if entry.at >= horizon and (known is None or known.rank < entry.rank):
+        if entry.at < horizon:
+            continue
+        if known is None or known.rank < entry.rank:
             yield entry
+        elif journal.decided_in[entry.id] < facts.state.incarnation and (
+            (known.state, known.level, known.partners)
+            != (entry.state, entry.level, entry.partners)
+        ):
+            yield entry  # decided after a restore, of an older version
 
 
 def _missing_of_persons(
@@ -183,10 +193,8 @@ def _missing_of_partners(journal: Decided, facts: Facts) -> Iterator[Decision]:
     for partner in facts.partners.values():
         known = journal.partners.get(partner.id)
         before = None if known is None else known.purged_at
-        if known is None or (known.state, known.hidden) != (
-            partner.state,
-            partner.hidden,
-        ):
+        stands = replace(partner, purged=None, purged_at=None)
+        if known is None or replace(known, purged=None, purged_at=None) != stands:
             yield replace(partner, purged_at=None)
         # A purge that was undone leaves copies with the time of the one that is known.
         if partner.purged_at is not None and (

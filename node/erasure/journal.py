@@ -25,7 +25,7 @@ from node.erasure.decisions import (
     EntryDecision,
     PersonDecision,
     decided,
-    is_decision,
+    is_undamaged,
     to_line,
 )
 from node.errors import NodeError, UnavailableError
@@ -136,8 +136,10 @@ class ErasureJournal:
         with self._one_at_a_time, self._locked() as descriptor:
             lines = _whole_lines(descriptor)
             known = decided(lines)
-            if known.unreadable:
-                return 0  # nobody may take it for whole before it is made good
+            if known.unreadable or known.unknown:
+                # Nobody may take it for whole before it is made good; and a newer
+                # program finds again what it has written.
+                return 0
             kept = [
                 each
                 for each in known.lines()
@@ -156,7 +158,7 @@ class ErasureJournal:
         """
         with self._one_at_a_time, self._locked() as descriptor:
             lines = _whole_lines(descriptor)
-            damaged = [line for line in lines if not is_decision(line)]
+            damaged = [line for line in lines if not is_undamaged(line)]
             if not damaged:
                 return 0
             logger.error(
@@ -169,7 +171,7 @@ class ErasureJournal:
                 with contextlib.suppress(FileNotFoundError):
                     damaged.insert(0, self.damaged_path.read_bytes())
                 replace_file(self.damaged_path, b"".join(damaged))
-                replace_file(self.path, b"".join(filter(is_decision, lines)))
+                replace_file(self.path, b"".join(filter(is_undamaged, lines)))
             except OSError:
                 logger.exception("damaged lines stay in the erasure journal")
             return len(damaged)

@@ -28,6 +28,7 @@ from node.erasure.decisions import (
     PartnerDecision,
     PersonDecision,
 )
+from node.erasure.replayed_policies import keep_back_again
 from node.exchange.wakeup import WakeUp
 from node.keys.model import KeyState
 from node.keys.opening import read_secrets
@@ -163,6 +164,7 @@ class _Replay:
         self._known = known
         self._now = context.clock.now()
         self._done = Replayed()
+        self._was_in = 0  # the incarnation of the backup
         mailer = EntryMailer(context, MailOutbox(context))
         self._mailer = mailer
         self._ledger = Ledger(context)
@@ -192,6 +194,7 @@ class _Replay:
     async def _begin_anew(self, restored_from: datetime | None) -> None:
         tx, now = self._tx, self._now
         state = await require_node_state(tx)
+        self._was_in = state.incarnation
         mark = self._known.mark
         # Raised also without a mark, when partners hold more than we know.
         reached = max(
@@ -372,7 +375,9 @@ class _Replay:
         )
 
     async def _partner(self, partner: Partner, decision: PartnerDecision) -> bool:
-        changed = False
+        changed = await keep_back_again(
+            self._tx, self._context, self._ledger, partner, decision
+        )
         if decision.hidden and partner.hidden_at is None:
             await update_partner(self._tx, partner.id, hidden_at=self._now)
             changed = True
@@ -453,7 +458,15 @@ class _Replay:
 
     async def _entry(self, entry: Entry, decision: EntryDecision) -> None:
         rank = (entry.version, entry.state is not EntryState.PUBLISHED)
-        if entry.state is EntryState.DELETED or decision.rank <= rank:
+        # After a restore an entry has an older version again; what is decided then
+        # counts more than what a backup of before says of later versions.
+        is_later = self._known.decided_in[entry.id] > self._was_in
+        if entry.state is EntryState.DELETED or (decision.rank < rank and not is_later):
+            return
+        if decision.rank == rank:
+            # A restore before this one may have narrowed it and left its version.
+            if entry.state is EntryState.PUBLISHED:
+                await self._narrow(entry, decision)
             return
         if decision.state is EntryState.DELETED:
             await self._catalogue.erase_in(
@@ -479,7 +492,7 @@ class _Replay:
 
     async def _as_of(self, entry: Entry, decision: EntryDecision) -> Entry:
         """Give a closed entry the version that partners may hold of it."""
-        version = decision.version
+        version = max(entry.version, decision.version)
         await entry_rows.update_entry(
             self._tx,
             entry.id,
@@ -497,7 +510,8 @@ class _Replay:
         """Leave the text of the backup, for those who are named by both."""
         then = Audience(decision.level, frozenset(decision.partners))
         audience = narrower(entry.audience, then)
-        self._done.older.append(entry.id)
+        if decision.version > entry.version:
+            self._done.older.append(entry.id)
         if audience == entry.audience:
             return
         await entry_rows.update_entry(
@@ -508,13 +522,11 @@ class _Replay:
         await self._mailer.entry_changed(self._tx, narrowed)
         await self._ledger.record_change(self._tx, narrowed)
         # They may hold the version after this one.
+        version = max(entry.version, decision.version)
         await self._tx.execute(
             update(disclosures)
             .where(disclosures.c.entry_id == entry.id, disclosures.c.op != UPSERT)
-            .values(
-                incarnation=decision.version.incarnation,
-                counter=decision.version.counter,
-            )
+            .values(incarnation=version.incarnation, counter=version.counter)
         )
         self._done.narrowed.append(entry.id)
 

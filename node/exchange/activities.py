@@ -245,7 +245,7 @@ class Activities:
         stored = await conversation_rows.load_message_to_send(tx, activity.subject)
         if stored is None:
             msg = f"queued message {activity.subject} is gone"
-            raise LookupError(msg)
+            raise LocalError(msg)
         message = stored.message
         return build_message(
             Message(

@@ -9,9 +9,10 @@ in between are seen and nobody waits.
 Source: SPEC.md FED-155 to FED-158.
 """
 
+import asyncio
 import logging
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final, Protocol
 
@@ -34,16 +35,21 @@ from federation.documents.holdings import (
     HoldingsPage,
     HoldingsScope,
 )
-from federation.errors import PermanentFetchError
+from federation.errors import PermanentFetchError, TemporaryFetchError
 from federation.exchange import HeldState, HeldVersion, ViewDigest, bucket_of
 from federation.keys import Signer
 from federation.limits import HOLDINGS_ITEMS_MAX, HOLDINGS_READ_MAX, REPAIR_AGAIN
 from federation.peers import RemotePeer
 from federation.version import Version
-from node.limits import UNACCOUNTED_MAX
+from node.errors import ConflictError, NotAuthorisedError, NotFoundError
+from node.exchange.sending import is_told
+from node.limits import COMPARISON_TIME_MAX, UNACCOUNTED_MAX
+from node.members.model import Person
 from node.partners.directory import known_peer
+from node.partners.history import add_step
 from node.partners.model import Partner
 from node.ports import NodeContext
+from node.sentence import Sentence
 from node.storage import entries as entry_rows
 from node.storage import ledger as rows
 from node.storage import unaccounted as unaccounted_rows
@@ -197,26 +203,66 @@ class Comparing:
             )
         scopes = await self._scopes(partner, holdings, restored=restored)
         claims: dict[str, HeldVersion] = {}
-        for scope in scopes:
-            await self._read(peer, scope, signer=signer, into=claims)
+        try:
+            async with asyncio.timeout(COMPARISON_TIME_MAX.total_seconds()):
+                for scope in scopes:
+                    await self._read(peer, scope, signer=signer, into=claims)
+        except TimeoutError as error:
+            raise TemporaryFetchError(
+                "The partner takes too long to list what it holds.",
+                problem_code="holdings-slow",
+            ) from error
         _require_consistent(holdings, scopes, claims, self._context)
         return await self._mend(partner, holdings, scopes, claims, restored=restored)
 
-    async def tell_uncompared(self, partner_id: str) -> None:
-        """Tell a partner entries although it does not say what it holds (FED-158)."""
+    async def tell_uncompared(self, actor: Person | None, partner_id: str) -> Partner:
+        """Tell a partner entries although it does not say what it holds (FED-158).
 
-        async def work(tx: Transaction) -> None:
-            await lock_partner(tx, partner_id)
+        Args:
+            actor: Who decides; None for whoever may use the node's folder.
+            partner_id: Our id of the partner.
+
+        Raises:
+            NotAuthorisedError: The actor does not belong to the office.
+            NotFoundError: There is no such partner.
+            ConflictError: Nothing is told to it, or it has said what it holds.
+        """
+        if actor is not None and not actor.is_office:
+            raise NotAuthorisedError(
+                "Only the office may decide about this.",
+                hint="Ask your cluster's office.",
+            )
+
+        async def work(tx: Transaction) -> Partner:
+            partner = await lock_partner(tx, partner_id)
+            if partner is None:
+                raise NotFoundError("This partner no longer exists.")
             epoch = (await require_node_state(tx)).epoch
+            if partner.compared_epoch == epoch or not is_told(partner.state):
+                raise ConflictError(
+                    Sentence("{name} waits for no comparison.", name=partner.name),
+                    code="nothing-to-compare",
+                    hint="See the page of the partner.",
+                )
+            now = self._context.clock.now()
             await update_partner(
                 tx,
                 partner_id,
                 compared_epoch=epoch,
-                next_check_at=self._context.clock.now(),
+                next_check_at=now,
                 next_attempt_at=None,
             )
+            await add_step(
+                tx,
+                self._context,
+                partner_id,
+                event="we_told_uncompared",
+                person=actor,
+                note=None,
+            )
+            return replace(partner, compared_epoch=epoch, next_check_at=now)
 
-        await self._context.database.write(work)
+        return await self._context.database.write(work)
 
     # Asking
 
@@ -277,9 +323,12 @@ class Comparing:
 
     async def _go_back(self, partner_id: str, position: int) -> None:
         async def work(tx: Transaction) -> None:
-            await lock_partner(tx, partner_id)
-            await update_partner(tx, partner_id, acked_seq=position)
-            await rows.unconfirm(tx, partner_id, after=position)
+            partner = await lock_partner(tx, partner_id)
+            if partner is None or not is_told(partner.state):
+                return  # our office has closed it meanwhile
+            if position < partner.acked_seq:
+                await update_partner(tx, partner_id, acked_seq=position)
+                await rows.unconfirm(tx, partner_id, after=position)
 
         await self._context.database.write(work)
 
@@ -389,8 +438,17 @@ class Comparing:
         room = UNACCOUNTED_MAX - await unaccounted_rows.count_unaccounted(
             tx, partner_id
         )
-        listed = list(found.unaccounted.items())[: max(0, room)]
-        await unaccounted_rows.put_unaccounted(tx, partner_id, dict(listed), at=now)
+        # What is withdrawn here at a partner's word is listed in any case, so that
+        # the office can publish it again: they are no more than we had told.
+        adopted = set(found.adopted)
+        others = [each for each in found.unaccounted if each not in adopted]
+        listed = {*adopted, *others[: max(0, room)]}
+        await unaccounted_rows.put_unaccounted(
+            tx,
+            partner_id,
+            {each: held for each, held in found.unaccounted.items() if each in listed},
+            at=now,
+        )
 
     async def _finish(
         self,

@@ -44,6 +44,7 @@ from node.ports import NodeContext
 from node.storage import outgoing
 from node.storage import partners as partner_rows
 from node.storage.database import Transaction
+from node.storage.leases import LeaseLostError
 from node.storage.node_state import require_node_state
 from node.storage.outgoing import ActivityKind, OutgoingActivity
 from node.storage.partner_days import count_exchange, count_failure
@@ -313,7 +314,7 @@ class DeliveryWorker:
         async def run() -> None:
             try:
                 async with self._slots:
-                    await self._shared_work.deliver(partner_id, job)
+                    await self._shared_work.deliver(partner_id, self._watched(job))
             except UnavailableError as error:
                 logger.warning("delivery to %s waits: %s", partner_id, error)
             except Exception:
@@ -323,6 +324,28 @@ class DeliveryWorker:
         task = asyncio.create_task(run(), name=f"deliver-{partner_id}")
         self._tasks[partner_id] = task
         task.add_done_callback(lambda _: self._ended(partner_id))
+
+    def _watched(
+        self, job: Callable[[str], Awaitable[None]]
+    ) -> Callable[[str], Awaitable[None]]:
+        """Return the job with a pause after a fault of our own.
+
+        It would come again at once, and again; the partner would get the same page
+        every two seconds. So it counts as a failed attempt, which the office sees.
+        """
+
+        async def watched(partner_id: str) -> None:
+            try:
+                await job(partner_id)
+            except (UnavailableError, LeaseLostError):
+                raise  # the database is away, or another process is at it
+            except Exception as error:
+                logger.exception("delivery to %s failed", partner_id)
+                partner = await self._load(partner_id)
+                if partner is not None:
+                    await self._failed(partner, LocalError(type(error).__name__))
+
+        return watched
 
     def _ended(self, partner_id: str) -> None:
         del self._tasks[partner_id]

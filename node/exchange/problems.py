@@ -4,9 +4,10 @@ The code is stored beside the log's sentence (`partners.problem_code`). It is th
 problem type of the partner's answer, or one of our own for what is no answer.
 """
 
-from federation.errors import FederationError, FetchError, PeerError
+from federation.errors import FederationError, FetchError, LocalError, PeerError
 
 CODE_CHARACTERS_MAX = 60  # column partners.problem_code
+OWN_FAULT = "own-fault"
 
 
 def problem_of(error: FederationError) -> str:
@@ -14,8 +15,9 @@ def problem_of(error: FederationError) -> str:
 
     Returns:
         The answer's problem type, `http-STATUS` for an answer without one,
-        `answer-CODE` for an answer that breaks a rule itself, `no-answer`, or
-        `unusable-answer` for everything else.
+        `answer-CODE` for an answer that breaks a rule itself, `no-answer`,
+        `own-fault` if the fault is this node's, or `unusable-answer` for everything
+        else.
     """
     if isinstance(error, FetchError):
         code = error.problem_code
@@ -23,6 +25,8 @@ def problem_of(error: FederationError) -> str:
             code = "no-answer" if error.status is None else f"http-{error.status}"
     elif isinstance(error, PeerError):
         code = f"answer-{error.code}"
+    elif isinstance(error, LocalError):
+        code = OWN_FAULT
     else:
         code = "unusable-answer"
     return code[:CODE_CHARACTERS_MAX]

@@ -42,7 +42,7 @@ from node.storage.node_state import require_node_state
 from node.storage.partner_days import count_exchange
 from node.storage.partners import REACHED, lock_partner, update_partner
 from node.storage.tables import entries
-from node.storage.unaccounted import drop_explained
+from node.storage.unaccounted import UnaccountedRow, drop_explained, left_with
 from node.storage.views import load_view, store_view
 from node.visibility import RULE_PUBLIC, Form, PartnerViewer, decide_entry
 
@@ -101,13 +101,17 @@ class Sending:
         async def work(tx: Transaction) -> OutgoingPage:
             partner = await self._locked(tx, partner_id)
             epoch = (await require_node_state(tx)).epoch
+            start = partner.acked_seq if after is None else after
+            if not is_told(partner.state):
+                # The partnership was closed, or its key came into question, since the
+                # caller has looked.
+                return self._nothing(partner, epoch, start)
             tellable = not withdrawals_only and self.may_tell(partner, epoch=epoch)
             if not tellable:
                 await self._let_withdrawals_pass(tx, partner)
             granted = None
             if compare and tellable:
                 granted = await self._verification.granted(tx, partner)
-            start = partner.acked_seq if after is None else after
             waiting = await rows.rows_after(
                 tx,
                 partner_id,
@@ -189,8 +193,8 @@ class Sending:
 
         async def work(tx: Transaction) -> int | None:
             partner = await self._locked(tx, partner_id)
-            if position >= partner.acked_seq:
-                return 0
+            if position >= partner.acked_seq or not is_told(partner.state):
+                return 0  # or our office has closed it meanwhile
             gone = await rows.count_confirmed(tx, partner_id, after=position)
             if gone and not may_lose:
                 return None
@@ -289,6 +293,18 @@ class Sending:
         page = SentRange(stretch.epoch, start + 1, last)
         return OutgoingPage(document, page, verifying)
 
+    def _nothing(self, partner: Partner, epoch: str, start: int) -> OutgoingPage:
+        """Return a page that says nothing and confirms nothing."""
+        document = build_page(
+            [],
+            address=self._context.keys.address_for(partner),
+            epoch=epoch,
+            first=start + 1,
+            last=start,
+            head=max(partner.head_seq, start),
+        )
+        return OutgoingPage(document, SentRange(epoch, start + 1, start))
+
     def _verifying(self, view: ViewDigest | None) -> Verifying | None:
         if view is None:
             return None
@@ -306,13 +322,15 @@ class Sending:
         if not stretch.pulled:
             return await self._verification.expected_after(tx, partner, sent)
         # Whoever pulls confirms nothing, so everything may wait. The same question
-        # has the same answer until something is written or the day is over.
+        # has the same answer until something is written, the office settles what is
+        # unaccounted, or the day is over.
         moment = _Pulled(
             stretch.epoch,
             partner.head_seq,
             partner.acked_seq,
             partner.checked_at,
             self._context.clock.now().date(),
+            frozenset(await left_with(tx, partner.id)),
         )
         known = self._pulled.get(partner.id)
         if known is not None and replace(known, view=None) == moment:
@@ -518,7 +536,13 @@ class _Pulled:
     acked: int
     checked_at: datetime | None
     day: date
+    left: frozenset[UnaccountedRow]
     view: ViewDigest | None = None
+
+
+def is_told(state: TrustState) -> bool:
+    """Tell whether anything may be told to a partner, be it withdrawals only."""
+    return _may(state, TrustAction.BE_TOLD_WITHDRAWALS)
 
 
 def _may(state: TrustState, action: TrustAction) -> bool:

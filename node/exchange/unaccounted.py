@@ -12,7 +12,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from federation.exchange import HeldState, HeldVersion
-from federation.limits import JSON_INTEGER_MAX
+from federation.limits import COUNTER_BELIEVED_MAX, INCARNATION_LEAP_MAX
 from federation.version import Version
 from node.audit.model import SubjectKind
 from node.audit.noting import note_decision
@@ -33,8 +33,8 @@ from node.storage.ledger import DELETE, WITHDRAW
 from node.storage.ledger_changes import write_row
 from node.storage.members import office_persons
 from node.storage.partners import (
-    list_partners,
     load_partner,
+    load_partners,
     lock_partner,
     update_partner,
 )
@@ -101,10 +101,11 @@ class UnaccountedEntries:
             is_open: Without what the office has decided about.
         """
         async with self._context.database.read() as tx:
-            partners = {each.id: each for each in await list_partners(tx)}
             found = await unaccounted_rows.list_unaccounted(
                 tx, partner_id=partner_id, is_open=is_open
             )
+            holders = await load_partners(tx, {row.partner_id for row in found})
+            partners = {each.id: each for each in holders}
             known = await self._entries(tx, sorted({row.entry_id for row in found}))
         return [
             self._shown(row, partners[row.partner_id], known.get(row.entry_id))
@@ -247,8 +248,10 @@ class UnaccountedEntries:
             entry.state in {EntryState.PUBLISHED, EntryState.WITHDRAWN}
             and (entry.valid_until is None or entry.valid_until >= today)
             and held.state is not HeldState.DELETED
-            and held.version.incarnation < JSON_INTEGER_MAX
-            and held.version.counter < JSON_INTEGER_MAX
+            # Ours would be newer, so it must leave room for all that follow.
+            and held.version.counter <= COUNTER_BELIEVED_MAX
+            and held.version.incarnation
+            <= entry.version.incarnation + INCARNATION_LEAP_MAX
         )
 
     async def _publish_again(

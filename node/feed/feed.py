@@ -13,6 +13,8 @@ from sqlalchemy import or_
 
 from federation.lease import LeaseState, lease_begin
 from node.catalogue.model import Entry, ReceivedEntry
+from node.chiffre.coarse import box_number
+from node.chiffre.form import is_chiffre
 from node.errors import NotFoundError
 from node.feed.folding import query_words
 from node.feed.visible import FeedQuery, VisibleEntries
@@ -26,6 +28,7 @@ from node.storage.database import Transaction
 from node.storage.partners import load_partner, load_partners
 from node.storage.tables import entries, received_entries
 from node.visibility import (
+    Form,
     Origin,
     Verdict,
     decide_entry,
@@ -43,6 +46,7 @@ class FeedItem:
         local_id: Id for the page `/e/<local_id>` on this node.
         form: `full`, or what the rules leave of it.
         owner_person: Name of the person, if the entry names one.
+        box_number: Of an entry under Chiffre, whose owner nobody is told.
         held_since: When this node first had it.
         unconfirmed_since: When its origin confirmed it last, if that is so long ago
             that readers are told; None otherwise.
@@ -69,6 +73,7 @@ class FeedItem:
     held_since: datetime
     valid_until: date | None
     unconfirmed_since: datetime | None = None
+    box_number: str | None = None
 
     @property
     def title(self) -> Mapping[str, str]:
@@ -242,6 +247,7 @@ def own_item(
             named only with the consent recorded for it (SPEC MEM-005).
     """
     named = entry.person_consented or not outside
+    behind = entry.answerable
     return FeedItem(
         uri=entry.uri,
         local_id=entry.id,
@@ -253,9 +259,9 @@ def own_item(
         origin_name=origin_name,
         origin_base_url=origin_base_url,
         partner_id=None,
-        owner_organisation=entry.organisation_name,
+        owner_organisation="" if entry.is_chiffre else entry.organisation_name,
         owner_person=entry.person_name if named else None,
-        organisation_id=entry.organisation_id,
+        organisation_id=None if form == Form.CHIFFRE else behind.organisation_id,
         state=entry.state.value,
         version=(entry.version.incarnation, entry.version.counter),
         form=form,
@@ -263,6 +269,7 @@ def own_item(
         updated=entry.updated_at,
         held_since=entry.created_at,
         valid_until=entry.valid_until,
+        box_number=box_number(entry.uri) if entry.is_chiffre else None,
     )
 
 
@@ -296,4 +303,5 @@ def _received_item(
         held_since=entry.first_received_at,
         valid_until=entry.valid_until,
         unconfirmed_since=None if confirmed else begin,
+        box_number=box_number(entry.uri) if is_chiffre(entry.content) else None,
     )

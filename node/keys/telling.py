@@ -23,6 +23,7 @@ from node.storage.outgoing import (
     undelivered_of_kind,
 )
 from node.storage.partners import list_partners
+from node.storage.tables import partners
 
 TOLD_STATES: Final = frozenset(TrustState) - {TrustState.REFUSED, TrustState.ENDED}
 """Who is told of our keys, and waited for: everybody with whom it is not over."""
@@ -63,12 +64,18 @@ class Progress:
         )
 
 
+async def waited_for(tx: Transaction, key: NodeKey) -> list[Partner]:
+    """List the partners that lack a key of ours."""
+    lacking = partners.c.told_key_number < key.number
+    return await list_partners(tx, TOLD_STATES, where=lacking)
+
+
 async def progress_of(tx: Transaction, key: NodeKey) -> Progress:
     """Say which partners hold a key of ours."""
-    partners = await list_partners(tx, TOLD_STATES)
+    found = await list_partners(tx, TOLD_STATES)
     return Progress(
-        taken=[each for each in partners if each.told_key_number >= key.number],
-        waiting=[each for each in partners if each.told_key_number < key.number],
+        taken=[each for each in found if each.told_key_number >= key.number],
+        waiting=[each for each in found if each.told_key_number < key.number],
     )
 
 

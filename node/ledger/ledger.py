@@ -179,11 +179,13 @@ class Ledger:
             change = await self._change(tx, entry, partner.id, verdict, by_partner)
             if change is not None:
                 changes.append(change)
-        await write_rows(tx, changes, at=self._context.clock.now())
+        told_anew = {change.entry_id for change in changes}
         for row in known.values():
-            # Nobody has confirmed these in the partnership before.
-            if row.op != UPSERT and row.told_at and row.acknowledged_at is None:
+            # Nobody has confirmed these in the partnership before: they come first.
+            open_removal = row.op != UPSERT and row.acknowledged_at is None
+            if open_removal and row.told_at and row.entry_id not in told_anew:
                 await rows.move_unconfirmed(tx, row)
+        await write_rows(tx, changes, at=self._context.clock.now())
         return len(changes)
 
     async def follow_rules(self, tx: Transaction, partner: Partner) -> int:

@@ -69,17 +69,18 @@ async def responsible_persons(tx: Transaction, entry: Entry) -> list[Person]:
     The person it belongs to; else its author, if that is somebody of the same
     organisation; else the organisation's administrators; else the office.
     """
-    for person_id in (entry.person_id, entry.author_id):
+    behind = entry.answerable
+    for person_id in (behind.person_id, behind.author_id):
         person = None if person_id is None else await load_person(tx, person_id)
         if (
             person is not None
             and person.left_at is None
-            and person.organisation_id == entry.organisation_id
+            and person.organisation_id == behind.organisation_id
         ):
             return [person]
     admins = await list_persons(
         tx,
-        organisation_id=entry.organisation_id,
+        organisation_id=behind.organisation_id,
         roles=frozenset({Role.ORGANISATION_ADMIN}),
         with_left=False,
     )

@@ -143,6 +143,11 @@ class MailOutbox:
         async with self._context.database.read() as tx:
             return await rows.count_mails(tx)
 
+    async def count_failed(self) -> int:
+        """Count the mails that are not tried again by themselves."""
+        async with self._context.database.read() as tx:
+            return await rows.count_failed(tx)
+
     async def retry(self, actor: Person, mail_id: str) -> None:
         """Try a mail again now.
 

@@ -17,6 +17,7 @@ from node.members.fields import (
     read_region,
     read_website,
 )
+from node.members.identifiers import read_domain
 from node.members.import_report import ImportSubject
 from node.members.model import Role
 from node.sentence import Sentence
@@ -45,6 +46,16 @@ def _line(limit: int) -> Callable[[str], str]:
 
 def _code(vocabulary: str) -> Callable[[str], str]:
     return lambda text: read_code(text, vocabulary=vocabulary)
+
+
+def _domains(text: str) -> tuple[str, ...]:
+    found = []
+    for each in text.replace(";", " ").replace("|", " ").replace(",", " ").split():
+        domain = read_domain(each)
+        if domain is None:
+            raise FieldError(Sentence("{text} is not a domain.", text=each[:60]))
+        found.append(domain)
+    return tuple(dict.fromkeys(found))
 
 
 def _role(text: str) -> Role:
@@ -122,6 +133,19 @@ ORGANISATION_COLUMNS: Final = (
         ("org_type", "art", "organisationstyp", "organisationsart"),
         _code("org_types"),
     ),
+    Column(
+        "vat_id",
+        ("vat_id", "ust_idnr", "ust_id", "umsatzsteuer_id", "uid"),
+        _line(60),
+        keeps=True,
+    ),
+    Column(
+        "register_id",
+        ("register_id", "handelsregister", "registernummer", "hrb"),
+        _line(60),
+        keeps=True,
+    ),
+    Column("domains", ("domains", "domain", "domänen"), _domains, keeps=True),
     Column(
         "description.de",
         ("description_de", "beschreibung", "beschreibung_de"),

@@ -16,6 +16,7 @@ from federation.trust import ESTABLISHED
 from node.audit.model import SubjectKind
 from node.audit.noting import note_decision
 from node.catalogue.catalogue import Catalogue
+from node.catalogue.exclusions import Exclusions
 from node.catalogue.model import AudienceLevel, Ceilings, Entry, EntryState
 from node.catalogue.ports import EntryMail
 from node.errors import (
@@ -37,6 +38,7 @@ from node.storage import entries as entry_rows
 from node.storage import groups as group_rows
 from node.storage.ceilings import KindAudience
 from node.storage.database import Transaction
+from node.storage.exclusions import load_exclusions
 from node.storage.members import load_organisation, update_organisation
 from node.storage.partners import list_partners
 from node.storage.tables import entries
@@ -192,6 +194,14 @@ class Audiences:
         async with self._context.database.read() as tx:
             return await self._published(tx, entries.c.group_id == group_id)
 
+    async def exclusions(self, entry_id: str) -> Exclusions:
+        """Load what an entry excludes, for whoever may change it.
+
+        No rule is asked here.
+        """
+        async with self._context.database.read() as tx:
+            return await load_exclusions(tx, entry_id)
+
     # -- by kind ----------------------------------------------------------------
 
     async def kinds(self) -> Sequence[KindAudience]:
@@ -199,6 +209,15 @@ class Audiences:
         async with self._context.database.read() as tx:
             found = await rows.kind_settings(tx)
         return [found.get(kind, KindAudience(kind)) for kind in KINDS]
+
+    async def limits(
+        self, kind: str, organisation_id: str
+    ) -> tuple[KindAudience, Ceilings]:
+        """Return what counts for an entry of a kind of an organisation."""
+        async with self._context.database.read() as tx:
+            settings = await rows.kind_settings(tx)
+            ceilings = await rows.ceilings_for(tx, kind, organisation_id)
+        return settings.get(kind, KindAudience(kind)), ceilings
 
     async def foresee_kind(self, setting: KindAudience) -> Effect:
         """Say what another setting of a kind changes; changes nothing."""

@@ -21,6 +21,7 @@ from node.storage.tables import (
     conversations,
     entries,
     organisations,
+    partners,
     persons,
     sessions,
 )
@@ -102,22 +103,28 @@ class Overview:
     async def counters(self) -> Counters:
         """Count members, entries, partners and what they hold."""
         async with self._context.database.read() as tx:
-            partners = await list_partners(tx, states=_PARTNER_STATES)
+            confirmed = await list_partners(tx, states=_PARTNER_STATES)
             ledgers = await counts_by_partner(tx)
             delivered = sum(
-                ledgers[each.id].held for each in partners if each.id in ledgers
+                ledgers[each.id].held for each in confirmed if each.id in ledgers
             )
             return Counters(
                 members=await _count(tx, persons.c.left_at.is_(None)),
                 organisations=await _count(tx, organisations.c.is_office.is_(False)),
                 entries=await _count(tx, entries.c.state == EntryState.PUBLISHED.value),
-                partners=len(partners),
+                partners=len(confirmed),
                 delivered=delivered,
             )
 
     async def effects(self, partner: Partner) -> Effects:
         """Count what ends, pauses or begins with a partner."""
-        viewer = replace(PartnerViewer.of(partner), state=TrustState.ACTIVE)
+        known = PartnerViewer.of(partner)
+        # As if it was released to whoever is no partner yet.
+        released = known.released or partner.state not in ESTABLISHED
+        viewer = replace(known, state=TrustState.ACTIVE, released=released)
+        if partner.state is TrustState.REQUESTED:
+            # Whoever confirms compares the check number, and is asked to.
+            viewer = replace(viewer, compared=True)
         today = self._today()
         async with self._context.database.read() as tx:
             told = await counts(tx, partner.id, is_told=True)
@@ -138,9 +145,11 @@ class Overview:
         now = self._context.clock.now()
         found = []
         async with self._context.database.read() as tx:
-            for partner in await list_partners(tx, states=_TOLD_STATES):
+            for partner in await list_partners(
+                tx, states=_TOLD_STATES, where=partners.c.attempts > 0
+            ):
                 since = last_answer(partner)
-                if partner.attempts == 0 or now - since <= UNREACHABLE_AFTER:
+                if now - since <= UNREACHABLE_AFTER:
                     continue
                 waiting = (await counts(tx, partner.id)).waiting
                 waiting += await outgoing.count_undelivered(tx, partner.id)

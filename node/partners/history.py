@@ -4,7 +4,7 @@ The permitted changes are `federation.trust`'s; each one is written together wit
 the step in the partnership's history and the person who took it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
@@ -152,8 +152,13 @@ async def add_step(
     event: str,
     person: Person | None,
     note: str | None,
+    before: Mapping[str, Any] | None = None,
+    after: Mapping[str, Any] | None = None,
 ) -> None:
-    """Write one step of a partnership's history."""
+    """Write one step of a partnership's history.
+
+    `before` and `after` are for the audit log alone (`note_decision`).
+    """
     await rows.add_event(
         tx,
         event_id=random_id(context.random),
@@ -170,6 +175,8 @@ async def add_step(
         actor=person,
         about=(SubjectKind.PARTNER, partner_id),
         reason=note or None,
+        before=before,
+        after=after,
     )
 
 

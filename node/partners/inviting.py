@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from federation.documents.partner_request import PartnerRequest, verify_invitation
 from federation.errors import ConflictError as PeerConflictError
@@ -179,7 +180,9 @@ class Inviting:
         if known is not None:
             known = await rows.lock_partner(tx, known.id)
         if known is not None and _is_repeat(known, invitation, request):
-            return await self._receive_again(tx, known, request)
+            return await self._receive_again(
+                tx, known, invitation, request, signer=signer
+            )
         self._require_open(invitation)
         decision = decide_trust(
             None if known is None else known.state, TrustAction.PARTNER_REQUEST
@@ -287,10 +290,32 @@ class Inviting:
         return partner
 
     async def _receive_again(
-        self, tx: Transaction, known: Partner, request: PartnerRequest
+        self,
+        tx: Transaction,
+        known: Partner,
+        invitation: Invitation,
+        request: PartnerRequest,
+        *,
+        signer: Signer,
     ) -> Partner:
-        """Answer a guest that did not get our first answer."""
-        await rows.update_partner(tx, known.id, request_id=request.id)
+        """Answer a guest that did not get our first answer, or could not believe it.
+
+        It has seen the key that signs for us now. If that is another one than it saw
+        before, both offices compare anew.
+        """
+        values: dict[str, Any] = {"request_id": request.id, "next_attempt_at": None}
+        number = check_number(
+            invitation.secret,
+            signer.key.public_key,
+            request.guest.keys[0].public_key,
+        )
+        if number != known.check_number:
+            values |= {
+                "check_number": number,
+                "compared_at": None,
+                "told_key_number": signer.key_number,
+            }
+        await rows.update_partner(tx, known.id, **values)
         if known.state in _CONFIRMED and known.request_id != request.id:
             await outgoing.give_up(
                 tx,
@@ -308,7 +333,7 @@ class Inviting:
                 ),
                 at=self._context.clock.now(),
             )
-        return replace(known, request_id=request.id)
+        return replace(known, **values)
 
     async def _tell_office(self, tx: Transaction, partner: Partner) -> None:
         for person in await office_persons(tx):

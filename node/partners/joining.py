@@ -89,6 +89,7 @@ class Joining:
             known = await rows.find_by_base_url(tx, invitation.base_url)
         _require_new(known)
         host = await self._fetched(invitation)
+        _require_unanswered(known, host)
         _require_no_ended_key(known, host)
         async with self._context.database.read() as tx:
             await self._require_own_names(tx, host)
@@ -121,6 +122,7 @@ class Joining:
             known = await rows.find_by_base_url(tx, invitation.base_url)
         _require_new(known)
         host = await self._fetched(invitation)
+        _require_unanswered(known, host)
         _require_no_ended_key(known, host)
         async with self._context.database.read() as tx:
             # Our keys may have changed while the host answered. Actor and signer are
@@ -239,6 +241,7 @@ class Joining:
             if known is not None:
                 known = await rows.lock_partner(tx, known.id)
             _require_new(known)
+            _require_unanswered(known, host)
             _require_no_ended_key(known, host)
             await self._require_own_names(tx, host)
             self._require_signing(signer)
@@ -334,23 +337,9 @@ def _check_number(
 
 
 def _require_new(known: Partner | None) -> None:
-    """Refuse a code of a node with which something is agreed or open.
-
-    A request that the host has not confirmed to us may be sent again.
-    """
+    """Refuse a code of a node with which something is agreed."""
     if known is None:
         return
-    if known.state is TrustState.WAITING and known.last_error is None:
-        raise ConflictError(
-            Sentence(
-                "You have accepted an invitation of {name} on {day}; {name} has to "
-                "confirm it.",
-                name=known.name,
-                day=f"{known.created_at:%Y-%m-%d}",
-            ),
-            code="partner-waiting",
-            hint="Ask the other office to confirm.",
-        )
     try:
         next_state(known.state, TrustEvent.WE_REQUESTED)
     except TrustTransitionError as error:
@@ -363,6 +352,30 @@ def _require_new(known: Partner | None) -> None:
                 else ""
             ),
         ) from error
+
+
+def _require_unanswered(known: Partner | None, host: ActorDocument) -> None:
+    """Refuse to ask once more while the host's answer can still be believed.
+
+    A request that the host has not confirmed to us may be sent again, and so may one
+    whose answer would be signed by a key that we do not know: the host has another
+    one since, and whoever compares the check number has to see which.
+    """
+    if known is None or known.state is not TrustState.WAITING or known.last_error:
+        return
+    awaited = known.key.pinned
+    if not awaited.is_current or awaited.public_key != host.keys[0].public_key:
+        return
+    raise ConflictError(
+        Sentence(
+            "You have accepted an invitation of {name} on {day}; {name} has to "
+            "confirm it.",
+            name=known.name,
+            day=f"{known.created_at:%Y-%m-%d}",
+        ),
+        code="partner-waiting",
+        hint="Ask the other office to confirm.",
+    )
 
 
 def _require_no_ended_key(known: Partner | None, host: ActorDocument) -> None:

@@ -53,15 +53,15 @@ OURS_REFUSED = "our_move_refused"
 _DIGITS = 8
 _STANDING = frozenset({TrustState.ACTIVE, TrustState.PAUSED})
 _SETTLED: dict[str, Any] = {"moving_to": None, "moving_id": None, "moving_since": None}
-_FAULTS = {
-    MoveFault.NOT_NAMED: (
-        "The node at {new} does not say that it was at {old}.",
-        "move-not-named",
-    ),
+_FAULT_SENTENCES = {
+    MoveFault.NOT_NAMED: "The node at {new} does not say that it was at {old}.",
     MoveFault.OTHER_KEY: (
-        "The node at {new} shows another key than the one of {name} that we know.",
-        "move-other-key",
+        "The node at {new} shows another key than the one of {name} that we know."
     ),
+}
+_FAULT_CODES = {
+    MoveFault.NOT_NAMED: "move-not-named",
+    MoveFault.OTHER_KEY: "move-other-key",
 }
 
 
@@ -398,12 +398,14 @@ class PartnerMoves:
         fault = fault_of_new_address(shown, peer=known_peer(partner), now=self._now())
         if fault is None:
             return
-        template, code = _FAULTS[fault]
         raise ConflictError(
             Sentence(
-                template, new=shown.base_url, old=partner.base_url, name=partner.name
+                _FAULT_SENTENCES[fault],
+                new=shown.base_url,
+                old=partner.base_url,
+                name=partner.name,
             ),
-            code=code,
+            code=_FAULT_CODES[fault],
             hint="Do not confirm. Call the other office on the number that you "
             "have known so far.",
         )

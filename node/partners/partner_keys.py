@@ -63,6 +63,8 @@ from node.storage.partner_keys import list_keys, store_keys
 
 logger = logging.getLogger(__name__)
 
+REQUEST_KEY_ENDED = "request-key-ended"
+_UNANSWERABLE = "The other node has revoked the key that would confirm the request."
 LOOK_AFTER = timedelta(hours=20)
 """How long a look at a partner's address is good for; see `_look_due`."""
 LOOK_SPREAD = timedelta(hours=8)
@@ -413,7 +415,7 @@ class PartnerKeys:
         if partner.state not in ESTABLISHED:
             # Nothing flows yet, or no more; what is revoked is revoked.
             await self._write_revoked(tx, partner, changed)
-            return changed
+            return await self._may_ask_again(tx, changed)
         is_known = (
             partner.state is TrustState.SUSPENDED
             and partner.offered_multibase == multibase
@@ -440,6 +442,18 @@ class PartnerKeys:
         await self._tell_office(tx, suspended)
         logger.warning("suspended %s: %s", partner.id, because.value)
         return suspended
+
+    async def _may_ask_again(self, tx: Transaction, partner: Partner) -> Partner:
+        """Let our office know that its request cannot be answered any more.
+
+        The host's answer would be signed by a key that we do not know: it has revoked
+        the one that we saw. The same code may be accepted once more.
+        """
+        if partner.state is not TrustState.WAITING or partner.key.pinned.is_current:
+            return partner
+        values = {"last_error": _UNANSWERABLE, "problem_code": REQUEST_KEY_ENDED}
+        await rows.update_partner(tx, partner.id, **values)
+        return replace(partner, **values)
 
     async def _lift(
         self,

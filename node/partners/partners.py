@@ -27,10 +27,11 @@ from node.partners.history import (
 )
 from node.partners.inviting import InvitationCreated, Inviting
 from node.partners.joining import Joining, PartnerPreview
+from node.partners.knowing import Knowing
 from node.partners.model import Invitation, Partner, PartnerEvent
 from node.partners.moving import REFUSED as MOVE_REFUSED
 from node.partners.moving import PartnerMoves
-from node.partners.partner_keys import PartnerKeys
+from node.partners.partner_keys import REQUEST_KEY_ENDED, PartnerKeys
 from node.partners.policies import Policies
 from node.partners.ports import (
     Disclosures,
@@ -49,6 +50,7 @@ from node.storage.database import Transaction
 from node.storage.members import office_persons
 from node.storage.node_state import require_not_closing
 from node.storage.outgoing import ActivityKind, OutgoingActivity
+from node.storage.tables import partners as partner_table
 from node.visibility.policy import Preset
 
 # Steps of the history whose note is the reason that the other office reads.
@@ -92,6 +94,7 @@ class Partners:
         self.policies = Policies(
             context, ledger=ledger, entries=entries, mail=mail, waker=waker
         )
+        self.knowing = Knowing(context, ledger=ledger, entries=entries, waker=waker)
         self.releasing = Releasing(context, ledger=ledger, entries=entries, waker=waker)
         self.keys = PartnerKeys(context, client=client, mail=mail, waker=waker)
         self.moves = PartnerMoves(context, client=client, mail=mail, waker=waker)
@@ -403,6 +406,20 @@ class Partners:
         async with self._context.database.read() as tx:
             return await rows.list_partners(tx, states)
 
+    async def first(
+        self, states: Collection[TrustState], *, limit: int
+    ) -> tuple[int, Sequence[Partner]]:
+        """Count partners in some states; load the first ones by their names."""
+        async with self._context.database.read() as tx:
+            number = await rows.count_partners(tx, states)
+            return number, await rows.list_partners(tx, states, limit=limit)
+
+    async def named(self, partner_ids: Collection[str]) -> Mapping[str, Partner]:
+        """Load a few partners by our own ids of them."""
+        async with self._context.database.read() as tx:
+            found = await rows.load_partners(tx, partner_ids)
+        return {partner.id: partner for partner in found}
+
     async def show(self, ref: str) -> Partner:
         """Return one partner, found like `find`."""
         return await self.find(ref)
@@ -416,14 +433,23 @@ class Partners:
         """List the guests that wait for our office."""
         return await self.list(states={TrustState.REQUESTED})
 
+    async def unanswerable(self) -> Sequence[Partner]:
+        """List the hosts whose answer to our request we could not believe."""
+        waiting = await self.list(states={TrustState.WAITING})
+        return [each for each in waiting if each.problem_code == REQUEST_KEY_ENDED]
+
     async def suspended(self) -> Sequence[Partner]:
         """List the partners whose key our office has to compare."""
         return await self.list(states={TrustState.SUSPENDED})
 
     async def uncompared(self) -> Sequence[Partner]:
         """List active partners whose check number nobody has compared yet."""
-        active = await self.list(states={TrustState.ACTIVE, TrustState.PAUSED})
-        return [partner for partner in active if partner.compared_at is None]
+        async with self._context.database.read() as tx:
+            return await rows.list_partners(
+                tx,
+                {TrustState.ACTIVE, TrustState.PAUSED},
+                where=partner_table.c.compared_at.is_(None),
+            )
 
     @staticmethod
     def fingerprint(partner: Partner) -> str:

@@ -42,6 +42,7 @@ from node.visibility.policy import (
     PolicySheet,
     is_over,
     narrower,
+    to_document,
 )
 
 _COLUMN: Final = {Direction.OUT: "policy_out", Direction.IN: "policy_in"}
@@ -124,7 +125,7 @@ class Policies:
         async with self._context.database.read() as tx:
             known = await find_partner(tx, ref)
         _require_change(known, direction, sheet)
-        await self._renew(_with_sheet(known, direction, sheet), direction)
+        await self._renew(with_sheet(known, direction, sheet), direction)
 
         async def work(tx: Transaction) -> PolicyChange:
             await hold_partnerships(tx, alone=True)
@@ -156,8 +157,13 @@ class Policies:
             before = sheet_of(partner, self._today())
             compared = replace(partner, compared_at=now)
             await rows.update_partner(tx, partner.id, compared_at=now)
-            await self._add_step(
-                tx, partner, "compared", actor, note=partner.check_number
+            await add_step(
+                tx,
+                self._context,
+                partner.id,
+                event="compared",
+                person=actor,
+                note=partner.check_number,
             )
             await self._follow(tx, compared, before=before)
             return compared
@@ -170,6 +176,15 @@ class Policies:
         """Return every version of both sheets, the latest first."""
         async with self._context.database.read() as tx:
             return await policy_rows.list_versions(tx, partner_id)
+
+    async def ending(self) -> list[Partner]:
+        """List the partners of whom a sheet ends soon."""
+        last = self._today() + POLICY_REMINDER
+        async with self._context.database.read() as tx:
+            due = set(await policy_rows.partners_ending(tx, last))
+            if not due:
+                return []
+            return [each for each in await rows.list_partners(tx) if each.id in due]
 
     # Work of the clock
 
@@ -204,7 +219,7 @@ class Policies:
 
         async def work(tx: Transaction) -> int:
             last = self._today() + POLICY_REMINDER
-            due = await policy_rows.partners_to_remind(tx, last)
+            due = await policy_rows.partners_ending(tx, last, not_reminded=True)
             for each in due[:_PARTNERS_AT_ONCE]:
                 await self._remind(tx, await self._locked(tx, each), last)
             return len(due[:_PARTNERS_AT_ONCE])
@@ -246,7 +261,7 @@ class Policies:
         reason: str | None = None,
     ) -> PolicyChange:
         before = sheet_of(partner, self._today())
-        changed = _with_sheet(partner, direction, sheet)
+        changed = with_sheet(partner, direction, sheet)
         await rows.update_partner(
             tx,
             partner.id,
@@ -259,7 +274,16 @@ class Policies:
         event = _COLUMN[direction]
         if reason is None:
             event = f"{event}_ended"
-        await self._add_step(tx, partner, event, actor, note=reason or str(version))
+        await add_step(
+            tx,
+            self._context,
+            partner.id,
+            event=event,
+            person=actor,
+            note=reason or str(version),
+            before=to_document(current_sheet(partner, direction)),
+            after=to_document(sheet),
+        )
         if direction is Direction.OUT:
             told = await self._tell(tx, changed)
             return PolicyChange(changed, told=told)
@@ -335,19 +359,6 @@ class Policies:
             tx, partner.id, policy_reminded_at=self._context.clock.now()
         )
 
-    async def _add_step(
-        self,
-        tx: Transaction,
-        partner: Partner,
-        event: str,
-        person: Person | None,
-        *,
-        note: str | None,
-    ) -> None:
-        await add_step(
-            tx, self._context, partner.id, event=event, person=person, note=note
-        )
-
     async def _locked(self, tx: Transaction, partner_id: str) -> Partner:
         partner = await rows.lock_partner(tx, partner_id)
         if partner is None:
@@ -361,7 +372,7 @@ class Policies:
         return self._context.clock.now().date()
 
 
-def _with_sheet(partner: Partner, direction: Direction, sheet: PolicySheet) -> Partner:
+def with_sheet(partner: Partner, direction: Direction, sheet: PolicySheet) -> Partner:
     """Return a partner for whom a sheet counts; of a new end the office is told."""
     if sheet.valid_until is not None:
         partner = replace(partner, policy_reminded_at=None)

@@ -20,6 +20,7 @@ from federation.documents.page import PageFault, PageItem
 from federation.lease import LeaseState, lease_begin, lease_state
 from node.catalogue.model import ReceivedEntry, ReceivedState
 from node.catalogue.publication import last_day
+from node.chiffre.form import is_chiffre
 from node.mail.entry_titles import take_back_titles
 from node.partners.model import Partner
 from node.ports import NodeContext
@@ -34,7 +35,7 @@ from node.storage.received import (
 )
 from node.storage.tables import received_entries
 from node.storage.views import load_view, store_view
-from node.visibility.policy import PolicySheet, effective, takes
+from node.visibility.policy import PolicySheet, effective, lets_more_pass, takes
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,7 @@ def _as_taken(item: PageItem, sheet: PolicySheet, today: date) -> PageItem:
         return item
     entry, ends = sent.entry, sent.entry.valid_until
     content: Mapping[str, Any] = {}
-    if sheet.closed_topics or sheet.retention_days is not None:
+    if _asks_for_content(sheet):
         content = entry.content()
         ends = last_day(content) if entry.known_kind else ends
     is_taken = takes(
@@ -78,6 +79,7 @@ def _as_taken(item: PageItem, sheet: PolicySheet, today: date) -> PageItem:
         is_public=entry.public,
         kind=entry.kind,
         content=content,
+        is_chiffre=is_chiffre(content),
         last_day=ends,
         today=today,
     )
@@ -120,6 +122,7 @@ async def not_taken(
             is_public=each.is_public,
             kind=each.kind,
             content=each.content,
+            is_chiffre=is_chiffre(each.content),
             last_day=each.valid_until,
             today=now.date(),
         )
@@ -141,7 +144,9 @@ async def follow_sheet(
     sheet = sheet_of(partner, now.date())
     gone = await not_taken(tx, partner, sheet, now=now)
     await remove(tx, context, partner, gone)
-    waits = sheet != before and await count_not_taken(tx, partner.id) > len(gone)
+    waits = lets_more_pass(sheet, before) and await count_not_taken(
+        tx, partner.id
+    ) > len(gone)
     if waits:
         await update_partner(
             tx, partner.id, in_position=0, refetch_since=now, next_attempt_at=None
@@ -193,6 +198,15 @@ async def remove(
     await keep_out(tx, partner.id, uris, at=context.clock.now())
     await store_view(tx, partner.id, "in", view)
     await take_back_titles(tx, context, uris)
+
+
+def _asks_for_content(sheet: PolicySheet) -> bool:
+    """Whether more than kind and audience decides; to read the rest takes longer."""
+    return (
+        bool(sheet.closed_topics)
+        or sheet.retention_days is not None
+        or not sheet.chiffre_passes
+    )
 
 
 def _is_lapsed(

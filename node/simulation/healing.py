@@ -54,7 +54,7 @@ class Healing:
             await world.pass_time(_ROUND_S)
             faults = self._faults()
             if not faults:
-                world.promises.restores.disturbed.clear()
+                world.promises.restores.healed()
                 world.record.note(f"healed after {number + 1} rounds")
                 return
             world.record.note(f"still wrong: {faults[0][1]}")

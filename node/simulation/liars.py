@@ -19,15 +19,18 @@ from typing_extensions import override
 from federation.canonical import canonical_bytes
 from federation.documents.partner_request import new_nonce
 from federation.documents.signed import sign
-from federation.signatures.http import sign_request
-from federation.transport.wire import WireAnswer, WireRequest
+from federation.signatures.http import HttpMessage, sign_answer, sign_request
+from federation.transport.wire import Fields, WireAnswer, WireRequest
 from node.simulation.machine import Machine
 from node.simulation.network import Letter
 from node.simulation.world import Meddler, World
 
 _LIES_ABOUT_PAGES: Final = ("equivocated", "replayed", "forged", "withheld")
+_SPOKEN: Final = ("equivocated", "replayed", "forged")
+_LIST_FALSE: Final = 0.5  # of the lists of what it holds
 _LIES_IN_RECEIPTS: Final = ("wrong_digest", "false_receipt")
 _OLD_KEPT: Final = 12
+_SIGNATURE: Final = frozenset({"signature", "signature-input", "content-digest"})
 
 
 @dataclass
@@ -46,6 +49,8 @@ class Liar(Meddler):
     chance: Random
     share: float = 0.9
     _pages: dict[str, list[bytes]] = field(default_factory=lambda: defaultdict(list))
+    _requests: dict[str, WireRequest] = field(default_factory=dict)
+    _spoken: set[bytes] = field(default_factory=set)
     _receipts: dict[str, list[bytes]] = field(default_factory=lambda: defaultdict(list))
 
     @override
@@ -54,6 +59,9 @@ class Liar(Meddler):
         page = _document(request.body, "OrderedCollectionPage")
         if letter.sender != self.machine.name or page is None or request.body is None:
             return request
+        if request.body in self._spoken:
+            return request
+        self._requests[letter.receiver] = request
         old = self._pages[letter.receiver]
         self._pages[letter.receiver] = [*old, request.body][-_OLD_KEPT:]
         if self.chance.random() > self.share or self.machine.node is None:
@@ -70,7 +78,26 @@ class Liar(Meddler):
         return self._counted(lie, self._signed(request, body))
 
     @override
+    def speak(self, to: str | None) -> tuple[str, WireRequest] | None:
+        if not self._requests or self.machine.node is None:
+            return None
+        receiver = self.chance.choice(sorted(self._requests))
+        if to in self._requests:
+            receiver = to
+        told = [json.loads(body) for body in self._pages[receiver]]
+        page = self.chance.choice(told)
+        lie = self._choice(_SPOKEN)
+        if lie != "replayed" and not self._falsify(page, lie):
+            lie = "replayed"
+        body = json.dumps(page, ensure_ascii=False).encode()
+        self._spoken.add(body)
+        self.world.faults[lie] += 1
+        return self.machine.name, self._signed(self._requests[receiver], body)
+
+    @override
     def answers(self, letter: Letter, answer: WireAnswer) -> WireAnswer:
+        if letter.receiver == self.machine.name:
+            answer = self._listed(letter, answer)
         receipt = _document(answer.body, "Receipt")
         if letter.receiver != self.machine.name or receipt is None:
             return answer
@@ -83,6 +110,23 @@ class Liar(Meddler):
         if lie == "false_receipt" and old and self.chance.random() < 0.3:  # noqa: PLR2004
             return _answer(answer, self.chance.choice(old))
         return _answer(answer, self._false_receipt(receipt, lie))
+
+    def _listed(self, letter: Letter, answer: WireAnswer) -> WireAnswer:
+        """Leave out one thing that is held, so that the list does not fit."""
+        page = _document(answer.body, "HoldingsPage")
+        if page is None:
+            return answer
+        present = [each for each in page["holds"] if each["state"] == "present"]
+        false = bool(present) and self.chance.random() < _LIST_FALSE
+        lists = self.world.promises.restores.false_lists
+        if not false or self.machine.node is None:
+            lists.discard((letter.sender, letter.receiver))
+            return answer
+        lists.add((letter.sender, letter.receiver))
+        page["holds"].remove(self.chance.choice(present))
+        self.world.faults["false_list"] += 1
+        body = json.dumps(page, ensure_ascii=False).encode()
+        return self._signed_answer(letter.request, answer, body)
 
     def _choice(self, lies: tuple[str, ...]) -> str:
         """Draw a lie; the rarest so far if it should be more frequent."""
@@ -164,11 +208,7 @@ class Liar(Meddler):
     def _signed(self, request: WireRequest, body: bytes) -> WireRequest:
         node = self.machine.node
         assert node is not None  # noqa: S101 - asked before
-        kept = [
-            (name, value)
-            for name, value in request.headers
-            if name.lower() not in {"signature", "signature-input", "content-digest"}
-        ]
+        kept = _unsigned(request.headers)
         signature = sign_request(
             request.method,
             request.target,
@@ -178,6 +218,22 @@ class Liar(Meddler):
             nonce=new_nonce(self.machine.random),
         )
         return replace(request, body=body, headers=(*kept, *signature.items()))
+
+    def _signed_answer(
+        self, request: WireRequest, answer: WireAnswer, body: bytes
+    ) -> WireAnswer:
+        node = self.machine.node
+        assert node is not None  # noqa: S101 - it has just answered
+        signature = sign_answer(
+            answer.status,
+            body,
+            request=HttpMessage(request.method, request.target, list(request.headers)),
+            signer=node.context.signer,
+            created=self.machine.clock.now(),
+            nonce=new_nonce(self.machine.random),
+        )
+        headers = (*_unsigned(answer.headers), *signature.items())
+        return replace(answer, headers=headers, body=body)
 
     def _counted(self, lie: str, request: WireRequest | None) -> WireRequest | None:
         self.world.faults[lie] += 1
@@ -193,6 +249,10 @@ def _document(body: bytes | None, kind: str) -> dict[str, Any] | None:
         return None
     is_wanted = isinstance(document, dict) and document.get("type") == kind
     return document if is_wanted else None
+
+
+def _unsigned(headers: Fields) -> list[tuple[str, str]]:
+    return [each for each in headers if each[0].lower() not in _SIGNATURE]
 
 
 def _answer(answer: WireAnswer, body: bytes) -> WireAnswer:

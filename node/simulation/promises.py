@@ -11,7 +11,7 @@ import json
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 from http import HTTPStatus
 from typing import Any, Final, TypeAlias
 
@@ -101,6 +101,8 @@ class Promises:
     def put_back(self, name: str, before: Sight, *, has_journal: bool) -> None:
         """Note that an old database is being put in place; the node is down."""
         self.restores.begin(name, before, has_journal=has_journal)
+        if self.machines[name].clock.skew < timedelta():
+            self.restores.behind.add(name)
         self._eyes.pop(name, Eye()).close()
 
     def _open_again(self, machine: Machine) -> None:
@@ -161,22 +163,11 @@ class Promises:
         if machine.name in self.liars:
             return
         for partner in now.partners.values():
-            origin = _name(partner.base_url)
             earlier = before.partners.get(partner.base_url) if before else None
-            for copy in partner.copies.values():
-                self._judge_copy(machine.name, origin, copy)
-            if earlier is not None:
-                self._judge_lease(machine.name, earlier, partner)
-            if partner.acked > partner.head:
-                raise BrokenPromiseError(
-                    "INV-3",
-                    f"{machine.name} believes that {origin} has confirmed "
-                    f"{partner.acked} of {partner.head} positions",
-                )
-            if earlier is not None:
-                self._judge_progress(machine.name, earlier, partner)
+            self._judge_partner(machine.name, earlier, partner, now.epoch)
         self._judge_ledger(machine, now)
         self._judge_versions(machine.name, now)
+        self._judge_adopted(machine.name, now)
         if before is not None:
             for entry_id, entry in before.entries.items():
                 after = now.entries.get(entry_id)
@@ -186,6 +177,28 @@ class Promises:
                         f"{machine.name}'s entry {entry_id} went back from version "
                         f"{entry.version} to {after and after.version}",
                     )
+
+    def _judge_partner(
+        self, name: str, earlier: PartnerRow | None, partner: PartnerRow, epoch: str
+    ) -> None:
+        origin = _name(partner.base_url)
+        for copy in partner.copies.values():
+            self._judge_copy(name, origin, copy)
+        if partner.acked > partner.head:
+            raise BrokenPromiseError(
+                "INV-3",
+                f"{name} believes that {origin} has confirmed "
+                f"{partner.acked} of {partner.head} positions",
+            )
+        if earlier is None:
+            return
+        if earlier.state not in _ESTABLISHED:
+            self.restores.begins(name, partner)
+        self._judge_lease(name, earlier, partner)
+        self._judge_progress(name, earlier, partner)
+        self.restores.require_true_list(name, origin, earlier, partner, epoch)
+        if earlier.checked_at != partner.checked_at:
+            self.restores.believed(name, origin)
 
     def _judge_versions(self, name: str, now: Sight) -> None:
         """A version is one content, also before and after a restore."""
@@ -200,6 +213,28 @@ class Promises:
                     "INV-5", f"{name} used version {entry.version} of {entry.id} twice"
                 )
 
+    def _judge_adopted(self, name: str, now: Sight) -> None:
+        """What partners took back before a restore is not published (FED-157)."""
+        for partner in now.partners.values():
+            if partner.compared_epoch != now.epoch or partner.state != "active":
+                continue
+            if _name(partner.base_url) in self.liars:
+                continue
+            for each in partner.unaccounted.values():
+                entry = now.entries.get(each.entry_id)
+                if (
+                    each.settled_as is None
+                    and each.state in {"withdrawn", "deleted"}
+                    and entry is not None
+                    and entry.state == "published"
+                    and entry.version <= each.version
+                ):
+                    raise BrokenPromiseError(
+                        "INV-1",
+                        f"{name} shows {entry.id}, which {partner.base_url} has as "
+                        f"{each.state}",
+                    )
+
     def _judge_lease(self, holder: str, before: PartnerRow, now: PartnerRow) -> None:
         """Copies are renewed, and shown again, by an equal page alone (FED-152)."""
         is_renewed = now.verified_at not in {None, before.verified_at}
@@ -209,6 +244,8 @@ class Promises:
             return  # a partnership that begins anew
         if not (is_renewed or is_shown):
             return
+        if self.restores.is_unsure(_name(now.base_url), holder):
+            return  # copies are counted anew once an hour
         what = f"{holder} {'renewed' if is_renewed else 'shows'} its copies of"
         if before.state == now.state == "suspended":
             raise BrokenPromiseError(
@@ -274,6 +311,8 @@ class Promises:
         for uri, copy in before.copies.items():
             after = now.copies.get(uri)
             if after is None:
+                if (holder, uri) in self.restores.lost_copies:
+                    continue
                 if copy.state == "deleted" or now.state in _ESTABLISHED:
                     raise BrokenPromiseError(
                         "INV-5", f"{holder} forgot {uri} ({copy.state})"
@@ -325,12 +364,14 @@ class Promises:
             theirs = self._sights[other].partners.get(mine)
             if other in self.liars or theirs is None:
                 continue
-            if {name, other} & self.restores.disturbed:
+            if (name, other) in self.restores.stale:
                 continue  # what the other one has forgotten is being found out
             if not {partner.state, theirs.state} <= _ESTABLISHED:
                 continue
+            disturbed = {name, other} & self.restores.disturbed
             for row in partner.told.values():
-                if row.is_acknowledged or row.held is not None:
+                # What waits replaces what was lost with an old database.
+                if row.is_acknowledged or (row.held is not None and not disturbed):
                     uri = f"{mine}/entries/{row.entry_id}"
                     self._compare_row(name, other, row, theirs.copies.get(uri))
 
@@ -372,7 +413,8 @@ class Promises:
         if answer.status >= HTTPStatus.BAD_REQUEST or letter.path != "/inbox":
             self._note_pull(letter, answer)
             return  # a partner request may come twice, a pull changes nothing
-        if letter.number in self._accepted:
+        is_known = letter.number in self._accepted
+        if is_known and letter.receiver not in self.restores.behind:
             raise BrokenPromiseError(
                 "INV-5", f"{letter.receiver} took one and the same request twice"
             )
@@ -389,6 +431,7 @@ class Promises:
         if b'"Receipt"' not in answer.body:
             return
         receipt = json.loads(answer.body)
+        self.restores.confirmed(letter.sender, letter.receiver)
         row = self.sight(letter.receiver).partners.get(
             f"https://{letter.sender}.example"
         )

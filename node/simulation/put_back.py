@@ -15,6 +15,7 @@ from node.simulation.looking import OwnEntry, PartnerRow, Sight
 from node.simulation.violation import BrokenPromiseError
 
 _ESTABLISHED: Final = frozenset({"active", "paused", "suspended"})
+_COUNTED_LESS: Final = "are there, "  # Receiving.held_view
 # What a partnership may be again, by what it was before the restore.
 _NOT_AGAIN: Final = {
     "paused": frozenset({"active"}),
@@ -41,10 +42,21 @@ class PutBack:
         disturbed: Nodes that were put back since everything was right last: others
             know of things that they have forgotten.
         forgotten: Messages that may be lost by it.
+        stale: (origin, holder) of whom the origin cannot know yet what is there.
+        behind: Nodes whose clock was behind then: which requests they had before,
+            they cannot tell when it is right again.
+        lost_copies: (holder, URI) that a disk has lost.
+        false_lists: (origin, holder) where the holder's last list was false.
     """
 
     disturbed: set[str] = field(default_factory=set)
     forgotten: set[str] = field(default_factory=set)
+    stale: set[tuple[str, str]] = field(default_factory=set)
+    false_lists: set[tuple[str, str]] = field(default_factory=set)
+    behind: set[str] = field(default_factory=set)
+    lost_copies: set[tuple[str, str]] = field(default_factory=set)
+    _answered: set[tuple[str, str]] = field(default_factory=set)
+    _unsure: set[tuple[str, str]] = field(default_factory=set)
     _before: dict[str, _Before] = field(default_factory=dict)
     _epochs: dict[str, set[str]] = field(default_factory=dict)
     _known_then: dict[str, set[str]] = field(default_factory=dict)
@@ -52,6 +64,12 @@ class PutBack:
 
     def begin(self, name: str, before: Sight, *, has_journal: bool) -> None:
         """Note that an old database is in place now; nothing has opened it yet."""
+        for url in before.partners:
+            other = url.removeprefix("https://").removesuffix(".example")
+            for pair in ((name, other), (other, name)):
+                self.stale.add(pair)
+                self._answered.discard(pair)
+        self._asked = {pair for pair in self._asked if pair[0] != name}
         self.forgotten |= before.messages.keys()
         earlier = self._before.get(name)
         if earlier is not None:
@@ -61,9 +79,45 @@ class PutBack:
         self._before[name] = _Before(before, has_journal)
         self.disturbed.add(name)
 
+    def lost(self, origin: str, holder: str, uri: str) -> None:
+        """Note that a holder's disk has lost a copy; nobody can know yet."""
+        self.disturbed.add(holder)
+        self.lost_copies.add((holder, uri))
+        self.stale.add((origin, holder))
+        # Receipts may go on to vouch for it for an hour; see `healed`.
+        self._answered.discard((origin, holder))
+        self._unsure.add((origin, holder))
+
+    def explains(self, line: str) -> bool:
+        """Whether a node had to log an error: it has noticed what its disk lost."""
+        return bool(self._unsure) and _COUNTED_LESS in line
+
+    def is_unsure(self, origin: str, holder: str) -> bool:
+        """Whether a holder's disk has lost a copy that nobody need know of yet."""
+        return (origin, holder) in self._unsure
+
+    def confirmed(self, origin: str, holder: str) -> None:
+        """Note that a holder confirms a page; what it says then is how it is."""
+        pair = (origin, holder)
+        if not self._before.keys() & {origin, holder} and pair not in self._unsure:
+            self._answered.add((origin, holder))
+
+    def believed(self, origin: str, holder: str) -> None:
+        """Note that an origin has taken a receipt: from then on it must be right."""
+        if (origin, holder) in self._answered:
+            self.stale.discard((origin, holder))
+
     def is_waited_for(self, name: str) -> bool:
         """Whether a node that was put back has not opened its doors yet."""
         return name in self._before
+
+    def healed(self) -> None:
+        """Note that everything is right again."""
+        self.disturbed.clear()
+        self.stale.clear()
+        self.behind.clear()
+        self.lost_copies.clear()
+        self._unsure.clear()
 
     def asked(self, origin: str, holder: str) -> None:
         """Note that a node has told another what it holds."""
@@ -102,7 +156,6 @@ class PutBack:
                 f"reached {before.sight.incarnation}",
             )
         self._known_then[name] = {row.id for row in now.partners.values()}
-        self._asked = {pair for pair in self._asked if pair[0] != name}
         for row in now.partners.values():
             if row.to_verify_since is None:
                 raise BrokenPromiseError(
@@ -113,6 +166,24 @@ class PutBack:
         if before.has_journal:
             _judge_taken(name, before.sight, now)
         return before.has_journal
+
+    def begins(self, name: str, partner: PartnerRow) -> None:
+        """Note that a partnership begins anew: nothing is there that was told."""
+        self._known_then.get(name, set()).discard(partner.id)
+
+    def require_true_list(
+        self, origin: str, holder: str, before: PartnerRow, now: PartnerRow, epoch: str
+    ) -> None:
+        """Judge that a node has finished its comparison.
+
+        Raises:
+            BrokenPromiseError: The list did not fit the digest that came with it.
+        """
+        is_done = before.compared_epoch != epoch == now.compared_epoch
+        if is_done and before.id == now.id and (origin, holder) in self.false_lists:
+            raise BrokenPromiseError(
+                "INV-3", f"{origin} believed a list of {holder} that is not its digest"
+            )
 
     def require_asked(self, sender: str, receiver: str, partner: PartnerRow) -> None:
         """Judge that a node tells another an entry.

@@ -25,12 +25,6 @@ SEASON_STEPS: Final = 200
 _MEMORY: Final = Path("/dev/shm")  # noqa: S108 - a folder of our own is made there
 
 
-NOT_SWITCHED_ON: Final[dict[str, str]] = {
-    "restore": "An old backup is not put back yet.",
-}
-"""Faults that a run does not have."""
-
-
 @dataclass(frozen=True, slots=True)
 class Order:
     """What is to be simulated.
@@ -61,7 +55,6 @@ class Summary:
     Attributes:
         trace: SHA-256 of all events.
         last: The last events in words.
-        missing: Kinds of faults that are not switched on, and why.
     """
 
     seed: int
@@ -73,7 +66,6 @@ class Summary:
     virtual_hours: float = 0.0
     seconds: float = 0.0
     last: list[str] = field(default_factory=list)
-    missing: dict[str, str] = field(default_factory=lambda: dict(NOT_SWITCHED_ON))
 
     def document(self) -> dict[str, Any]:
         """Return the document that `spalier simulate --json` prints."""
@@ -89,7 +81,6 @@ class Summary:
             "trace": self.trace,
             "virtual_hours": round(self.virtual_hours, 2),
             "seconds": round(self.seconds, 2),
-            "not_switched_on": self.missing,
         }
 
 
@@ -141,11 +132,11 @@ async def _run(world: World, order: Order, progress: Progress | None) -> None:
     await connect(world, story)
     liar = None
     if order.liar and order.nodes > HONEST_MIN:
-        liar = list(world.machines.values())[-1]
-        world.promises.liars = frozenset({liar.name})
+        machine = list(world.machines.values())[-1]
+        world.promises.liars = frozenset({machine.name})
+        liar = Liar(world, machine, Random(f"{order.seed} lies"))
     while world.steps < order.steps or world.virtual_hours < order.hours:
-        if liar is not None:
-            world.meddler = Liar(world, liar, Random(f"{order.seed} {world.steps}"))
+        world.meddler = liar
         await story.play(min(order.season, max(order.steps - world.steps, 1)))
         world.meddler = None
         await Healing(world, story).heal()

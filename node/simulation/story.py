@@ -1,5 +1,6 @@
 """What offices do and what breaks, drawn from the seed."""
 
+import math
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -48,6 +49,7 @@ ACTIONS: Final[Weights] = {
     "back_up": 6,
     # faults
     "restore": 5,
+    "lose_copy": 3,
     "idle": 5,
     "crash": 8,
     "stop": 3,
@@ -59,6 +61,7 @@ ACTIONS: Final[Weights] = {
     "set_clock": 8,
 }
 FOUL: Final = Rates()
+_SPEAKS_EVERY_S: Final = 8.0
 _LATE_FIRST: Final = 0.85
 _RAREST: Final = 4
 # What an action brings about, so that nothing stays rare in a short run.
@@ -82,8 +85,8 @@ _BRINGS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
     ("set_clock", ("clock_jump",)),
     ("back_up", ("backup",)),
     ("restore", ("restore",)),
-    ("make_the_liar_speak", ("equivocated", "forged")),
-    ("make_the_liar_speak", ("replayed", "withheld")),
+    ("lose_copy", ("copy_lost",)),
+    ("make_the_liar_speak", ("equivocated", "forged", "replayed", "withheld")),
     ("speak_to_the_liar", ("wrong_digest", "false_receipt")),
 )
 
@@ -100,9 +103,10 @@ class Story:
 
     world: World
     weights: Weights = field(default_factory=lambda: dict(ACTIONS))
-    gap_s: float = 3.0
+    gap_s: float = 1.5
     late_first: float = _LATE_FIRST
     _texts: int = 0
+    _spoke: dict[str, float] = field(default_factory=dict)
     _old: OldDisks = field(init=False)
 
     def __post_init__(self) -> None:
@@ -381,16 +385,49 @@ class Story:
                     )
 
     async def _make_the_liar_speak(self, _: Machine) -> None:
+        faults = self.world.faults
+        is_enough = faults["withheld"] >= faults["replayed"]
+        if is_enough and self.world.let_the_liar_speak():
+            return
         for name in sorted(self.world.promises.liars):
-            await self._speak(self.world.machines[name])
+            liar = self.world.machines[name]
+            if self._may_speak(liar):
+                await self._speak(liar, {"level": "trusted"})
+            elif not is_enough:
+                self.world.let_the_liar_speak()
 
     async def _speak_to_the_liar(self, machine: Machine) -> None:
-        if self.world.promises.liars:
-            await self._speak(machine)
+        """Tell the liar alone, so that it has a page to confirm."""
+        sight = self.world.promises.sight(machine.name)
+        for name in self.world.promises.liars - {machine.name}:
+            url = self.world.machines[name].base_url
+            row = sight.partners.get(url)
+            if row is not None and row.state == "active" and self._may_speak(machine):
+                # Whoever hears of it does not wait any longer before telling it.
+                self.world.let_the_liar_speak(machine.name)
+                audience = {"level": "partners", "partners": [url]}
+                await self._speak(machine, audience)
 
-    async def _speak(self, machine: Machine) -> None:
-        document = {**self._document(machine), "audience": {"level": "trusted"}}
-        entry = self._pick(machine)
+    def _may_speak(self, machine: Machine) -> bool:
+        """Connect the liar again; whoever has just told something need not."""
+        world = self.world
+        for link in list(world.weather.cut):
+            if world.promises.liars & {*link}:
+                del world.weather.cut[link]
+        now = world.loop.time()
+        if now - self._spoke.get(machine.name, -math.inf) < _SPEAKS_EVERY_S:
+            return False
+        self._spoke[machine.name] = now
+        return True
+
+    async def _speak(self, machine: Machine, audience: dict[str, Any]) -> None:
+        document = {**self._document(machine), "audience": audience}
+        live = self._live(machine)
+        named = frozenset(audience.get("partners", ()))
+        fitting = [e for e in live if e.level == audience["level"] and e.named == named]
+        entry = self.world.chance.choice(fitting) if fitting else None
+        if entry is None and len(live) > _LIVE_ENTRIES_MAX:
+            entry = self._pick(machine)
         await self._store(
             machine, "tells", document, entry=None if entry is None else entry.id
         )
@@ -424,6 +461,15 @@ class Story:
             return
         await self._stop(machine)
         await self._old.put_back(machine)
+
+    async def _lose_copy(self, machine: Machine) -> None:
+        """Let a node lose something that it holds while it is down for a moment."""
+        if machine.name in self.world.promises.liars or not machine.is_up:
+            return
+        await self._stop(machine)
+        machine.move_on()
+        self._old.lose_copy(machine)
+        await machine.start()
 
     async def _stop(self, machine: Machine) -> None:
         if machine.is_up and machine.process is not None:

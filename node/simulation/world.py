@@ -4,7 +4,7 @@ import asyncio
 import json
 from collections import Counter
 from collections.abc import Awaitable, Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from http import HTTPStatus
@@ -12,12 +12,13 @@ from pathlib import Path
 from random import Random
 from typing import Final, TextIO, TypeVar
 
+from federation.errors import FederationError
 from federation.transport.wire import WireAnswer, WireRequest
 from node.app import Node
 from node.errors import NodeError
 from node.members.model import Person
 from node.simulation.log_watch import watched_log
-from node.simulation.loop import VirtualLoop
+from node.simulation.loop import NOBODY, VirtualLoop
 from node.simulation.machine import (
     CrashedError,
     Machine,
@@ -57,15 +58,34 @@ class World:
     promises: Promises
     log: list[str]
     faults: Counter[str]
+    network: Network | None = None
     steps: int = 0
     broken: BrokenPromiseError | None = None
     meddler: "Meddler | None" = None
     _logged: int = 0
+    _spoken: set[asyncio.Task[None]] = field(default_factory=set)
     _letters: Counter[tuple[str, str, int]] = field(default_factory=Counter)
 
     def lags(self, kind: str) -> bool:
         """Whether a kind of fault is rarer than it should be."""
         return self.faults[kind] < SHARE_WANTED * (self.steps + 20)
+
+    def let_the_liar_speak(self, to: str | None = None) -> bool:
+        """Let the liar send something made up; say whether it had anything to say."""
+        made_up = None if self.meddler is None else self.meddler.speak(to)
+        if made_up is None or self.network is None:
+            return False
+        sender, request = made_up
+
+        async def send() -> None:
+            with suppress(FederationError):
+                await self.network.exchange(sender, request)  # type: ignore[union-attr]
+
+        self._spoken.add(
+            task := self.loop.create_task(send(), name="lie", context=NOBODY.copy())
+        )
+        task.add_done_callback(self._spoken.discard, context=NOBODY)
+        return True
 
     # -- orders ---------------------------------------------------------------------
 
@@ -125,7 +145,8 @@ class World:
 
     def _read_log(self) -> None:
         for line in self.log[self._logged :]:
-            self.break_promise("log", line)
+            if not self.promises.restores.explains(line):
+                self.break_promise("log", line)
         self._logged = len(self.log)
         for fault in self.loop.faults:
             self.break_promise("log", f"{fault.get('message')}: {fault}")
@@ -205,6 +226,10 @@ class Meddler:
         """Return what really leaves."""
         return letter.request
 
+    def speak(self, to: str | None) -> tuple[str, WireRequest] | None:  # noqa: ARG002
+        """Return a request that the liar makes up for a node, and who sends it."""
+        return None
+
     def answers(self, letter: Letter, answer: WireAnswer) -> WireAnswer:  # noqa: ARG002
         """Return what is really answered."""
         return answer
@@ -249,7 +274,7 @@ class WorldMaker:
             faults=faults,
         )
         weather.lags = world.lags
-        network = Network(loop, weather, world)
+        network = world.network = Network(loop, weather, world)
         for name in self.names:
             machines[name] = Machine(
                 name=name,

@@ -25,8 +25,15 @@ class UtcDateTime(TypeDecorator[datetime]):
         self, value: datetime | None, dialect: Dialect
     ) -> int | None:
         """Turn an aware time into microseconds; a naive time is refused."""
-        if value is None:
-            return None
+        return None if value is None else self.stored(value)
+
+    @staticmethod
+    def stored(value: datetime) -> int:
+        """Return an aware time as it stands in the database.
+
+        Raises:
+            ValueError: It is naive.
+        """
         if value.tzinfo is None:
             msg = "a naive time reached the storage layer"
             raise ValueError(msg)

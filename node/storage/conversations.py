@@ -1,6 +1,6 @@
 """Conversations and their messages in the database."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -10,7 +10,6 @@ from sqlalchemy import (
     Select,
     and_,
     bindparam,
-    exists,
     func,
     insert,
     not_,
@@ -20,12 +19,13 @@ from sqlalchemy import (
 from sqlalchemy import update as update_rows
 
 from federation.ids import NodeAddress
-from node.catalogue.model import EntryState, ReceivedState
+from node.catalogue.model import EntryState, HiddenOwner, ReceivedState
 from node.conversations.model import Conversation, Message, UnansweredThread
 from node.members.model import Person
 from node.storage.database import Transaction
 from node.storage.prepared import Prepared, Record
 from node.storage.tables import (
+    chiffre_owners,
     conversations,
     entries,
     messages,
@@ -94,6 +94,9 @@ def _conversation(row: Record) -> Conversation:
         created_at=row.created_at,
         last_message_at=row.last_message_at,
         answered_at=row.answered_at,
+        chiffre_of=row.chiffre_of,
+        asker_hidden=row.asker_hidden,
+        revealed_at=row.revealed_at,
     )
 
 
@@ -112,18 +115,6 @@ _LAST_ACTIVITY = Prepared(
     .where(messages.c.conversation_id == bindparam("of_conversation"))
     .order_by(messages.c.sent_at.desc(), messages.c.id.desc())
     .limit(1)
-)
-_UNREAD = (
-    select(
-        messages.c.conversation_id,
-        messages.c.from_owner,
-        func.count().label("number"),
-    )
-    .where(
-        messages.c.conversation_id.in_(bindparam("ids", expanding=True)),
-        messages.c.read_at.is_(None),
-    )
-    .group_by(messages.c.conversation_id, messages.c.from_owner)
 )
 _OWN_DELETED = select(entries.c.id).where(
     entries.c.id.in_(bindparam("ids", expanding=True)),
@@ -179,46 +170,71 @@ def possibly_of(person: Person) -> ColumnElement[bool]:
             or_(
                 mine.owner_organisation_id == person.organisation_id,
                 mine.owner_id == person.id,
+                mine.chiffre_of.in_(
+                    select(chiffre_owners.c.entry_id).where(
+                        chiffre_owners.c.organisation_id == person.organisation_id
+                    )
+                ),
                 *([mine.id.is_not(None)] if person.is_office else []),
             ),
         ),
     )
 
 
-def has_unread(person: Person) -> ColumnElement[bool]:
-    """Conversations in which the other side wrote something not yet opened."""
-    mine, theirs = conversations.c, messages.c
-    as_owner = and_(
-        mine.owner_side.is_(True),
-        or_(mine.asker_id.is_(None), mine.asker_id != person.id),
-    )
+@dataclass(frozen=True, slots=True)
+class UnreadOfOwner:
+    """Unread messages of all threads with the same owner.
+
+    Attributes:
+        of_asker: Whether the person has asked in them, and does not answer.
+        some: Id of one of the conversations.
+    """
+
+    of_asker: bool
+    some: str
+    number: int
+
+
+async def unread_by_owner(tx: Transaction, person: Person) -> list[UnreadOfOwner]:
+    """Count what waits in threads that may be a person's; see `possibly_of`."""
+    mine = conversations.c
+    asks = mine.asker_id.is_not_distinct_from(person.id)
+    as_owner = and_(mine.owner_side.is_(True), not_(asks))
     from_other_side = or_(
-        and_(as_owner, theirs.from_owner.is_(False)),
-        and_(not_(as_owner), theirs.from_owner.is_(True)),
+        and_(as_owner, messages.c.from_owner.is_(False)),
+        and_(not_(as_owner), messages.c.from_owner.is_(True)),
     )
-    return exists(
-        select(theirs.id).where(
-            theirs.conversation_id == mine.id,
-            theirs.read_at.is_(None),
-            from_other_side,
+    rows = await tx.all(
+        select(
+            asks.label("of_asker"),
+            mine.owner_id,
+            mine.owner_organisation_id,
+            func.min(mine.id).label("some"),
+            func.count().label("number"),
+        )
+        .join(messages, messages.c.conversation_id == mine.id)
+        .where(messages.c.read_at.is_(None), from_other_side, possibly_of(person))
+        .group_by(
+            asks,
+            mine.owner_side,
+            mine.owner_id,
+            mine.owner_organisation_id,
+            mine.chiffre_of,
         )
     )
+    return [
+        UnreadOfOwner(bool(row.of_asker), row.some, int(row.number)) for row in rows
+    ]
 
 
-async def count_unread(
-    tx: Transaction, conversation_ids: Sequence[str]
-) -> Mapping[tuple[str, bool], int]:
-    """Count what nobody on the other side has opened.
-
-    Returns:
-        Numbers of messages by conversation and whether the owner's side wrote them.
-    """
-    unread: dict[tuple[str, bool], int] = {}
-    for start in range(0, len(conversation_ids), _IDS_AT_ONCE):
-        some = list(conversation_ids[start : start + _IDS_AT_ONCE])
-        for row in await tx.all(_UNREAD, {"ids": some}):
-            unread[row.conversation_id, row.from_owner] = int(row.number)
-    return unread
+async def hidden_owner(tx: Transaction, entry_id: str) -> HiddenOwner | None:
+    """Load whose an entry under Chiffre is; None if that was erased."""
+    row = await tx.one_or_none(
+        select(chiffre_owners).where(chiffre_owners.c.entry_id == entry_id)
+    )
+    if row is None:
+        return None
+    return HiddenOwner(row.organisation_id, row.person_id, row.author_id)
 
 
 async def list_conversations(

@@ -1,8 +1,8 @@
 """Our own entries in the database."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import date
+from dataclasses import dataclass, replace
+from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import (
@@ -25,8 +25,10 @@ from node.catalogue.model import (
     Ceilings,
     Entry,
     EntryState,
+    HiddenOwner,
     Kept,
 )
+from node.chiffre.coarse import begin_of_day, box_number
 from node.feed.folding import searchable_text
 from node.storage.database import Transaction
 from node.storage.exclusions import kept_of
@@ -34,6 +36,7 @@ from node.storage.groups import members_of_groups
 from node.storage.ledger import WITHDRAW
 from node.storage.prepared import Prepared, Record
 from node.storage.tables import (
+    chiffre_owners,
     disclosures,
     entries,
     entry_audience_partners,
@@ -41,8 +44,11 @@ from node.storage.tables import (
     organisations,
     persons,
 )
+from node.visibility.fields import leaving_content
 from node.visibility.policy import topics_text
 from schemas import KINDS
+
+_employers = organisations.alias("employers")  # of who stands behind a Chiffre
 
 
 def _selection() -> Select[Any]:
@@ -51,6 +57,10 @@ def _selection() -> Select[Any]:
             entries,
             organisations.c.name.label("organisation_name"),
             organisations.c.ceiling.label("organisation_ceiling"),
+            _employers.c.ceiling.label("employer_ceiling"),
+            chiffre_owners.c.organisation_id.label("hidden_organisation_id"),
+            chiffre_owners.c.person_id.label("hidden_person_id"),
+            chiffre_owners.c.author_id.label("hidden_author_id"),
             kind_audiences.c.ceiling.label("kind_ceiling"),
             persons.c.name.label("person_name"),
             persons.c.consent_on,
@@ -59,6 +69,8 @@ def _selection() -> Select[Any]:
         .join(organisations, organisations.c.id == entries.c.organisation_id)
         .outerjoin(persons, persons.c.id == entries.c.person_id)
         .outerjoin(kind_audiences, kind_audiences.c.kind == entries.c.kind)
+        .outerjoin(chiffre_owners, chiffre_owners.c.entry_id == entries.c.id)
+        .outerjoin(_employers, _employers.c.id == chiffre_owners.c.organisation_id)
     )
 
 
@@ -130,7 +142,24 @@ def _entry(row: Record, beside: _Beside, address: NodeAddress) -> Entry:
         group_organisation_ids=beside.groups.get(row.group_id, frozenset()),
         exclusions_id=row.exclusions_id,
         kept=beside.kept.get(row.id, Kept()),
-        ceilings=Ceilings(_level(row.kind_ceiling), _level(row.organisation_ceiling)),
+        home_fields=frozenset(row.home_fields or ()),
+        ceilings=Ceilings(
+            _level(row.kind_ceiling),
+            _level(
+                row.employer_ceiling if row.is_chiffre else row.organisation_ceiling
+            ),
+        ),
+        is_chiffre=row.is_chiffre,
+        waits_until=row.waits_until,
+        hidden_owner=_hidden_owner(row),
+    )
+
+
+def _hidden_owner(row: Record) -> HiddenOwner | None:
+    if row.hidden_organisation_id is None:
+        return None
+    return HiddenOwner(
+        row.hidden_organisation_id, row.hidden_person_id, row.hidden_author_id
     )
 
 
@@ -202,6 +231,9 @@ async def hold_external_id(tx: Transaction, external_id: str) -> None:
 def values_of(entry: Entry) -> dict[str, Any]:
     """Columns of `entries` for an entry; its search text is made here."""
     names = [entry.organisation_name, entry.person_name or ""]
+    if entry.is_chiffre:
+        names = [box_number(entry.uri)]
+        entry = _by_days(entry)
     deleted = entry.state is EntryState.DELETED
     return {
         "id": entry.id,
@@ -216,8 +248,11 @@ def values_of(entry: Entry) -> dict[str, Any]:
         "audience_level": entry.audience.level.value,
         "group_id": entry.audience.group_id,
         "exclusions_id": entry.exclusions_id,
+        "home_fields": sorted(entry.home_fields) or None,
         "content": dict(entry.content),
-        "search_text": "" if deleted else searchable_text(entry.content, names),
+        "search_text": ""
+        if deleted
+        else searchable_text(leaving_content(entry), names),
         "topics": topics_text(entry.content),
         "valid_until": entry.valid_until,
         "document": entry.document,
@@ -229,12 +264,47 @@ def values_of(entry: Entry) -> dict[str, Any]:
         "confirmed_at": entry.confirmed_at,
         "reminded_at": entry.reminded_at,
         "closed_at": entry.closed_at,
+        "is_chiffre": entry.is_chiffre,
+        "waits_until": entry.waits_until,
     }
 
 
 async def insert_entry(tx: Transaction, values: Mapping[str, Any]) -> None:
     """Insert one row of `entries`."""
     await tx.execute(insert(entries).values(**values))
+
+
+def _by_days(entry: Entry) -> Entry:
+    """Return an entry under Chiffre with days for times, which lists show and sort."""
+    return replace(
+        entry,
+        created_at=begin_of_day(entry.created_at),
+        updated_at=begin_of_day(entry.updated_at),
+        published_at=entry.published_at and begin_of_day(entry.published_at),
+        confirmed_at=entry.confirmed_at and begin_of_day(entry.confirmed_at),
+    )
+
+
+async def replace_hidden_owner(
+    tx: Transaction, entry_id: str, owner: HiddenOwner | None
+) -> None:
+    """Set whose an entry under Chiffre is; with None nothing of that is kept."""
+    hidden = chiffre_owners
+    await tx.execute(delete(hidden).where(hidden.c.entry_id == entry_id))
+    if owner is not None:
+        await tx.execute(
+            insert(hidden).values(
+                entry_id=entry_id,
+                organisation_id=owner.organisation_id,
+                person_id=owner.person_id,
+                author_id=owner.author_id,
+            )
+        )
+
+
+def waiting_for(moment: datetime) -> ColumnElement[bool]:
+    """Entries under Chiffre whose hour has come."""
+    return entries.c.waits_until <= moment
 
 
 async def update_entry(tx: Transaction, entry_id: str, **values: Any) -> None:

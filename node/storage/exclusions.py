@@ -124,6 +124,11 @@ async def replace_exclusions(
         )
 
 
+async def forget_exclusions(tx: Transaction, entry_id: str) -> None:
+    """Remove the list of an entry that is deleted, names and all."""
+    await replace_exclusions(tx, entry_id, Exclusions(), Findings())
+
+
 async def _add(tx: Transaction, table: Table, entry_id: str, **values: Any) -> None:
     await tx.execute(insert(table).values(entry_id=entry_id, **values))
 

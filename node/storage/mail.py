@@ -94,6 +94,16 @@ async def count_mails(tx: Transaction) -> MailCounts:
     )
 
 
+async def count_failed(tx: Transaction) -> int:
+    """Count what was given up, however many were sent."""
+    number = await tx.scalar(
+        select(func.count())
+        .select_from(mail_outbox)
+        .where(_open(), mail_outbox.c.next_attempt_at.is_(None))
+    )
+    return int(number or 0)
+
+
 async def due_mails(tx: Transaction, *, now: datetime, limit: int) -> list[Mail]:
     """Load what is to be sent now, oldest first.
 

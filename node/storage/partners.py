@@ -6,7 +6,17 @@ from enum import Enum
 from types import MappingProxyType
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Row, and_, bindparam, insert, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Row,
+    and_,
+    bindparam,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 
 from federation.ids import BaseUrl
 from federation.key_changes import SuspensionReason
@@ -55,6 +65,7 @@ REACHED: Final[Mapping[str, Any]] = MappingProxyType(
     }
 )
 _MICROSECOND = timedelta(microseconds=1)
+_IDS_AT_ONCE = 500  # in one query
 _CONVERTED = frozenset(
     {
         "state",
@@ -245,15 +256,38 @@ async def find_peer(tx: Transaction, key_id: str) -> KnownPeer | None:
 
 
 async def list_partners(
-    tx: Transaction, states: Collection[TrustState] | None = None
+    tx: Transaction,
+    states: Collection[TrustState] | None = None,
+    *,
+    where: ColumnElement[bool] | None = None,
+    limit: int | None = None,
 ) -> list[Partner]:
-    """Load partners in the order of their names; all, or those in some states."""
-    statement = select(partners).order_by(partners.c.name, partners.c.id)
+    """Load partners in the order of their names; all, or those in some states.
+
+    Args:
+        tx: The caller's transaction.
+        states: Where the partnerships stand.
+        where: A further condition on `partners`.
+        limit: At most so many.
+    """
+    statement = select(partners).order_by(partners.c.name, partners.c.id).limit(limit)
+    if where is not None:
+        statement = statement.where(where)
     if states is not None:
         statement = statement.where(
             partners.c.state.in_(sorted(state.value for state in states))
         )
     return await _partners(tx, await tx.all(statement))
+
+
+async def count_partners(tx: Transaction, states: Collection[TrustState]) -> int:
+    """Count the partners in some states."""
+    number = await tx.scalar(
+        select(func.count())
+        .select_from(partners)
+        .where(partners.c.state.in_(sorted(state.value for state in states)))
+    )
+    return int(number or 0)
 
 
 async def list_perhaps_due(
@@ -284,19 +318,20 @@ async def list_perhaps_due(
         mine.compared_epoch.is_distinct_from(epoch),
         mine.refetch_since.is_not(None),
     )
-    statement = (
-        select(partners)
-        .where(
-            is_attempt_due(now),
-            or_(
-                mine.head_seq > mine.acked_seq,
-                mine.id.in_(undelivered),
-                and_(mine.state.in_(sorted(state.value for state in told)), asks),
-            ),
-        )
-        .order_by(mine.name, mine.id)
+    # All of that is in one index; a row is read only if there may be something.
+    statement = select(mine.id).where(
+        is_attempt_due(now),
+        or_(
+            mine.head_seq > mine.acked_seq,
+            mine.id.in_(undelivered),
+            and_(mine.state.in_(sorted(state.value for state in told)), asks),
+        ),
     )
-    return await _partners(tx, await tx.all(statement))
+    ids = [row.id for row in await tx.all(statement)]
+    found = []
+    for start in range(0, len(ids), _IDS_AT_ONCE):
+        found += await load_partners(tx, ids[start : start + _IDS_AT_ONCE])
+    return sorted(found, key=lambda partner: (partner.name, partner.id))
 
 
 def is_attempt_due(now: datetime) -> ColumnElement[bool]:

@@ -112,13 +112,17 @@ async def partners_past_end(tx: Transaction, today: date) -> list[str]:
     return [row.id for row in rows]
 
 
-async def partners_to_remind(tx: Transaction, last: date) -> list[str]:
-    """Ids of the partners of whom a sheet ends by a day and nobody was reminded."""
-    rows = await tx.all(
+async def partners_ending(
+    tx: Transaction, last: date, *, not_reminded: bool = False
+) -> list[str]:
+    """Ids of the partners of whom a sheet ends by a day.
+
+    With `not_reminded`, only of those of whom the office was not told yet.
+    """
+    statement = (
         select(partners.c.id)
         .where(
             partners.c.state.in_(_STATES),
-            partners.c.policy_reminded_at.is_(None),
             or_(
                 partners.c.policy_out_until <= last,
                 partners.c.policy_in_until <= last,
@@ -126,7 +130,9 @@ async def partners_to_remind(tx: Transaction, last: date) -> list[str]:
         )
         .order_by(partners.c.id)
     )
-    return [row.id for row in rows]
+    if not_reminded:
+        statement = statement.where(partners.c.policy_reminded_at.is_(None))
+    return [row.id for row in await tx.all(statement)]
 
 
 async def partners_with_retention(tx: Transaction) -> list[str]:

@@ -33,6 +33,7 @@ from sqlalchemy.pool import NullPool
 from typing_extensions import override
 
 from node.storage.prepared import Parameters, Prepared, PreparedText, Record
+from node.storage.sqlite_dialects import ON_LOOP, SHARED_STATEMENTS
 from node.storage.transaction import Transaction, to_the_end
 
 SQLITE_BUSY_TIMEOUT_MS: Final = 10_000
@@ -52,9 +53,10 @@ def sqlite_engine(url: URL, *, writes: bool) -> Engine:
         writes: True for the one connection that writes; others cannot.
     """
     engine = create_engine(
-        url,
+        url.set(drivername=ON_LOOP),
         poolclass=NullPool,
         hide_parameters=True,
+        execution_options=SHARED_STATEMENTS,
         # Each connection is used by one at a time, on the loop or on a thread.
         connect_args={"check_same_thread": False},
         # `SqliteConnection` begins and ends transactions itself.

@@ -18,6 +18,7 @@ from typing_extensions import override
 from node.storage.failures import for_caller
 from node.storage.prepared import Parameters, Prepared, Record
 from node.storage.sqlite_connection import as_sqlalchemy, set_up_connection
+from node.storage.sqlite_dialects import ON_THREADS, SHARED_STATEMENTS
 from node.storage.transaction import Transaction, to_the_end
 
 T = TypeVar("T")
@@ -124,12 +125,13 @@ class _PageTransaction(Transaction):
 
 def _engine(url: URL, *, connections: int, wait_s: float) -> AsyncEngine:
     engine = create_async_engine(
-        url.set(drivername="sqlite+aiosqlite"),
+        url.set(drivername=ON_THREADS),
         poolclass=AsyncAdaptedQueuePool,
         pool_size=connections,
         max_overflow=0,
         pool_timeout=wait_s,
         hide_parameters=True,
+        execution_options=SHARED_STATEMENTS,
     )
 
     @event.listens_for(engine.sync_engine, "connect")

@@ -210,6 +210,8 @@ entries = Table(
     # Anew whenever the list of exclusions, or what it finds, changes; none excludes
     # nothing.
     Column("exclusions_id", ID),
+    # Fields of the content that stay in the own cluster.
+    Column("home_fields", JSON(none_as_null=True)),
     Column("content", JSON, nullable=False),
     Column("search_text", Text, nullable=False),
     # As policy sheets compare them (node.visibility.policy.topics_text).
@@ -226,6 +228,9 @@ entries = Table(
     Column("confirmed_at", UtcDateTime),
     Column("reminded_at", UtcDateTime),
     Column("closed_at", UtcDateTime),
+    Column("is_chiffre", Boolean, nullable=False, default=False),
+    # Under Chiffre: the full hour for which it waits; NULL once that has come.
+    Column("waits_until", UtcDateTime),
     Index("ix_entries_state_valid_until", "state", "valid_until"),
     Index("ix_entries_organisation_id", "organisation_id"),
     Index("ix_entries_updated_at_id", "updated_at", "id"),
@@ -240,6 +245,18 @@ entries = Table(
         "group_id",
         "id",
     ),
+)
+
+# Whose an entry under Chiffre is; its row in `entries` names the office. Only what
+# SPEC CHI-003 names reads this.
+chiffre_owners = Table(
+    "chiffre_owners",
+    metadata,
+    Column("entry_id", ForeignKey("entries.id"), primary_key=True),
+    Column("organisation_id", ForeignKey("organisations.id"), nullable=False),
+    Column("person_id", ForeignKey("persons.id")),
+    Column("author_id", ForeignKey("persons.id")),
+    Index("ix_chiffre_owners_organisation_id", "organisation_id"),
 )
 
 entry_audience_partners = Table(
@@ -394,6 +411,18 @@ partners = Table(
     Column("policy_reminded_at", UtcDateTime),
     Column("in_lease_days", Integer),
     Column("in_retention_days", Integer),
+    # Who may have to be told something now: asked for every few seconds.
+    Index(
+        "ix_partners_due",
+        "id",
+        "state",
+        "next_attempt_at",
+        "head_seq",
+        "acked_seq",
+        "next_check_at",
+        "compared_epoch",
+        "refetch_since",
+    ),
 )
 
 # Every policy sheet that ever counted; only ever added to.
@@ -758,6 +787,12 @@ conversations = Table(
     Column("created_at", UtcDateTime, nullable=False),
     Column("last_message_at", UtcDateTime, nullable=False),
     Column("answered_at", UtcDateTime),
+    # Our entry under Chiffre: who answers is found in `chiffre_owners` only.
+    Column("chiffre_of", ForeignKey("entries.id")),
+    # Our member asks without a name.
+    Column("asker_hidden", Boolean, nullable=False, default=False),
+    # Since when our side has told who it is.
+    Column("revealed_at", UtcDateTime),
     UniqueConstraint("thread_uri"),
     Index("ix_conversations_asker_id", "asker_id"),
     Index("ix_conversations_owner_organisation_id", "owner_organisation_id"),

@@ -17,7 +17,7 @@ from node.visibility.rules import (
     decide_received,
     lease_of,
 )
-from node.visibility.sql import visible_entries, visible_received
+from node.visibility.sql import stands_behind, visible_entries, visible_received
 
 __all__ = [
     "RULE_PUBLIC",
@@ -30,6 +30,7 @@ __all__ = [
     "decide_entry",
     "decide_received",
     "lease_of",
+    "stands_behind",
     "visible_entries",
     "visible_received",
 ]

@@ -75,8 +75,7 @@ class PolicySheet:
         closed_kinds: Kinds that do not pass.
         closed_topics: Topics that do not pass, as the office wrote them; capitals
             make no difference (`topic_key`).
-        chiffre: Whether box numbers pass; None for what the preset says. Without
-            effect as long as there are none.
+        chiffre: Whether box numbers pass; None for what the preset says.
         profiles: Which profiles pass; None for what the preset says.
         approval: Whether the office looks at each entry first. Without effect as
             long as there is no such step.
@@ -203,13 +202,22 @@ def narrower(one: PolicySheet, other: PolicySheet) -> PolicySheet:
     )
 
 
+def lets_more_pass(sheet: PolicySheet, before: PolicySheet) -> bool:
+    """Tell whether a sheet may let something pass that another one did not."""
+    now, then = (
+        replace(each, approval=False, lease_days=None, valid_until=None)
+        for each in (sheet, before)
+    )
+    return narrower(now, then) != narrower(now, now)
+
+
 def refusal(
     sheet: PolicySheet,
     *,
     for_partners: bool,
     kind: str,
     topics: Iterable[str],
-    is_chiffre: bool = False,
+    is_chiffre: bool,
 ) -> PolicyRule | None:
     """Say by which rule a sheet lets an entry not pass; None if it does.
 
@@ -237,7 +245,12 @@ def refusal(
 
 
 def decide_outgoing(
-    sheet: PolicySheet, *, level: AudienceLevel, kind: str, content: Mapping[str, Any]
+    sheet: PolicySheet,
+    *,
+    level: AudienceLevel,
+    kind: str,
+    content: Mapping[str, Any],
+    is_chiffre: bool,
 ) -> PolicyRule | None:
     """Say by which rule an entry of ours does not go to a partner; None if it may.
 
@@ -246,12 +259,14 @@ def decide_outgoing(
         level: The entry's audience.
         kind: Of the entry.
         content: Of the entry (schemas/entries).
+        is_chiffre: It goes out under a box number.
     """
     return refusal(
         sheet,
         for_partners=level in _FOR_PARTNERS,
         kind=kind,
         topics=topic_keys(content) if sheet.closed_topics else (),
+        is_chiffre=is_chiffre,
     )
 
 
@@ -261,6 +276,7 @@ def takes(
     is_public: bool,
     kind: str,
     content: Mapping[str, Any],
+    is_chiffre: bool,
     last_day: date | None,
     today: date,
 ) -> bool:
@@ -271,6 +287,7 @@ def takes(
         is_public: Its origin calls it public.
         kind: Of the entry, perhaps one that we do not know.
         content: What we read of it.
+        is_chiffre: It came under a box number.
         last_day: Until when it holds; None without end.
         today: The day, UTC.
     """
@@ -284,6 +301,7 @@ def takes(
             for_partners=not is_public,
             kind=kind,
             topics=topic_keys(content) if sheet.closed_topics else (),
+            is_chiffre=is_chiffre,
         )
         is None
     )

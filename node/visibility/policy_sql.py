@@ -36,6 +36,8 @@ def let_out(
     closed = sheet.closed_kinds | closed_profile_kinds(sheet.profiles_passing)
     if closed:
         conditions.append(entries.c.kind.not_in(sorted(closed)))
+    if not sheet.chiffre_passes:
+        conditions.append(entries.c.is_chiffre.is_(False))
     topics = func.coalesce(entries.c.topics, "")
     conditions += [
         # Says exactly whether it is there; a pattern would have signs of its own.
@@ -51,8 +53,9 @@ def leased_by_policy(now: datetime) -> ColumnElement[bool]:
     A sheet makes a lease shorter, never longer; of public copies it says nothing.
     """
     days = partners.c.in_lease_days
-    since = literal(now, UtcDateTime)
-    begin = read_as(since, BigInteger) - days * literal(_DAY_MICROSECONDS, BigInteger)
+    # Calculated with as it is stored: microseconds.
+    stored = literal(UtcDateTime.stored(now), BigInteger)
+    begin = stored - days * literal(_DAY_MICROSECONDS, BigInteger)
     return or_(
         days.is_(None),
         received_entries.c.is_public,

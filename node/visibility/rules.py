@@ -19,7 +19,7 @@ from node.catalogue.model import (
     ReceivedState,
     is_above,
 )
-from node.members.model import Person
+from node.members.model import Person, Role
 from node.sentence import Sentence
 from node.visibility.policy import (
     ACQUAINTANCE,
@@ -37,6 +37,7 @@ class Form(StrEnum):
     """How much of an entry a viewer gets."""
 
     HIDDEN = "hidden"
+    CHIFFRE = "chiffre"
     FULL = "full"
 
 
@@ -87,6 +88,8 @@ ENTITLED_STATES = ESTABLISHED
 
 # By which a partner sees a public entry; the ledger names it.
 RULE_PUBLIC = "VIS-031"
+# By which somebody sees the own entry under Chiffre, with the name.
+_RULE_OWNER = "VIS-028"
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,13 +123,16 @@ def decide_entry(entry: Entry, viewer: Viewer, today: date) -> Verdict:
         return _no("VIS-010", Sentence("The entry was deleted."))
     match viewer:
         case Person():
-            return _decide_for_person(entry, viewer, today)
+            verdict = _decide_for_person(entry, viewer, today)
         case PartnerViewer():
-            return _decide_for_partner(entry, viewer, today)
+            verdict = _decide_for_partner(entry, viewer, today)
         case PublicViewer():
-            return _decide_for_public(entry, today)
+            verdict = _decide_for_public(entry, today)
         case _:
             assert_never(viewer)
+    if entry.is_chiffre and verdict.form is Form.FULL and verdict.rule != _RULE_OWNER:
+        return Verdict(Form.CHIFFRE, verdict.rule, verdict.reason)
+    return verdict
 
 
 def _decide_for_person(entry: Entry, person: Person, today: date) -> Verdict:
@@ -136,7 +142,10 @@ def _decide_for_person(entry: Entry, person: Person, today: date) -> Verdict:
         return _yes(
             "VIS-021", Sentence("The office sees every entry of its own members.")
         )
-    if person.organisation_id == entry.organisation_id:
+    if entry.is_chiffre:
+        if _stands_behind(entry, person):
+            return _yes(_RULE_OWNER, Sentence("It is the person's own Chiffre."))
+    elif person.organisation_id == entry.organisation_id:
         return _yes(
             "VIS-022", Sentence("The entry belongs to the person's organisation.")
         )
@@ -146,6 +155,17 @@ def _decide_for_person(entry: Entry, person: Person, today: date) -> Verdict:
     if person.organisation_id in entry.kept.organisation_ids:
         return _no("VIS-025", Sentence("The entry excludes the person's organisation."))
     return _inside(entry, person)
+
+
+def _stands_behind(entry: Entry, person: Person) -> bool:
+    """Whether a member knows whose Chiffre it is: its own, or as administrator."""
+    owner = entry.hidden_owner
+    if owner is None or owner.organisation_id != person.organisation_id:
+        return False
+    return person.role is Role.ORGANISATION_ADMIN or person.id in {
+        owner.person_id,
+        owner.author_id,
+    }
 
 
 def _inside(entry: Entry, person: Person) -> Verdict:
@@ -219,6 +239,8 @@ def _decide_for_public(entry: Entry, today: date) -> Verdict:
 def _closed(entry: Entry, today: date) -> Verdict | None:
     if entry.state is not EntryState.PUBLISHED:
         return _no("VIS-011", Sentence("The entry is not published."))
+    if entry.waits_until is not None:
+        return _no("VIS-014", Sentence("Under Chiffre, its hour has not come yet."))
     if entry.valid_until is not None and entry.valid_until < today:
         return _no("VIS-012", Sentence("The entry is past its last day."))
     return None
@@ -243,13 +265,21 @@ def _above_ceiling(entry: Entry, *, for_partner: bool) -> Verdict | None:
     """
     level, ceilings = entry.audience.level, entry.ceilings
     limits = (
-        ("VIS-062", ceilings.kind, "The office permits less for this kind of entry."),
-        ("VIS-063", ceilings.organisation, "The owner's organisation permits less."),
+        (
+            "VIS-062",
+            ceilings.kind,
+            Sentence("The office permits less for this kind of entry."),
+        ),
+        (
+            "VIS-063",
+            ceilings.organisation,
+            Sentence("The owner's organisation permits less."),
+        ),
     )
     for rule, ceiling, reason in limits:
         stays = for_partner and ceiling is AudienceLevel.TRUSTED
         if is_above(level, ceiling) and not stays:
-            return _no(rule, Sentence(reason))
+            return _no(rule, reason)
     return None
 
 
@@ -264,7 +294,11 @@ def _stays_home(entry: Entry) -> Verdict | None:
 def _held_back(entry: Entry, sheet: PolicySheet) -> Verdict | None:
     """Say why a policy sheet does not let an entry go to a partner."""
     rule = decide_outgoing(
-        sheet, level=entry.open_level, kind=entry.kind, content=entry.content
+        sheet,
+        level=entry.open_level,
+        kind=entry.kind,
+        content=entry.content,
+        is_chiffre=entry.is_chiffre,
     )
     match rule:
         case None:

@@ -21,8 +21,9 @@ from sqlalchemy import (
 
 from federation.lease import lease_length
 from node.catalogue.model import AudienceLevel, EntryState, ReceivedState
-from node.members.model import Person
+from node.members.model import Person, Role
 from node.storage.tables import (
+    chiffre_owners,
     entries,
     entry_audience_partners,
     entry_excluded_partners,
@@ -73,6 +74,7 @@ def visible_entries(viewer: Viewer, today: date) -> ColumnElement[bool]:
 def _open(today: date) -> ColumnElement[bool]:
     return and_(
         entries.c.state == EntryState.PUBLISHED,
+        entries.c.waits_until.is_(None),
         or_(entries.c.valid_until.is_(None), entries.c.valid_until >= today),
     )
 
@@ -98,7 +100,11 @@ def _for_person(person: Person, today: date) -> ColumnElement[bool]:
     if person.is_office:
         return entries.c.id.is_not(None)
     return or_(
-        entries.c.organisation_id == person.organisation_id,
+        and_(
+            entries.c.is_chiffre.is_(False),
+            entries.c.organisation_id == person.organisation_id,
+        ),
+        and_(entries.c.is_chiffre, stands_behind(person)),
         and_(
             _open(today),
             or_(
@@ -113,6 +119,23 @@ def _for_person(person: Person, today: date) -> ColumnElement[bool]:
                 ),
             ),
         ),
+    )
+
+
+def stands_behind(person: Person) -> ColumnElement[bool]:
+    """Entries under Chiffre of which a member knows that they are the own ones."""
+    wanted = [chiffre_owners.c.organisation_id == person.organisation_id]
+    if person.role is not Role.ORGANISATION_ADMIN:
+        wanted.append(
+            or_(
+                chiffre_owners.c.person_id == person.id,
+                chiffre_owners.c.author_id == person.id,
+            )
+        )
+    return exists(
+        select(chiffre_owners.c.entry_id)
+        .where(chiffre_owners.c.entry_id == entries.c.id, *wanted)
+        .correlate(entries)
     )
 
 
@@ -159,7 +182,20 @@ def _has_ceiling(ceilings: Sequence[AudienceLevel]) -> ColumnElement[bool]:
         )
         .correlate(entries)
     )
-    return or_(of_kind, of_organisation)
+    behind_chiffre = exists(
+        select(organisations.c.id)
+        .join(chiffre_owners, chiffre_owners.c.organisation_id == organisations.c.id)
+        .where(
+            chiffre_owners.c.entry_id == entries.c.id,
+            organisations.c.ceiling.in_(ceilings),
+        )
+        .correlate(entries)
+    )
+    return or_(
+        of_kind,
+        and_(entries.c.is_chiffre.is_(False), of_organisation),
+        and_(entries.c.is_chiffre, behind_chiffre),
+    )
 
 
 def _for_partner(partner: PartnerViewer, today: date) -> ColumnElement[bool]:

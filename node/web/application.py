@@ -1,5 +1,6 @@
 """Builds the web application: foundation first, then the page modules."""
 
+import functools
 from collections.abc import Callable, Iterable
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -98,7 +99,11 @@ def add_package(app: web.Application, folder: Path) -> None:
     app[LANGUAGES].add_folder(folder / "translations")
 
 
-def installed_pages() -> list[Registrar]:
-    """Load the `register` functions that installed packages offer as pages."""
+@functools.cache
+def installed_pages() -> tuple[Registrar, ...]:
+    """Load the `register` functions that installed packages offer as pages.
+
+    They are looked up once: that reads the metadata of every installed package.
+    """
     found = sorted(entry_points(group=PAGES_GROUP), key=lambda point: point.name)
-    return [point.load() for point in found]
+    return tuple(point.load() for point in found)

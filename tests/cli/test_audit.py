@@ -15,7 +15,7 @@ def test_what_was_decided_can_be_read_and_checked(tmp_path: Path) -> None:
         connect(nord, sued)
         publish(sued, tmp_path, "Etwas")
         wait_until(lambda: titles(nord) == ["Etwas"])
-        nord.json("partner", "pause", sued.base_url, "--reason", "Umzug", "--yes")
+        nord.json("partner", "pause", sued.base_url, "--yes")
 
         rows = nord.json("audit", "list")["rows"]
         assert [row["event"] for row in rows[:3]] == [

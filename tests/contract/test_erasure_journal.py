@@ -1,6 +1,8 @@
 """The erasure journal: complete, without content, and never in the way."""
 
+import json
 import random
+import zlib
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -9,11 +11,16 @@ from federation.trust import TrustState
 from federation.version import Version
 from node.catalogue.model import Audience, AudienceLevel, EntryState
 from node.erasure.decisions import (
+    ClosingDecision,
     Decided,
     EntryDecision,
     NodeMark,
     PartnerDecision,
+    PartnerKeyDecision,
+    Reached,
+    decided,
     from_line,
+    to_line,
 )
 from node.erasure.following import compact_journal, write_what_waits
 from node.erasure.journal import JOURNAL_FILE, ErasureJournal
@@ -143,6 +150,9 @@ def test_compaction_says_the_same() -> None:
                     ),
                     PartnerDecision(id="p", state=chance.choice(list(TrustState))),
                     PartnerDecision(id="p", hidden=chance.random() < 0.5),
+                    PartnerKeyDecision(id=f"z{chance.randrange(3)}", revoked_at=at),
+                    ClosingDecision(since=at),
+                    Reached(number=number),
                     NodeMark(incarnation=1 + number // 80, epoch=f"{number}", at=at),
                 ]
             )
@@ -154,6 +164,45 @@ def test_compaction_says_the_same() -> None:
         for line in known.lines():
             short.take(line)
         assert short == known
+
+
+def test_any_changed_byte_of_a_line_is_noticed() -> None:
+    at = datetime(2026, 1, 1, tzinfo=UTC)
+    line = to_line(
+        EntryDecision(
+            id="4otptyvl5sds542j4o5vaf3phm",
+            version=Version(1, 7),
+            state=EntryState.WITHDRAWN,
+            level=AudienceLevel.PUBLIC,
+            at=at,
+        )
+    )
+    assert decided([line]).entries
+    for place in range(len(line) - 1):
+        for bit in range(8):
+            changed = bytearray(line)
+            changed[place] ^= 1 << bit
+            known = decided([bytes(changed)])
+            assert (known.unreadable, known.entries) == (1, {}), (place, bit)
+
+
+def test_lines_of_a_newer_program_are_kept(tmp_path: Path) -> None:
+    """Whoever goes back a version, and forth again, loses none of them."""
+    document = {"is": "something-new", "id": "x"}
+    body = json.dumps(document, separators=(",", ":")).encode()
+    newer = json.dumps(
+        document | {"crc": f"{zlib.crc32(body):08x}"}, separators=(",", ":")
+    )
+    journal = ErasureJournal(tmp_path)
+    partner = PartnerDecision(id="p", hidden=True)
+    journal.append([partner, partner])
+    with journal.path.open("a") as file:
+        file.write(newer + "\n")
+    known = journal.read()
+    assert (known.unknown, known.unreadable) == (1, 0)
+    assert journal.compact(before=datetime(2030, 1, 1, tzinfo=UTC)) == 0
+    assert journal.set_damage_aside() == 0
+    assert newer in journal.path.read_text()
 
 
 def test_of_two_audiences_the_narrower_one_counts() -> None:

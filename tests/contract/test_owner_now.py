@@ -18,7 +18,7 @@ from tests.contract.gates import while_held
 from tests.contract.member_world import World, capacity_offer, make_world
 from tests.contract.test_races import process
 
-AGREED = {"on": date(2026, 1, 5), "source": "Formular vom 5. Januar"}
+AGREED: dict[str, Any] = {"on": date(2026, 1, 5), "source": "Formular vom 5. Januar"}
 REVOKED: dict[str, Any] = {"on": None, "source": None}
 
 

@@ -1,5 +1,6 @@
 """An older database in the node's place: whatever was decided since still counts."""
 
+import dataclasses
 import shutil
 from collections.abc import Awaitable, Callable
 from datetime import date
@@ -7,12 +8,25 @@ from pathlib import Path
 
 import pytest
 
+from federation.exchange import ViewDigest
 from federation.trust import TrustState
-from node.catalogue.model import EntryState
+from federation.version import Version
+from node.app import open_node
+from node.catalogue.model import EntryState, ReceivedState
+from node.erasure.following import complete_journal
+from node.erasure.journal import DAMAGED_FILE, JOURNAL_FILE, ErasureJournal
+from node.errors import ConflictError
 from node.members.model import Role
+from node.office.restored import last_restore
 from node.partners.model import Partner
+from node.storage.database import Transaction
 from node.storage.node_state import require_node_state
+from node.storage.partner_keys import store_keys
+from node.storage.received import present_elements, put_received
+from node.storage.tables import metadata
+from node.storage.views import load_view, store_view
 from tests.contract.backed_node import BackedNode, backed_node
+from tests.postgres_server import empty_tables
 
 ENDINGS = ("", "-wal", "-shm")
 
@@ -125,3 +139,244 @@ async def test_a_restore_knows_what_only_the_present_database_says(
     assert (await node.entries())[entry.id].state is EntryState.WITHDRAWN
     partner = await node.node.partners.find("swissmem")
     assert partner.state in {TrustState.ENDING, TrustState.ENDED}
+
+
+# -- what else a restore must not undo ------------------------------------------------
+
+
+async def _receive(node: BackedNode, name: str) -> None:
+    """Take a copy of a partner's entry, as if it had come in a page."""
+    uri = f"https://spalier.swissmem.example/entries/{name}"
+
+    async def work(tx: Transaction) -> None:
+        values = {
+            "id": name,
+            "entry_uri": uri,
+            "state": ReceivedState.PRESENT.value,
+            "kind": "capacity_offer",
+            "known_kind": True,
+            "incarnation": 1,
+            "counter": 1,
+            "is_public": True,
+            "is_personal": False,
+            "search_text": "",
+            "content": {"title": {"de": "Freie Stunden"}},
+            "document": b"{}",
+            "content_hash": "0" * 64,
+            "changed_at": node.clock.now(),
+        }
+        await put_received(tx, "swissmem", [values])
+        view = await load_view(tx, "swissmem", "in")
+        view.add(uri, Version(1, 1), "0" * 64)
+        await store_view(tx, "swissmem", "in", view)
+
+    await node.node.context.database.write(work)
+    node.clock.advance(seconds=1)
+
+
+async def _held(node: BackedNode) -> set[str]:
+    """Names of the copies that are there; what is stored of the view fits them."""
+    async with node.node.context.database.read() as tx:
+        elements = await present_elements(tx, "swissmem")
+        stored = await load_view(tx, "swissmem", "in")
+    counted = ViewDigest()
+    for element in elements:
+        counted.add(*element)
+    assert counted.to_bytes() == stored.to_bytes()
+    return {uri.rpartition("/")[2] for uri, _, _ in elements}
+
+
+async def test_purged_copies_do_not_come_back(node: BackedNode) -> None:
+    office = await node.office()
+    await node.partner("swissmem")
+    await _receive(node, "before")
+    first = await node.backup()
+    await node.node.partners.pause(office, "swissmem")
+    assert await node.node.partners.purge(office, "swissmem") == 1
+    node.clock.advance(seconds=1)
+    await node.node.partners.resume(office, "swissmem")
+    await _receive(node, "after")
+    node.clock.advance(hours=2)  # of one hour, one is kept
+    second = await node.backup()
+    await node.close()
+    prepared = await node.restore(first.path)
+    assert prepared.done.purged == ["swissmem"]
+    await node.open()
+    assert await _held(node) == set()
+    await node.close()
+    # What came after the purge is no part of it.
+    await node.restore(second.path)
+    await node.open()
+    assert await _held(node) == {"after"}
+
+
+async def test_a_purge_that_was_undone_is_not_repeated(node: BackedNode) -> None:
+    office = await node.office()
+    await node.partner("swissmem")
+    await _receive(node, "before")
+    made = await node.backup()
+    await node.node.partners.pause(office, "swissmem")
+    await node.node.partners.purge(office, "swissmem")
+    await node.node.partners.resume(office, "swissmem")
+    await node.node.partners.fetch_again(office, "swissmem")
+    await node.close()
+    prepared = await node.restore(made.path)
+    assert prepared.done.purged == []
+    await node.open()
+    assert await _held(node) == {"before"}
+
+
+async def test_a_cluster_that_closes_down_goes_on_closing(node: BackedNode) -> None:
+    office = await node.office()
+    entry = await node.publish(audience={"level": "public"})
+    made = await node.backup()
+    await node.node.closing.begin(office, typed=node.node.config.name)
+    since = (await node.node.closing.progress()).closing_since
+    await node.close()
+    prepared = await node.restore(made.path)
+    assert prepared.done.closing
+    services = await node.open()
+    assert (await services.closing.progress()).closing_since == since
+    with pytest.raises(ConflictError):
+        await node.publish()
+    assert (await node.entries())[entry.id].state is EntryState.DELETED
+
+
+async def test_a_key_that_a_partner_revoked_does_not_count_again(
+    node: BackedNode,
+) -> None:
+    partner = await node.partner("swissmem")
+    made = await node.backup()
+
+    async def revoke(tx: Transaction) -> None:
+        (key,) = partner.keys
+        ended = dataclasses.replace(key, revoked=node.clock.now())
+        await store_keys(tx, partner.id, [ended], at=node.clock.now())
+
+    await node.node.context.database.write(revoke)
+    await node.close()
+    await node.restore(made.path)
+    services = await node.open()
+    again = await services.partners.find("swissmem")
+    assert [key.revoked is not None for key in again.keys] == [True]
+    assert again.state is TrustState.SUSPENDED
+    assert again.looked_at is None  # its address is asked at once
+
+
+# -- a journal that cannot be trusted -------------------------------------------------
+
+
+def _damage(node: BackedNode) -> None:
+    """Let a line in the middle be none, as a failing disk does."""
+    path = node.folder / JOURNAL_FILE
+    first, second, *rest = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join([first, b"\0" * 20 + second[20:], *rest]))
+
+
+async def test_a_damaged_journal_is_said_aloud_and_made_good(
+    node: BackedNode, caplog: pytest.LogCaptureFixture
+) -> None:
+    entry = await node.publish(audience={"level": "public"})
+    made = await node.backup()
+    await node.node.catalogue.withdraw(await node.office(), entry.id)
+    await node.close()
+    _damage(node)
+    before = (node.folder / JOURNAL_FILE).read_bytes()
+    with pytest.raises(ConflictError) as refused:
+        await node.restore(made.path)
+    assert refused.value.code == "journal-damaged"
+    assert (node.folder / JOURNAL_FILE).read_bytes() == before
+    services = await node.open()
+    assert "lines of the erasure journal are damaged" in caplog.text
+    known = services.journal.read()
+    assert known.unreadable == 0
+    assert known.entries[entry.id].state is EntryState.WITHDRAWN
+    kept = node.folder / DAMAGED_FILE
+    assert b"\0" * 20 in kept.read_bytes()
+    assert kept.stat().st_mode & 0o777 == 0o600
+    await node.close()
+    await node.restore(made.path)
+    await node.open()
+    assert (await node.entries())[entry.id].state is EntryState.WITHDRAWN
+
+
+async def test_nobody_shortens_a_damaged_journal(tmp_path: Path) -> None:
+    async with backed_node(tmp_path) as node:
+        await node.publish()
+        await node.close()
+        _damage(node)
+        before = (node.folder / JOURNAL_FILE).read_bytes()
+        journal = ErasureJournal(node.folder)
+        assert journal.compact(before=node.clock.now()) == 0
+        assert (node.folder / JOURNAL_FILE).read_bytes() == before
+
+
+async def test_whoever_has_nothing_else_may_go_on(tmp_path: Path) -> None:
+    async with backed_node(tmp_path) as node:
+        entry = await node.publish()
+        made = await node.backup()
+        await node.close()
+        _damage(node)
+        await node.restore(made.path, despite_damage=True)
+        await node.open()
+        assert set(await node.entries()) == {entry.id}
+
+
+# -- who tells what was done ----------------------------------------------------------
+
+
+async def test_an_older_database_put_back_by_hand_is_reported(tmp_path: Path) -> None:
+    async with backed_node(tmp_path) as node:
+        kept = await keep_a_copy(node, tmp_path)
+        gone = await node.publish(audience={"level": "public"})
+        await node.node.catalogue.withdraw(await node.office(), gone.id)
+        await node.close()
+        put_back_by_hand(node, kept)
+        services = await node.open()
+        shown = await last_restore(services.context, node.folder)
+        assert shown is not None
+        assert shown.restored_from is None
+        # Taken back from partners without asking anybody (NOD-072).
+        assert shown.named("gone") == [gone.id]
+
+
+async def test_a_restore_that_was_cut_off_is_reported(node: BackedNode) -> None:
+    made = await node.backup()
+    gone = await node.publish(audience={"level": "public"})
+    await node.node.catalogue.withdraw(await node.office(), gone.id)
+    await node.close()
+
+    class CutOffError(BaseException):
+        pass
+
+    def step(name: str) -> None:
+        if name == "replaced":
+            raise CutOffError
+
+    with pytest.raises(CutOffError):
+        await node.restore(made.path, step=step)
+    services = await node.open()
+    shown = await last_restore(services.context, node.folder)
+    assert shown is not None
+    assert shown.named("gone") == [gone.id]
+
+
+async def test_every_folder_knows_what_others_have_decided(
+    tmp_path: Path, migrated_postgres: str
+) -> None:
+    """On another machine: a copy of the folder, and the same database."""
+    empty_tables(migrated_postgres, [table.name for table in metadata.sorted_tables])
+    async with backed_node(tmp_path, migrated_postgres) as node:
+        copy = tmp_path / "copy"
+        shutil.copytree(node.folder, copy, ignore=shutil.ignore_patterns("*.sock"))
+        entry = await node.publish(audience={"level": "public"})
+        async with open_node(copy, clock=node.clock, random=node.random) as other:
+            await node.node.catalogue.withdraw(await node.office(), entry.id)
+            known = other.journal.read()
+            assert known.entries[entry.id].state is EntryState.PUBLISHED
+            assert await complete_journal(other.context, other.journal) == 0
+            known = other.journal.read()
+            assert known.entries[entry.id].state is EntryState.WITHDRAWN
+            before = other.journal.path.read_bytes()
+            await complete_journal(other.context, other.journal)
+            assert other.journal.path.read_bytes() == before

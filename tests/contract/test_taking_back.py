@@ -191,6 +191,8 @@ async def test_what_nobody_confirmed_is_told_again_in_a_new_partnership(
 ) -> None:
     world = told.world
     await world.catalogue.delete(world.admin, told.entry.id)
+    offer = capacity_offer(audience={"level": "trusted"})
+    other = await world.catalogue.publish(world.admin, offer)
 
     async def begin(tx: Transaction) -> None:
         await update_partner(tx, "ended", state=TrustState.ACTIVE)
@@ -200,6 +202,8 @@ async def test_what_nobody_confirmed_is_told_again_in_a_new_partnership(
     await world.context.database.write(begin)
     async with world.context.database.read() as tx:
         row = (await rows_of_entry(tx, told.entry.id))["ended"]
+        new = (await rows_of_entry(tx, other.id))["ended"]
         (partner,) = [each for each in await list_partners(tx) if each.id == "ended"]
     assert row.op == DELETE
-    assert row.seq == partner.head_seq > partner.acked_seq
+    # First of all: an entry that the partner cannot take must not hold it up.
+    assert partner.acked_seq < row.seq < new.seq == partner.head_seq

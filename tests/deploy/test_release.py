@@ -1,10 +1,14 @@
 """A new version beside the old one, and the way back."""
 
+import json
+import re
 import shutil
+import sqlite3
 import subprocess
 import sys
 import sysconfig
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -166,6 +170,103 @@ def test_upgrade_and_way_back(
     assert (refused.returncode, refused.stderr) == (1, "0.1.0 is in use.\n")
     assert release("remove", "0.1.1").returncode == 0
     assert release("list").stdout == "* 0.1.0\n"
+
+
+# As a later version would bring it; the program itself has one revision so far.
+REVISION = """
+import sqlalchemy as sa
+from alembic import op
+
+revision = "{new}"
+down_revision = "{old}"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.add_column("entries", sa.Column("later", sa.Text(), nullable=True))
+    op.execute("UPDATE entries SET later = id")
+"""
+
+
+def with_version(checkout: Path, version: str) -> None:
+    settings = checkout / "pyproject.toml"
+    line = re.compile(r'^version = ".*"$', re.MULTILINE)
+    text = line.sub(f'version = "{version}"', settings.read_text())
+    settings.write_text(text)
+
+
+def with_new_schema(checkout: Path) -> str:
+    """Add a revision to the checkout; return its name."""
+    module = checkout / "node/storage/schema.py"
+    text = module.read_text()
+    (old,) = re.findall(r'^HEAD: Final = "(.*?)"', text, re.MULTILINE)
+    new = f"{int(old) + 1:04d}"
+    module.write_text(text.replace(f'HEAD: Final = "{old}"', f'HEAD: Final = "{new}"'))
+    versions = checkout / "node/storage/migrations/versions"
+    (versions / f"{new}_later.py").write_text(REVISION.format(new=new, old=old))
+    return new
+
+
+def revision_of(node: Path) -> str:
+    with closing(sqlite3.connect(node / "node.sqlite")) as database:
+        (row,) = database.execute("SELECT version_num FROM alembic_version").fetchall()
+    return str(row[0])
+
+
+def test_upgrade_to_a_new_schema_and_way_back(
+    release: Release, server: Path, checkout: Path, tmp_path: Path
+) -> None:
+    """As OPERATING.md says, step by step; the way back goes through the backup."""
+    with_version(checkout, "0.3.0")
+    assert release("install").returncode == 0
+    assert release("use", "0.3.0").returncode == 0
+    node, shelf = tmp_path / "node", tmp_path / "backups"
+    (port,) = free_ports(1)
+    made = spalier(
+        server,
+        *("init", "--node", node, "--name", "Cluster Nord"),
+        *("--url", f"http://127.0.0.1:{port}", "--allow-loopback-http"),
+    )
+    assert made.returncode == 0, made.stderr
+    publish_with(server, node, port, tmp_path)
+    old = revision_of(node)
+
+    with_version(checkout, "0.4.0")
+    new = with_new_schema(checkout)
+    assert release("install").returncode == 0
+    backup = spalier(server, "backup", "create", "--to", shelf, "--node", node)
+    assert backup.returncode == 0, backup.stderr
+    (file,) = shelf.iterdir()
+    assert release("use", "0.4.0").returncode == 0
+    publish_with(server, node, port, tmp_path)
+    assert revision_of(node) == new
+    with closing(sqlite3.connect(node / "node.sqlite")) as database:
+        rows = database.execute("SELECT id, later FROM entries").fetchall()
+    assert len(rows) == 2
+    assert sum(later == id_ for id_, later in rows) == 1  # the one from before
+
+    # The way back: the old program does not touch what it does not know.
+    assert release("use", "0.3.0").returncode == 0
+    refused = spalier(server, "entry", "list", "--node", node, "--json")
+    assert refused.returncode == 1
+    assert json.loads(refused.stdout)["error"]["code"] == "schema-newer"
+    assert revision_of(node) == new
+    restored = spalier(server, "restore", file, "--yes", "--node", node)
+    assert restored.returncode == 0, restored.stderr
+    assert revision_of(node) == old
+    publish_with(server, node, port, tmp_path)
+    listed = spalier(server, "entry", "list", "--node", node, "--json")
+    assert len(json.loads(listed.stdout)["entries"]) == 2
+    report = spalier(server, "backup", "report", "--node", node, "--json")
+    assert len(json.loads(report.stdout)["lost"]) == 1
+
+    # And there again: the new one also restores the backup of the old one.
+    assert release("use", "0.4.0").returncode == 0
+    restored = spalier(server, "restore", file, "--yes", "--node", node)
+    assert restored.returncode == 0, restored.stderr
+    assert revision_of(node) == new
+    publish_with(server, node, port, tmp_path)
 
 
 def test_release_that_is_not_there_is_not_used(release: Release, server: Path) -> None:

@@ -254,7 +254,17 @@ def wrong_actors(base_url: str) -> dict[str, Any]:
             **right,
             "publicKey": {"id": "x", "owner": "y", "publicKeyPem": "z"},
         },
-        "alias": {**right, "alsoKnownAs": [other["id"]]},
+        "alias of itself": {**right, "alsoKnownAs": [right["id"]]},
+        "alias that is no actor": {**right, "alsoKnownAs": [f"{base_url}/users/a"]},
+        "alias of an inner network": {
+            **right,
+            "alsoKnownAs": ["http://169.254.169.254/actor"],
+        },
+        "one alias twice": {**right, "alsoKnownAs": [other["id"]] * 2},
+        "aliases without end": {
+            **right,
+            "alsoKnownAs": [f"https://n{i}.example/actor" for i in range(9)],
+        },
         "moved": {**right, "movedTo": other["id"]},
         "name with direction marks": {**right, "name": "Opt\u202eence"},
         "name of two lines": {**right, "name": "Optence\nbestätigt"},

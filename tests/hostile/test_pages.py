@@ -346,7 +346,7 @@ async def test_searches_are_words_not_commands(pages: PageWorld, text: str) -> N
         assert hidden <= {"cnrymessage"}, (path[:60], hidden)
     office = pages.browsers["office"]
     for path in (
-        f"/admin/sichtbarkeit?eintrag={written}",
+        f"/admin/sichtbarkeit/pruefen?eintrag={written}",
         f"/admin/mitglieder?q={written}",
         f"/admin/eintraege?q={written}",
         f"/admin/partner/{written}",

@@ -30,7 +30,7 @@ def version_of(world: World, entry: Any, counter: int, title: str | None = None)
 
 
 async def test_activities_that_do_not_exist_here(world: World) -> None:
-    """Announce, Add, Move, Follow and all others: 422, and nothing embedded counts."""
+    """Announce, Add, Follow and all others: 422, and nothing embedded counts."""
     entry = await world.entry()
     theirs = await world.publish(world.sued)
     own = world.nord.node.context.address

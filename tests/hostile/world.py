@@ -7,7 +7,6 @@ themselves, and the clock.
 """
 
 import json
-import socket
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -27,7 +26,6 @@ from federation.keys import Signer
 from federation.version import Version
 from node.app import open_node
 from node.catalogue.model import Entry
-from node.initialise import initialise
 from node.members.model import Person
 from node.partners.model import Partner
 from node.web.connections import Bounds
@@ -42,9 +40,16 @@ from tests.hostile.witness import (
 )
 from tests.http.nodes import OFFER, MovableClock, SeededRandom
 from tests.http.pages.sites import Site
+from tests.http.prepared import (
+    Original,
+    Together,
+    prepared_node,
+    prepared_together,
+)
 
 # Time between two requests: nobody here runs into a limit of requests a minute.
 _PAUSE_SECONDS = 5
+_NAMES = ("Nord", "Sued", "Ost")
 
 
 @dataclass
@@ -306,61 +311,89 @@ async def befriend(host: Site, guest: Site, offices: Mapping[str, Person]) -> No
 
 @asynccontextmanager
 async def served(
-    folder: Path, name: str, *, clock: MovableClock, bounds: Bounds | None = None
+    folder: Path,
+    name: str,
+    *,
+    clock: MovableClock,
+    bounds: Bounds | None = None,
+    beginning: Original | None = None,
 ) -> AsyncIterator[Site]:
-    """Set up a node and serve it as `serve` does, on a free port."""
+    """Set up a node and serve it as `serve` does; see `prepared_node`."""
     random = SeededRandom(name)
-    door = socket.socket()
-    door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    door.bind(("127.0.0.1", 0))
-    port = door.getsockname()[1]
-    await initialise(
-        folder,
-        base_url=f"http://127.0.0.1:{port}",
-        name=name,
-        office_email=f"office@{name.lower()}.example",
-        clock=clock,
-        random=random,
-        allow_loopback_http=True,
-        card={
-            "field": "Photonik",
-            "members": 84,
-            "regions": ["DE-HE"],
-            "contact": f"office@{name.lower()}.example",
-        },
-    )
     async with AsyncExitStack() as stack:
+        port = await stack.enter_async_context(
+            prepared_node(
+                folder,
+                name=name,
+                office_email=f"office@{name.lower()}.example",
+                clock=clock,
+                random=random,
+                card={
+                    "field": "Photonik",
+                    "members": 84,
+                    "regions": ["DE-HE"],
+                    "contact": f"office@{name.lower()}.example",
+                },
+                beginning=beginning,
+            )
+        )
         node = await stack.enter_async_context(
             open_node(folder, clock=clock, random=random)
         )
         assert node.config.listen.port == port
-        door.close()
         await stack.enter_async_context(
             opened_doors(node, stop_seconds=1, bounds=bounds)
         )
         app = build_node_application(node)  # to look up addresses in
-        yield Site(node, app, clock, port, stack)
+        yield Site(node, app, clock, port, stack, random)
+
+
+def prepared_world() -> Together:
+    """The three nodes, Süd with its two partners, each in its folder."""
+
+    async def make(folder: Path) -> dict[str, SeededRandom]:
+        clock = MovableClock()
+        async with AsyncExitStack() as stack:
+            sites = [
+                await stack.enter_async_context(
+                    served(folder / name.lower(), name, clock=clock)
+                )
+                for name in _NAMES
+            ]
+            offices = {
+                site.base_url: await site.node.members.office_person() for site in sites
+            }
+            nord, sued, ost = sites
+            await befriend(nord, sued, offices)
+            await befriend(ost, sued, offices)
+            return {site.node.folder.name: site.random for site in sites}
+
+    return prepared_together("hostile world", make)
 
 
 @asynccontextmanager
 async def hostile_world(folder: Path) -> AsyncIterator[World]:
     """Set up the three nodes and their witness."""
     clock = MovableClock()
+    begin = prepared_world()
     async with AsyncExitStack() as stack:
         log = stack.enter_context(recorded_log(clock))
         outbound = stack.enter_context(recorded_outbound())
         sites = [
             await stack.enter_async_context(
-                served(folder / name.lower(), name, clock=clock)
+                served(
+                    folder / name.lower(),
+                    name,
+                    clock=clock,
+                    beginning=begin[name.lower()],
+                )
             )
-            for name in ("Nord", "Sued", "Ost")
+            for name in _NAMES
         ]
         offices = {
             site.base_url: await site.node.members.office_person() for site in sites
         }
         nord, sued, ost = sites
-        await befriend(nord, sued, offices)
-        await befriend(ost, sued, offices)
         witness = Witness(outbound, log)
         stack.callback(witness.close)
         for site in sites:

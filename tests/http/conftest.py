@@ -12,11 +12,12 @@ from tests.http.nodes import (
     OFFER,
     MovableClock,
     RunningNode,
-    become_partners,
+    prepared_partners,
     running_node,
 )
+from tests.http.prepared import Original
 from tests.http.sender import Sender
-from tests.http.whole_nodes import WholeNode, connect, whole_node
+from tests.http.whole_nodes import WholeNode, prepared_circle, whole_node
 
 
 @pytest.fixture
@@ -25,14 +26,30 @@ def clock() -> MovableClock:
 
 
 @pytest.fixture
-async def nord(tmp_path: Path, clock: MovableClock) -> AsyncIterator[RunningNode]:
-    async with running_node(tmp_path / "nord", "Nord", clock=clock) as node:
+def beginnings(request: pytest.FixtureRequest) -> dict[str, Original]:
+    """What Nord and Süd begin as: partners already, for a test that asks for them."""
+    if "partners" in request.fixturenames:
+        return dict(prepared_partners())
+    return {}
+
+
+@pytest.fixture
+async def nord(
+    tmp_path: Path, clock: MovableClock, beginnings: dict[str, Original]
+) -> AsyncIterator[RunningNode]:
+    async with running_node(
+        tmp_path / "nord", "Nord", clock=clock, beginning=beginnings.get("nord")
+    ) as node:
         yield node
 
 
 @pytest.fixture
-async def sued(tmp_path: Path, clock: MovableClock) -> AsyncIterator[RunningNode]:
-    async with running_node(tmp_path / "sued", "Sued", clock=clock) as node:
+async def sued(
+    tmp_path: Path, clock: MovableClock, beginnings: dict[str, Original]
+) -> AsyncIterator[RunningNode]:
+    async with running_node(
+        tmp_path / "sued", "Sued", clock=clock, beginning=beginnings.get("sued")
+    ) as node:
         yield node
 
 
@@ -46,8 +63,7 @@ async def ost(tmp_path: Path, clock: MovableClock) -> AsyncIterator[RunningNode]
 async def partners(
     nord: RunningNode, sued: RunningNode
 ) -> tuple[RunningNode, RunningNode]:
-    """Nord invited Süd, both are active."""
-    await become_partners(nord, sued)
+    """Nord invited Süd, both are active (`become_partners`, see `beginnings`)."""
     return nord, sued
 
 
@@ -56,11 +72,15 @@ async def two(
     tmp_path: Path, clock: MovableClock
 ) -> AsyncIterator[tuple[WholeNode, WholeNode]]:
     """Nord and its partner Süd, each as `serve` runs it."""
+    begin = prepared_circle("nord", "sued")
     async with (
-        whole_node(tmp_path / "nord", "nord", clock=clock) as one,
-        whole_node(tmp_path / "sued", "sued", clock=clock) as other,
+        whole_node(
+            tmp_path / "nord", "nord", clock=clock, beginning=begin["nord"]
+        ) as one,
+        whole_node(
+            tmp_path / "sued", "sued", clock=clock, beginning=begin["sued"]
+        ) as other,
     ):
-        await connect(one, other)
         yield one, other
 
 

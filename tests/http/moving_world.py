@@ -49,9 +49,7 @@ async def old_name_kept(old: str, new: str) -> AsyncIterator[None]:
         finally:
             writer.close()
 
-    async def lead(
-        reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> None:
+    async def lead(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         there = await asyncio.open_connection("127.0.0.1", _port(new))
         await asyncio.gather(pipe(reader, there[1]), pipe(there[0], writer))
 

@@ -4,12 +4,9 @@ Nothing is replaced but clock and randomness. The workers do not run by
 themselves; `settle` does what they would do, in a fixed order.
 """
 
-import hashlib
-import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +26,6 @@ from node.exchange.receiving import Receiving
 from node.exchange.sending import Sending
 from node.exchange.unaccounted import UnaccountedEntries
 from node.exchange.wakeup import WakeUp
-from node.initialise import initialise
 from node.keys.opening import open_ring
 from node.ledger import Ledger
 from node.mail.entry_mail import EntryMailer
@@ -54,33 +50,14 @@ from node.web.connections import Bounds, ConnectionGate, open_port
 from node.web.doors import register_doors
 from node.web.partner_addresses import PartnerAddresses
 from node.web.site import SiteSettings
-
-START = datetime(2026, 11, 21, 10, 0, tzinfo=UTC)
-
-
-@dataclass
-class MovableClock:
-    """One clock for all nodes of a test."""
-
-    moment: datetime = START
-
-    def now(self) -> datetime:
-        return self.moment
-
-    def advance(self, **parts: float) -> None:
-        self.moment += timedelta(**parts)
-
-
-@dataclass
-class SeededRandom:
-    """Reproducible bytes; every node has its own seed."""
-
-    seed: str
-    drawn: int = 0
-
-    def bytes(self, count: int, /) -> bytes:
-        self.drawn += 1
-        return hashlib.shake_256(f"{self.seed}/{self.drawn}".encode()).digest(count)
+from tests.http.prepared import (
+    Original,
+    Together,
+    bound,
+    prepared_node,
+    prepared_together,
+)
+from tests.http.sources import START, MovableClock, SeededRandom
 
 
 class RecordingClient(FederationClient):
@@ -114,6 +91,7 @@ class RunningNode:
     delivery: DeliveryWorker
     office: Person
     reached: list[str]
+    random: SeededRandom
     partner_addresses: PartnerAddresses = field(default_factory=PartnerAddresses)
     rates: DoorRates = field(default_factory=DoorRates)
     gate: ConnectionGate = field(init=False)
@@ -184,26 +162,37 @@ class RunningNode:
 
 @asynccontextmanager
 async def running_node(
-    folder: Path, name: str, *, clock: MovableClock, bounds: Bounds | None = None
+    folder: Path,
+    name: str,
+    *,
+    clock: MovableClock,
+    bounds: Bounds | None = None,
+    beginning: Original | None = None,
 ) -> AsyncIterator[RunningNode]:
-    """Set up a node in a folder and open its doors on a free port."""
+    """Set up a node in a folder and open its doors on a port of its own.
+
+    Args:
+        folder: Where.
+        name: Of the cluster.
+        clock: Of the test.
+        bounds: Of its connections.
+        beginning: See `prepared_node`.
+    """
     random = SeededRandom(name)
-    door = socket.socket()
-    door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    door.bind(("127.0.0.1", 0))
-    base_url = f"http://127.0.0.1:{door.getsockname()[1]}"
-    await initialise(
-        folder,
-        base_url=base_url,
-        name=name,
-        office_email=f"office@{name.lower()}.example",
-        clock=clock,
-        random=random,
-        allow_loopback_http=True,
-        card={"field": "Photonik", "members": 84},
-    )
     async with AsyncExitStack() as stack:
-        stack.callback(door.close)
+        port = await stack.enter_async_context(
+            prepared_node(
+                folder,
+                name=name,
+                office_email=f"office@{name.lower()}.example",
+                clock=clock,
+                random=random,
+                card={"field": "Photonik", "members": 84},
+                beginning=beginning,
+            )
+        )
+        base_url = f"http://127.0.0.1:{port}"
+        door = stack.enter_context(bound(port))
         config = load_config(folder, environ={})
         database = open_database(config.database.url, folder=folder)
         stack.push_async_callback(database.close)
@@ -224,7 +213,7 @@ async def running_node(
         client = await stack.enter_async_context(
             RecordingClient(clock=clock, random=random, allow_loopback_http=True)
         )
-        node = _assembled(name, context, client, office)
+        node = _assembled(name, context, client, office, random)
 
         @web.middleware
         async def count(request: web.Request, handler: Any) -> web.StreamResponse:
@@ -266,7 +255,11 @@ async def running_node(
 
 
 def _assembled(
-    name: str, context: NodeContext, client: RecordingClient, office: Person
+    name: str,
+    context: NodeContext,
+    client: RecordingClient,
+    office: Person,
+    random: SeededRandom,
 ) -> RunningNode:
     wakeup = WakeUp()
     mail = MailOutbox(context)
@@ -307,6 +300,7 @@ def _assembled(
         ),
         office=office,
         reached=[],
+        random=random,
     )
 
 
@@ -318,6 +312,21 @@ async def become_partners(host: RunningNode, guest: RunningNode) -> None:
     await host.partners.confirm(host.office, guest.base_url, compared=True)
     await host.settle()
     await guest.settle()
+
+
+def prepared_partners() -> Together:
+    """Nord and Süd as `become_partners` leaves them, in their folders."""
+
+    async def make(folder: Path) -> dict[str, SeededRandom]:
+        clock = MovableClock()
+        async with (
+            running_node(folder / "nord", "Nord", clock=clock) as nord,
+            running_node(folder / "sued", "Sued", clock=clock) as sued,
+        ):
+            await become_partners(nord, sued)
+            return {"nord": nord.random, "sued": sued.random}
+
+    return prepared_together("running partners", make)
 
 
 OFFER: dict[str, Any] = {
@@ -332,8 +341,11 @@ OFFER: dict[str, Any] = {
 
 __all__ = [
     "OFFER",
+    "START",
     "MovableClock",
     "RunningNode",
+    "SeededRandom",
     "become_partners",
+    "prepared_partners",
     "running_node",
 ]

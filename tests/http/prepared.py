@@ -78,6 +78,8 @@ async def prepared_node(
     *,
     clock: MovableClock,
     random: SeededRandom,
+    base_url: str | None = None,
+    database_url: str = "",
     beginning: Original | None = None,
     **settings: Any,
 ) -> AsyncIterator[int]:
@@ -87,13 +89,19 @@ async def prepared_node(
         folder: Where; must not exist.
         clock: Of the test. Once it has moved, the node is set up anew.
         random: Of the node; goes on where the original's ended.
+        base_url: Another one than that of its port.
+        database_url: Another database than a file. Neither can be copied.
         beginning: What to copy instead of a node that knows nobody.
         settings: Of `initialise`.
     """
-    if clock.now() != START or random.drawn:
-        assert beginning is None, "the partnership began at another time"
+    elsewhere = {"base_url": base_url, "database_url": database_url}
+    elsewhere = {name: value for name, value in elsewhere.items() if value}
+    if elsewhere or clock.now() != START or random.drawn:
+        assert beginning is None, "the partnership began at another time or place"
         with bound() as door:
-            await _initialise(folder, _port(door), clock, random, settings)
+            await _initialise(
+                folder, _port(door), clock, random, {**settings, **elsewhere}
+            )
             yield _port(door)
         return
     original = beginning or _alone(random.seed, settings)
@@ -156,11 +164,10 @@ async def _initialise(
 ) -> None:
     await initialise(
         folder,
-        base_url=f"http://127.0.0.1:{port}",
         clock=clock,
         random=random,
         allow_loopback_http=True,
-        **settings,
+        **{"base_url": f"http://127.0.0.1:{port}", **settings},
     )
 
 

@@ -1,5 +1,7 @@
 """What a partner, a restore or a race makes of the exchange, and what bounds it."""
 
+import asyncio
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -7,14 +9,20 @@ import pytest
 from admin_ui.wording import plain_failure
 from federation.errors import TemporaryFetchError
 from federation.limits import REWINDS_MAX
+from federation.trust import TrustState
+from federation.version import Version
+from node.errors import ConflictError
 from node.exchange.page_delivery import PageDelivery
+from node.exchange.unaccounted import Settlement
 from node.limits import ROUNDS_IN_A_TURN
 from tests.http.comparing_scene import (
     Pair,
     change_copies,
     compare_now,
+    entry_row,
     equal,
     held,
+    invent_copy,
     ledger_of,
     published,
     requests_to,
@@ -22,7 +30,7 @@ from tests.http.comparing_scene import (
     set_partner,
     snapshot,
 )
-from tests.http.nodes import MovableClock
+from tests.http.nodes import OFFER, MovableClock
 
 # -- after a restore ----------------------------------------------------------------
 
@@ -99,6 +107,56 @@ async def test_withdrawals_do_not_wait_for_the_comparison(
     assert (await nord.partner(sued)).attempts == 0
 
 
+async def test_all_that_is_withdrawn_at_a_partners_word_is_listed(
+    partners: Pair, clock: MovableClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Inventions must not fill the list, so that the office misses what is ours."""
+    monkeypatch.setattr("node.exchange.comparing.UNACCOUNTED_MAX", 3)
+    monkeypatch.setattr("node.exchange.comparing.ENTRIES_AT_ONCE", 2)
+    nord, sued = partners
+    ids = await published(nord, 4)
+    await nord.settle()
+    for _ in range(12):
+        await invent_copy(sued, nord)
+    await change_copies(sued, nord, ids, state="withdrawn", content_hash=None)
+    await restore(nord, await snapshot(nord))
+    clock.advance(hours=2)
+    await nord.settle()
+    listed = {each.entry_id for each in await nord.unaccounted.listed()}
+    for each in ids:
+        assert (await entry_row(nord, each)).state == "withdrawn"
+    assert set(ids) <= listed
+    assert len(listed) <= 3 + len(ids)
+
+
+@pytest.mark.parametrize(
+    "version", [Version(1, 2**53 - 2), Version(2**53 - 2, 1), Version(1, 2**40 + 1)]
+)
+async def test_an_invented_version_does_not_use_up_ours(
+    partners: Pair, clock: MovableClock, version: Version
+) -> None:
+    """Published anew above it, an entry of ours could never change again."""
+    nord, sued = partners
+    (entry,) = await published(nord, 1)
+    await nord.settle()
+    await change_copies(
+        sued,
+        nord,
+        [entry],
+        incarnation=version.incarnation,
+        counter=version.counter,
+        content_hash="b" * 64,
+    )
+    await compare_now(clock, nord)
+    partner = await nord.partner(sued)
+    (listed,) = await nord.unaccounted.listed()
+    assert listed.held.version == version
+    assert Settlement.OURS not in listed.choices
+    with pytest.raises(ConflictError):
+        await nord.unaccounted.settle(nord.office, entry, partner.id, Settlement.OURS)
+    assert (await entry_row(nord, entry)).counter == 1
+
+
 # -- positions ----------------------------------------------------------------------
 
 
@@ -154,6 +212,122 @@ async def test_positions_of_what_nobody_was_told_may_be_missing_at_any_time(
         await nord.settle()
         assert (await held(sued, nord))[entry] == "present"
     assert (await nord.partner(sued)).attempts == 0
+
+
+async def test_a_fault_of_our_own_is_not_repeated_without_a_pause(
+    partners: Pair, clock: MovableClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nord, sued = partners
+    (entry,) = await published(nord, 1)
+    partner_id = (await nord.partner(sued)).id
+
+    async def broken(*_: Any, **__: Any) -> Any:
+        raise ValueError("no entry is counted in bucket 7")
+
+    plain = nord.sending.take_receipt
+    monkeypatch.setattr(nord.sending, "take_receipt", broken)
+    nord.delivery._start(partner_id, nord.delivery.deliver)
+    await asyncio.gather(*nord.delivery._tasks.values())
+    partner = await nord.partner(sued)
+    assert (partner.attempts, partner.problem_code) == (1, "own-fault")
+    assert "fault of its own" in plain_failure(partner)
+    assert partner.next_attempt_at is not None
+    assert await nord.delivery._due() == []
+    monkeypatch.setattr(nord.sending, "take_receipt", plain)
+    clock.advance(minutes=1)
+    assert await nord.delivery._due() == [partner_id]
+    await nord.settle()
+    assert (await nord.partner(sued)).attempts == 0
+    assert (await held(sued, nord))[entry] == "present"
+
+
+async def test_a_list_that_never_ends_holds_nobody_up(
+    partners: Pair, clock: MovableClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nord, sued = partners
+    await published(nord, 2)
+    await nord.settle()
+    await change_copies(sued, nord, [(await published(nord, 1))[0]])
+    monkeypatch.setattr(
+        "node.exchange.comparing.COMPARISON_TIME_MAX", timedelta(seconds=0.2)
+    )
+
+    async def slow(*_: Any, **__: Any) -> Any:
+        await asyncio.sleep(60)
+
+    monkeypatch.setattr(nord.client, "fetch_holdings_page", slow)
+    partner_id = (await nord.partner(sued)).id
+    async with asyncio.timeout(20):
+        await invent_copy(sued, nord)
+        with pytest.raises(TemporaryFetchError, match="too long"):
+            await nord.comparing.compare(partner_id)
+    # Nor is it asked again within the hour.
+    assert not nord.comparing.may_ask(partner_id)
+
+
+async def test_closing_a_partnership_while_a_page_travels_is_not_undone(
+    partners: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The answer comes too late to make us go back: our `Leave` must not wait."""
+    nord, sued = partners
+    await published(nord, 2)
+    await nord.settle()
+    await set_partner(sued, nord, in_position=0)
+    await nord.partners.end(nord.office, sued.base_url)
+    plain = nord.client.push_page
+
+    async def late(*args: Any, **settings: Any) -> Any:
+        try:
+            return await plain(*args, **settings)
+        finally:
+            monkeypatch.setattr(nord.client, "push_page", plain)
+            await nord.partners.close_unconfirmed(nord.office, sued.base_url)
+
+    monkeypatch.setattr(nord.client, "push_page", late)
+    await nord.settle()
+    partner = await nord.partner(sued)
+    assert partner.state is TrustState.ENDED
+    assert partner.acked_seq == partner.head_seq
+    await nord.settle()
+    assert (await sued.partner(nord)).state is TrustState.ENDED
+
+
+@pytest.mark.parametrize("state", [TrustState.SUSPENDED, TrustState.ENDED])
+async def test_nothing_is_told_to_whom_nothing_may_be_told_any_more(
+    partners: Pair, state: TrustState
+) -> None:
+    """The office, or a look at the keys, is faster than the page that is made."""
+    nord, sued = partners
+    told, other = await published(nord, 2)
+    await nord.settle()
+    await nord.catalogue.withdraw(nord.office, told)
+    await nord.catalogue.publish(nord.office, OFFER, entry_ref=other)
+    await set_partner(nord, sued, state=state)
+    before = await nord.tables()
+    partner = await nord.partner(sued)
+    page = await nord.sending.next_page(partner.id)
+    assert (page.is_empty, page.verifying) == (True, None)
+    assert page.sent.last == partner.acked_seq < partner.head_seq
+    assert await nord.tables() == before
+
+
+async def test_what_is_left_with_a_partner_counts_when_it_pulls(
+    partners: Pair, clock: MovableClock
+) -> None:
+    """What was answered before must not be answered again after a decision."""
+    nord, sued = partners
+    await published(nord, 2)
+    await nord.settle()
+    invented = await invent_copy(sued, nord)
+    await compare_now(clock, nord)
+    partner = await nord.partner(sued)
+    position = partner.head_seq
+    before = (await nord.sending.next_page(partner.id, after=position)).verifying
+    await nord.unaccounted.settle(nord.office, invented, partner.id, Settlement.LEFT)
+    after = (await nord.sending.next_page(partner.id, after=position)).verifying
+    assert before is not None
+    assert after is not None
+    assert (before.held, after.held) == (2, 3)
 
 
 # -- reading ------------------------------------------------------------------------

@@ -309,7 +309,12 @@ async def test_whoever_does_not_say_what_it_holds_gets_withdrawals_only(
     page = await nord.sending.next_page(partner.id, after=0)
     kinds = {item["type"] for item in page.document["orderedItems"]}
     assert kinds <= {"Delete"}
-    await nord.comparing.tell_uncompared(partner.id)
+    member = await nord.add_person("m@nord.example", organisation="A")
+    with pytest.raises(NotAuthorisedError):
+        await nord.comparing.tell_uncompared(member, partner.id)
+    await nord.comparing.tell_uncompared(nord.office, partner.id)
+    with pytest.raises(ConflictError):
+        await nord.comparing.tell_uncompared(nord.office, partner.id)
     await nord.settle()
     assert await held(sued, nord) == {
         one: "withdrawn",

@@ -11,13 +11,17 @@ from sqlalchemy import select
 
 from node.app import Node, open_node
 from node.catalogue.model import Entry
-from node.initialise import initialise
 from node.members.model import Person
 from node.partners.model import Partner
 from node.storage.tables import received_entries
 from node.web.server import opened_doors
-from tests.cli.conftest import free_ports
 from tests.http.nodes import OFFER, MovableClock, SeededRandom
+from tests.http.prepared import (
+    Original,
+    Together,
+    prepared_node,
+    prepared_together,
+)
 
 
 class HasAddress(Protocol):
@@ -97,32 +101,33 @@ class WholeNode:
 
 @asynccontextmanager
 async def whole_node(
-    folder: Path, name: str, *, clock: MovableClock
+    folder: Path,
+    name: str,
+    *,
+    clock: MovableClock,
+    beginning: Original | None = None,
 ) -> AsyncIterator[WholeNode]:
-    """Set up a node in a folder and start it."""
-    (port,) = free_ports(1)
-    base_url = f"http://127.0.0.1:{port}"
+    """Set up a node in a folder and start it; see `prepared_node`."""
     random = SeededRandom(name)
-    await initialise(
+    async with prepared_node(
         folder,
-        base_url=base_url,
         name=name,
         office_email=f"office@{name.lower()}.example",
         clock=clock,
         random=random,
-        allow_loopback_http=True,
         card={
             "field": "Photonik",
             "members": 84,
             "contact": f"office@{name.lower()}.example",
         },
-    )
-    node = WholeNode(name, folder, base_url, clock, random)
-    try:
-        await node.start()
-        yield node
-    finally:
-        await node.stop()
+        beginning=beginning,
+    ) as port:
+        node = WholeNode(name, folder, f"http://127.0.0.1:{port}", clock, random)
+        try:
+            await node.start()
+            yield node
+        finally:
+            await node.stop()
 
 
 async def connect(host: WholeNode, guest: WholeNode) -> None:
@@ -133,6 +138,25 @@ async def connect(host: WholeNode, guest: WholeNode) -> None:
     await host.node.partners.confirm(host.office, guest.base_url, compared=True)
     await host.settle()
     await guest.settle()
+
+
+def prepared_circle(hub: str, *others: str) -> Together:
+    """A node and its partners, as `connect` leaves them one after the other."""
+
+    async def make(folder: Path) -> dict[str, SeededRandom]:
+        clock = MovableClock()
+        async with AsyncExitStack() as stack:
+            nodes = [
+                await stack.enter_async_context(
+                    whole_node(folder / name, name, clock=clock)
+                )
+                for name in (hub, *others)
+            ]
+            for other in nodes[1:]:
+                await connect(nodes[0], other)
+            return {node.name: node.random for node in nodes}
+
+    return prepared_together(f"whole nodes {hub} {others}", make)
 
 
 async def settle(*nodes: WholeNode) -> None:

@@ -6,8 +6,12 @@ that is full or was remounted read-only, and works again when the limit is lifte
 """
 
 import contextlib
+import json
 import resource
+import shutil
 import sqlite3
+import subprocess
+import sys
 import time
 import urllib.error
 import urllib.request
@@ -22,9 +26,17 @@ from psycopg import sql
 from sqlalchemy import make_url
 
 from node.control.request import CommandFailedError
-from tests.cli.conftest import TestNode, free_ports, make_node, spalier, wait_until
+from tests.cli.conftest import (
+    TestNode,
+    clean_environment,
+    free_ports,
+    make_node,
+    spalier,
+    wait_until,
+)
 from tests.postgres_server import PostgresServer
 from tests.processes.running import (
+    ROOT,
     Launcher,
     Running,
     answers,
@@ -152,6 +164,61 @@ def check_again(nord: TestNode, link: str) -> None:
 def check_file(node: TestNode) -> None:
     with closing(sqlite3.connect(node.folder / "node.sqlite")) as database:
         assert database.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+
+
+def _may_mount(folder: Path) -> str:
+    """Say what keeps this machine from making a disk; empty if nothing does."""
+    missing = [
+        name for name in ("unshare", "mkfs.ext4", "mount") if shutil.which(name) is None
+    ]
+    if missing:
+        return f"not there: {', '.join(missing)}"
+    image, disk = folder / "try", folder / "try-disk"
+    disk.mkdir()
+    with image.open("wb") as file:
+        file.truncate(8 * 1024 * 1024)
+    made = subprocess.run(
+        [
+            *("unshare", "--mount", "--propagation", "private", "sh", "-c"),
+            (
+                f"mkfs.ext4 -q -F '{image}' && mount -o loop '{image}' '{disk}'"
+                f" && mount -o remount,abort '{disk}'"
+            ),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return "" if made.returncode == 0 else f"not permitted: {made.stderr.strip()[:200]}"
+
+
+def test_a_disk_that_turns_read_only_stops_writing_and_nothing_else(
+    tmp_path: Path,
+) -> None:
+    """As a kernel does with a failing disk; the test above does the same by a limit."""
+    if reason := _may_mount(tmp_path):
+        pytest.skip(f"no disk of its own for this test: {reason}")
+    done = subprocess.run(
+        [
+            *("unshare", "--mount", "--propagation", "private"),
+            *(sys.executable, "-m", "tests.processes.failing_disk", str(tmp_path)),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=clean_environment(PYTHONPATH=str(ROOT)),
+        cwd=ROOT,
+    )
+    assert done.returncode == 0, done.stderr[-4000:]
+    found = json.loads(done.stdout)
+    assert found["before"] == 200
+    assert found["refused"] == "storage-unavailable"
+    assert found["ready"] == [503, "storage-unavailable"]
+    assert (found["livez"], found["shown"], found["listed"]) == (200, 200, 1)
+    assert found["log"].count(BEGINS) == 1
+    assert "Traceback" not in found["log"]
+    assert found["started_read_only"] == [1, "folder-unusable"]
+    assert (found["after"], found["kept"]) == (200, True)
 
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:

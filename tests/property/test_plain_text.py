@@ -14,7 +14,7 @@ from federation.documents import (
 )
 from federation.limits import MESSAGE_CHARACTERS_MAX
 from federation.strict_json import loads_object
-from node.conversations.conversations import checked_text
+from node.conversations.refusing import checked_text
 from node.errors import InvalidInputError
 from node.partners.history import checked_reason
 from tests.unit.federation.nodes import NOW, Node

@@ -52,6 +52,8 @@ GROUPS = ("g0", "g1")
 organisations = st.sampled_from(ORGANISATIONS)
 partners = st.sampled_from(PARTNERS)
 
+LEASES = (1, 14, 20, 30)
+
 # Around the lengths of the leases, and on the moment itself.
 moments = st.sampled_from(
     [
@@ -128,7 +130,7 @@ def worlds(draw: st.DrawFn) -> World:
             draw(moments),
             is_hidden=draw(rarely),
             is_unverified=draw(rarely),
-            lease_days=draw(st.none() | st.sampled_from([1, 14, 20, 30])),
+            lease_days=draw(st.none() | st.sampled_from(LEASES)),
         )
         for partner, state in states.items()
     }
@@ -433,4 +435,80 @@ def test_rule_and_filter_agree(connection: Connection, world: World) -> None:
             ).visible
         }
         assert listed == decided, viewer
+    connection.rollback()
+
+
+@given(
+    lease=st.sampled_from(LEASES),
+    came=moments.filter(bool),
+    verified=moments,
+    is_public=rarely,
+    is_personal=st.booleans(),
+)
+@settings(
+    max_examples=200,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+def test_rule_and_filter_agree_on_a_shorter_lease(
+    connection: Connection,
+    lease: int,
+    came: datetime,
+    verified: datetime | None,
+    is_public: bool,
+    is_personal: bool,
+) -> None:
+    origin = Origin(TrustState.ACTIVE, verified, lease_days=lease)
+    reader = Person(
+        id="p0",
+        organisation_id="o0",
+        organisation_name="",
+        email="p0@a.example",
+        name="P",
+        role=Role.PERSON,
+        language="de",
+    )
+    entry = ReceivedEntry(
+        id="r0",
+        uri="https://b.example/entries/r0",
+        partner_id="n0",
+        partner_name="",
+        state=ReceivedState.PRESENT,
+        kind="event",
+        known_kind=True,
+        version=Version(1, 1),
+        content={},
+        owner=None,
+        is_public=is_public,
+        is_personal=is_personal,
+        valid_until=None,
+        published_at=NOW,
+        updated_at=NOW,
+        first_received_at=NOW,
+        changed_at=came,
+    )
+    world = World(
+        persons=(reader,),
+        partner_states={"n0": TrustState.ACTIVE},
+        released=frozenset(),
+        compared=frozenset(),
+        sheets={},
+        ceilings={},
+        organisation_ceilings={},
+        groups={},
+        origins={"n0": origin},
+        entries=(),
+        received=(entry,),
+    )
+    _store(connection, world)
+    listed = connection.scalars(
+        select(tables.received_entries.c.id)
+        .join(
+            tables.partners,
+            tables.partners.c.id == tables.received_entries.c.partner_id,
+        )
+        .where(visible_received(reader, NOW))
+    ).all()
+    decided = decide_received(entry, origin, reader, NOW)
+    assert bool(listed) == decided.visible, decided
     connection.rollback()

@@ -16,13 +16,16 @@ from sqlalchemy import update
 from federation.documents import entry as entry_documents
 from federation.documents.receipt import SentRange
 from federation.documents.signed import SignedDocument
-from federation.exchange import HeldState
+from federation.exchange import HeldState, Ignore
 from federation.transport import client
+from federation.trust import TrustState
 from node.catalogue.catalogue import Catalogue
 from node.catalogue.model import AudienceLevel
-from node.exchange import delivery, receiving, sending
+from node.erasure.replay import _Replay
+from node.exchange import comparing, delivery, receiving, sending, verifying
 from node.exchange.receiving import Receiving
 from node.exchange.sending import Sending
+from node.exchange.unaccounted import UnaccountedEntries
 from node.ledger import Ledger
 from node.ledger import ledger as ledger_module
 from node.partners.copies import Copies
@@ -30,7 +33,10 @@ from node.partners.nonces import PendingNonce
 from node.storage import database, outgoing
 from node.storage import ledger as ledger_rows
 from node.storage.database import SqliteDatabase
-from node.storage.tables import disclosures, partners
+from node.storage.node_state import require_node_state
+from node.storage.partners import update_partner
+from node.storage.tables import disclosures, node_state, partners
+from node.storage.views import load_view
 
 Plant = Callable[[pytest.MonkeyPatch], None]
 
@@ -341,6 +347,156 @@ def proofs_are_not_verified(patch: pytest.MonkeyPatch) -> None:
         "require_proof",
         lambda document, **_: SignedDocument.of(document),
     )
+
+
+@mutant()
+def a_tombstone_yields_to_nothing(patch: pytest.MonkeyPatch) -> None:
+    """What was narrowed once is never shown again, however it is widened."""
+    decide = receiving.decide_item
+
+    def stubborn(item: Any, held: Any) -> Any:
+        if held is not None and held.state is HeldState.WITHDRAWN:
+            return Ignore()
+        return decide(item, held)
+
+    patch.setattr(receiving, "decide_item", stubborn)
+
+
+# -- leases ---------------------------------------------------------------------------
+
+
+@mutant(idle=20)
+def any_page_renews_copies(patch: pytest.MonkeyPatch) -> None:
+    """The numbers of a verifying page are not compared with what is held."""
+
+    def hopeful(state: Any, page: Any) -> dict[str, Any]:
+        return {"verified_at": state.now, "to_verify_since": None} if page else {}
+
+    patch.setattr(receiving, "_verified", hopeful)
+
+
+@mutant()
+def any_contact_renews_copies(patch: pytest.MonkeyPatch) -> None:
+    """An origin that is stuck, and only says that it is there, keeps copies alive."""
+    note = Receiving._note_contact
+
+    async def renewing(
+        self: Any, tx: Any, partner: Any, now: Any, **position: Any
+    ) -> None:
+        await note(self, tx, partner, now, **position)
+        await update_partner(tx, partner.id, verified_at=now)
+
+    patch.setattr(Receiving, "_note_contact", renewing)
+
+
+@mutant(revoke=40, idle=60, rotate=30)
+def a_suspended_partner_renews_copies(patch: pytest.MonkeyPatch) -> None:
+    renewed = receiving._RENEWED_WHILE | {TrustState.SUSPENDED}
+    patch.setattr(receiving, "_RENEWED_WHILE", renewed)
+
+
+@mutant(lose_copy=60, idle=40)
+def copies_are_not_counted_anew(patch: pytest.MonkeyPatch) -> None:
+    """What a disk has lost is vouched for as long as the stored number says so."""
+
+    async def stored(_self: Any, tx: Any, partner: Any) -> Any:
+        return await load_view(tx, partner.id, "in")
+
+    patch.setattr(Receiving, "held_view", stored)
+
+
+# -- restores -------------------------------------------------------------------------
+
+
+@mutant(restore=30, back_up=30)
+def the_epoch_is_forgotten(patch: pytest.MonkeyPatch) -> None:
+    """A restored node goes on counting where the backup stopped."""
+    _keep_of_node_state(patch, "epoch")
+
+
+@mutant(restore=30, back_up=30)
+def the_incarnation_is_forgotten(patch: pytest.MonkeyPatch) -> None:
+    _keep_of_node_state(patch, "incarnation")
+
+
+@mutant(restore=30, back_up=30, delete=20, withdraw=20)
+def the_journal_is_not_replayed(patch: pytest.MonkeyPatch) -> None:
+    async def nothing(_: Any) -> None:
+        pass
+
+    patch.setattr(_Replay, "_entries", nothing)
+
+
+@mutant(restore=30, back_up=30, pause=20, end=10)
+def a_partnership_lives_again(patch: pytest.MonkeyPatch) -> None:
+    async def nothing(*_: Any) -> bool:
+        return False
+
+    patch.setattr(_Replay, "_partner", nothing)
+
+
+@mutant(restore=30, back_up=30)
+def entries_are_told_before_asking(patch: pytest.MonkeyPatch) -> None:
+    may_tell = Sending.may_tell
+
+    def hasty(self: Any, partner: Any, *, epoch: str) -> bool:
+        return may_tell(self, replace(partner, compared_epoch=epoch), epoch=epoch)
+
+    patch.setattr(Sending, "may_tell", hasty)
+
+
+@mutant(restore=30, back_up=30)
+def going_back_confirms_what_is_lost(patch: pytest.MonkeyPatch) -> None:
+    """A partner whose database was put back is only moved to its old position."""
+
+    async def nothing(*_: Any, **__: Any) -> None:
+        pass
+
+    patch.setattr(ledger_rows, "unconfirm", nothing)
+
+
+@mutant(restore=40, back_up=30, settle_some=30)
+def what_the_office_left_is_not_counted(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(verifying, "with_left", lambda view, *_, **__: view)
+
+
+@mutant(restore=60, back_up=15, edit=40)
+def incarnations_of_partners_are_not_heeded(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(comparing, "raised_incarnation", lambda ours, _: ours)
+
+
+@mutant(restore=40, back_up=20, withdraw=30)
+def what_partners_took_back_is_not_adopted(patch: pytest.MonkeyPatch) -> None:
+    async def nothing(*_: Any) -> bool:
+        return False
+
+    patch.setattr(UnaccountedEntries, "take_back", nothing)
+
+
+@mutant(nodes=3, restore=40, back_up=20, publish=30)
+def a_list_need_not_fit_its_digest(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(comparing, "_require_consistent", lambda *_: None)
+
+
+@mutant(restore=30, back_up=20, lose_copy=40)
+def nothing_is_told_again(patch: pytest.MonkeyPatch) -> None:
+    """A comparison finds what is missing, and it is not queued."""
+
+    async def nothing(*_: Any, **__: Any) -> None:
+        pass
+
+    patch.setattr(ledger_rows, "queue_again", nothing)
+
+
+def _keep_of_node_state(patch: pytest.MonkeyPatch, column: str) -> None:
+    begin = _Replay._begin_anew
+
+    async def forgetful(self: Any, restored_from: Any) -> None:
+        before = getattr(await require_node_state(self._tx), column)
+        await begin(self, restored_from)
+        await self._tx.execute(update(node_state).values({column: before}))
+
+    patch.setattr(_Replay, "_begin_anew", forgetful)
 
 
 _KEPT: set[asyncio.Task[Any]] = set()

@@ -14,7 +14,7 @@ from collections.abc import Callable
 import pytest
 
 from node.clock import SystemRandom
-from node.simulation.run import NOT_SWITCHED_ON, Order, Summary, simulate
+from node.simulation.run import Order, Summary, simulate
 
 RUNS = int(os.environ.get("SPALIER_SIMULATE_RUNS", "1"))
 STEPS = int(os.environ.get("SPALIER_SIMULATE_STEPS", "450"))
@@ -72,7 +72,6 @@ def test_fresh_seeds_keep_every_promise(
         steps += summary.steps
     rare = {kind: faults[kind] for kind in FAULTS if faults[kind] < steps / ONE_IN}
     assert not rare or REPLAYED is not None, f"of {steps} steps: {rare}"
-    assert not FAULTS & NOT_SWITCHED_ON.keys()
 
 
 def test_the_same_seed_is_the_same_run_whatever_the_hashes_are() -> None:

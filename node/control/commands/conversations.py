@@ -18,13 +18,24 @@ async def answer(node: "Node", request: ControlRequest) -> dict[str, Any]:
     actor = await acting_person(node, request)
     reference, text = request.text("entry"), request.text("text")
     try:
-        thread = await node.conversations.answer(actor, reference, text)
+        thread = await node.conversations.answer(
+            actor, reference, text, hidden=request.flag("hidden")
+        )
     except NotFoundError as no_entry:
         # A thread has an address of its own; an entry's owner can only reply there.
         try:
             thread = await node.conversations.reply(actor, reference, text)
         except NotFoundError:
             raise no_entry from None
+    return _described(actor, thread)
+
+
+async def reveal(node: "Node", request: ControlRequest) -> dict[str, Any]:
+    """Write with the own name in a conversation under a box number."""
+    actor = await acting_person(node, request)
+    thread = await node.conversations.reveal(
+        actor, request.text("thread"), request.text("text")
+    )
     return _described(actor, thread)
 
 

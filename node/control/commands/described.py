@@ -33,7 +33,7 @@ def entry_document(entry: Entry, base_urls: Mapping[str, str]) -> dict[str, Any]
         entry: The entry.
         base_urls: Address of each partner by our id of it.
     """
-    audience = {
+    audience: dict[str, Any] = {
         "level": entry.audience.level.value,
         "partners": sorted(
             base_urls[partner_id]
@@ -41,6 +41,8 @@ def entry_document(entry: Entry, base_urls: Mapping[str, str]) -> dict[str, Any]
             if partner_id in base_urls
         ),
     }
+    if entry.audience.group_id is not None:
+        audience["group"] = entry.audience.group_id
     return {
         "id": entry.uri,
         "version": [entry.version.incarnation, entry.version.counter],
@@ -101,6 +103,7 @@ def partner_document(standing: PartnerStanding) -> dict[str, Any]:
         "fingerprint": fingerprint(partner),
         "check_number": partner.check_number,
         "hidden_since": timestamp(partner.hidden_at),
+        "released_at": timestamp(partner.released_at),
         "unreachable_since": timestamp(partner.failing_since),
         "problem": partner.problem_code,
         "next_attempt_at": timestamp(partner.next_attempt_at),

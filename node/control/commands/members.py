@@ -1,5 +1,6 @@
-"""`members add`, `members import`, `members list`."""
+"""`members add`, `members export`, `members import`, `members list`."""
 
+import base64
 from typing import TYPE_CHECKING, Any
 
 from node.control.commands.acting import acting_person
@@ -9,6 +10,18 @@ from node.members.model import Role
 
 if TYPE_CHECKING:
     from node.app import Node
+
+
+async def export(node: "Node", request: ControlRequest) -> dict[str, Any]:
+    """Return what is stored about one person; `file` is the ZIP file in base64."""
+    actor = await acting_person(node, request)
+    person = await node.members.person_by_email(request.text("email"))
+    data = await node.own_data.archive(actor, person)
+    return {
+        "email": person.email,
+        "name": person.name,
+        "file": base64.b64encode(data).decode("ascii"),
+    }
 
 
 async def add(node: "Node", request: ControlRequest) -> dict[str, Any]:

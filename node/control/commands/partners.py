@@ -61,7 +61,9 @@ async def preview(node: "Node", request: ControlRequest) -> dict[str, Any]:
 async def accept(node: "Node", request: ControlRequest) -> dict[str, Any]:
     """Accept another office's code."""
     actor = await acting_person(node, request)
-    partner = await node.partners.accept(actor, request.text("code"))
+    partner = await node.partners.accept(
+        actor, request.text("code"), release=not request.flag("hold_list")
+    )
     if request.flag("compared"):
         partner = await node.partners.mark_compared(actor, partner.id)
     return await described_partner(node, partner)
@@ -74,6 +76,7 @@ async def confirm(node: "Node", request: ControlRequest) -> dict[str, Any]:
         actor,
         request.text("partner"),
         compared=request.flag("compared"),
+        release=not request.flag("hold_list"),
         check_number=request.optional_text("check_number"),
     )
     return await described_partner(node, partner)

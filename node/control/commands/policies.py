@@ -154,10 +154,14 @@ def _asked(request: ControlRequest) -> tuple[Direction, PolicySheet]:
     for kind in sorted(kinds - KINDS.keys()):
         raise not_one_of("without_kinds", kind, KINDS)
     profiles = request.optional_text("profiles")
+    chiffre = request.optional_text("chiffre")
+    if chiffre not in {None, "yes", "no"}:
+        raise not_one_of("chiffre", str(chiffre), ("yes", "no"))
     return direction, PolicySheet(
         preset=chosen("preset", request.text("preset"), Preset),
         closed_kinds=kinds,
         closed_topics=frozenset(request.texts("without_topics")),
+        chiffre={None: None, "yes": True, "no": False}.get(chiffre),
         profiles=None if profiles is None else chosen("profiles", profiles, Profiles),
         lease_days=request.optional_number("lease_days"),
         retention_days=request.optional_number("retention_days"),

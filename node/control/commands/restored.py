@@ -3,12 +3,13 @@
 from typing import TYPE_CHECKING, Any
 
 from node.control.commands.acting import acting_person, person_by_email
-from node.control.commands.described import timestamp
+from node.control.commands.described import partner_document, timestamp
 from node.control.request import ControlRequest
 from node.errors import InvalidInputError, NotAuthorisedError
 from node.exchange.unaccounted import Settlement, UnaccountedEntry
 from node.members.model import Person
 from node.office.restored import last_restore
+from node.office.standing import read_standings
 from node.sentence import Sentence
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 _LISTS = (
     *("deleted", "closed", "narrowed", "older", "lost"),
-    *("persons", "partners", "lost_partners", "keys"),
+    *("persons", "partners", "lost_partners", "purged", "keys"),
 )
 
 
@@ -33,6 +34,7 @@ async def report(node: "Node", request: ControlRequest) -> dict[str, Any]:
         "restored": timestamp(found.restored_at),
         "from": timestamp(found.restored_from),
         **{name: found.named(name) for name in _LISTS},
+        "closing": bool(found.number("closing")),
         "mails": found.number("mails"),
         "invitations": found.number("invitations"),
         "partners_compared": [
@@ -77,6 +79,17 @@ async def settle(node: "Node", request: ControlRequest) -> dict[str, Any]:
         _decision(request.text("decision")),
     )
     return _described(settled, partner.base_url)
+
+
+async def tell(node: "Node", request: ControlRequest) -> dict[str, Any]:
+    """Tell a partner entries although it does not say what it holds."""
+    actor: Person | None = None
+    if request.acting_as is not None:
+        actor = await person_by_email(node, request.acting_as)
+    partner = await node.partners.find(request.text("partner"))
+    told = await node.comparing.tell_uncompared(actor, partner.id)
+    (standing,) = await read_standings(node.context, [told])
+    return partner_document(standing)
 
 
 def _decision(text: str) -> Settlement:

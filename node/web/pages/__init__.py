@@ -7,6 +7,7 @@ from node.web.pages import (
     directory,
     entries,
     feed,
+    organisation,
     public,
     publishing,
     settings,
@@ -21,6 +22,7 @@ _MODULES = (
     publishing,
     conversations,
     directory,
+    organisation,
     settings,
 )
 

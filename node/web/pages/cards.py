@@ -79,7 +79,9 @@ def _status(item: FeedItem, formats: Formats) -> Status | None:
 
 
 def owner_words(item: FeedItem) -> str:
-    """Name the organisation and, where the entry does, the person."""
+    """Name the organisation and, where the entry does, the person; or the number."""
+    if item.box_number is not None:
+        return _("box number %(number)s", number=item.box_number)
     names = (item.owner_person, item.owner_organisation)
     return ", ".join(name for name in names if name)
 

@@ -9,7 +9,7 @@ from aiohttp import web
 from wtforms.validators import InputRequired, Length
 
 from federation.limits import MESSAGE_CHARACTERS_MAX
-from node.conversations.model import Conversation, Message
+from node.conversations.model import NUMBER_PREFIX, Conversation, Message
 from node.errors import ConflictError, InvalidInputError, NotFoundError
 from node.members.model import Person, Role
 from node.partners.model import Partner
@@ -20,13 +20,15 @@ from node.web.i18n import gettext as _
 from node.web.i18n import lazy_gettext
 from node.web.keys import NAVIGATION
 from node.web.navigation import NavigationEntry
+from node.web.pages.cards import owner_words
 from node.web.pages.serving import node_of
 from node.web.pages.wording import refusal
 from node.web.rendering import render
-from node.web.views import Action, Bubble, Delivery, Status
+from node.web.views import Action, Bubble, Delivery, Pagination, Status
 
 PATH = "/nachrichten"
 _EXCERPT = 160  # characters
+_PER_PAGE = 20
 
 
 class MessageForm(Form):
@@ -35,6 +37,18 @@ class MessageForm(Form):
     text = wtforms.TextAreaField(
         lazy_gettext("Your message"),
         [InputRequired(), Length(max=MESSAGE_CHARACTERS_MAX)],
+    )
+    certain = wtforms.BooleanField(lazy_gettext("Yes, give my name"))
+
+
+class AnswerForm(MessageForm):
+    """The first message to an owner, with or without a name."""
+
+    hidden = wtforms.BooleanField(
+        lazy_gettext("Stay hidden for now: answer under a box number"),
+        description=lazy_gettext(
+            "Your name and your organisation stay with your office until you give them."
+        ),
     )
 
 
@@ -84,15 +98,27 @@ async def show_list(request: web.Request) -> web.Response:
     """List the person's conversations, the latest first."""
     person = signed_in(request)
     node = node_of(request)
-    found = await node.conversations.list_for(person)
-    partners = {each.id: each for each in await node.partners.list()}
+    asked = request.query.get("seite", "1")
+    page = int(asked) if asked.isdecimal() and len(asked) < len("10000") else 1
+    page = max(1, page)
+    total, found = await node.conversations.page_for(
+        person, limit=_PER_PAGE, offset=(page - 1) * _PER_PAGE
+    )
+    partners = await node.partners.named(
+        {each.partner_id for each in found if each.partner_id is not None}
+    )
     lines = [await _line(request, person, each, partners) for each in found]
-    unread = sum(line.unread for line in lines)
+    unread = await node.conversations.count_unread(person)
     see_news = Action(label=_("See news"), href="/start", tone="primary")
     return render(
         request,
         "pages/conversations.html",
-        {"lines": lines, "unread": unread, "see_news": see_news},
+        {
+            "lines": lines,
+            "unread": unread,
+            "see_news": see_news,
+            "place": Pagination(page, max(1, -(-total // _PER_PAGE)), PATH),
+        },
     )
 
 
@@ -119,6 +145,25 @@ async def reply(request: web.Request) -> web.Response:
     return see_other(request, f"{conversation_path(written.id)}#letzte")
 
 
+async def reveal(request: web.Request) -> web.Response:
+    """Write with the own name from now on; asks before, because it is for good."""
+    person = signed_in(request)
+    form = await read_form(request, MessageForm)
+    conversation_id = request.match_info["id"]
+    if not form.validate() or not form.certain.data:
+        if not form.errors:
+            form.certain.errors = [_("Confirm that your name is given.")]
+        return await _thread_page(request, person, form, status=422)
+    try:
+        written = await node_of(request).conversations.reveal(
+            person, conversation_id, form.text.data or ""
+        )
+    except (ConflictError, InvalidInputError) as error:
+        form.text.errors = [refusal(error)]
+        return await _thread_page(request, person, form, status=error.status)
+    return see_other(request, f"{conversation_path(written.id)}#letzte")
+
+
 async def _thread_page(
     request: web.Request, person: Person, form: MessageForm, *, status: int = 200
 ) -> web.Response:
@@ -136,16 +181,33 @@ async def _thread_page(
                 _bubble(person, thread, message, partner) for message in thread.messages
             ],
             "form": form,
+            "signature": _signature(person, thread),
         },
         status=status,
     )
 
 
+def _signature(person: Person, thread: Conversation) -> str:
+    """Say as what the reader writes while the name is hidden; empty if it is not."""
+    as_owner = thread.owner_side and thread.asker_id != person.id
+    if not thread.hides(as_owner=as_owner):
+        return ""
+    return shown_name(thread.number(as_owner=as_owner))
+
+
+def shown_name(name: str) -> str:
+    """Return an author's name; a box number in the reader's language."""
+    if not name.startswith(NUMBER_PREFIX):
+        return name
+    number = name.removeprefix(NUMBER_PREFIX)
+    return _("box number %(number)s", number=number)
+
+
 async def _partner(request: web.Request, thread: Conversation) -> Partner | None:
     if thread.partner_id is None:
         return None
-    partners = await node_of(request).partners.list()
-    return next((each for each in partners if each.id == thread.partner_id), None)
+    partners = await node_of(request).partners.named({thread.partner_id})
+    return partners.get(thread.partner_id)
 
 
 async def _line(
@@ -202,7 +264,7 @@ def _bubble(
 ) -> Bubble:
     mine = is_mine(person, thread, message)
     return Bubble(
-        author=message.author_name,
+        author=shown_name(message.author_name),
         organisation=message.author_organisation,
         text=message.text,
         sent=message.sent_at,
@@ -218,7 +280,8 @@ async def other_side(
     cluster = thread.partner_name or ""
     for message in reversed(thread.messages):
         if not is_mine(person, thread, message):
-            return OtherSide(message.author_name, message.author_organisation, cluster)
+            name = shown_name(message.author_name)
+            return OtherSide(name, message.author_organisation, cluster)
     if thread.other_name or thread.other_organisation:
         return OtherSide(
             thread.other_name or "", thread.other_organisation or "", cluster
@@ -227,6 +290,8 @@ async def other_side(
         item, _verdict = await node_of(request).feed.item(person, thread.entry_uri)
     except NotFoundError:
         return OtherSide("", "", cluster)
+    if item.box_number is not None:
+        return OtherSide(owner_words(item), "", cluster)
     return OtherSide(item.owner_person or "", item.owner_organisation, cluster)
 
 
@@ -246,6 +311,7 @@ def register(app: web.Application) -> None:
     app.router.add_get(PATH, show_list)
     app.router.add_get(f"{PATH}/{{id}}", show_one)
     app.router.add_post(f"{PATH}/{{id}}", reply)
+    app.router.add_post(f"{PATH}/{{id}}/zeigen", reveal)
     app[NAVIGATION].add(
         NavigationEntry(
             name="messages",

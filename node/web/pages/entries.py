@@ -25,7 +25,11 @@ from node.web.pages.cards import (
     owner_words,
     public_item,
 )
-from node.web.pages.conversations import MessageForm, conversation_path
+from node.web.pages.conversations import (
+    AnswerForm,
+    conversation_path,
+    shown_name,
+)
 from node.web.pages.entry_audience import (
     deliveries,
     own_audience,
@@ -42,19 +46,22 @@ from node.web.views import Action, Origin
 
 async def show_entry(request: web.Request) -> web.Response:
     """Show an entry to a member, or a public one to anybody."""
-    return await _entry_page(request, MessageForm(None))
+    return await _entry_page(request, AnswerForm(None))
 
 
 async def answer(request: web.Request) -> web.Response:
     """Send an answer to the owner; it opens a conversation or continues it."""
     person = signed_in(request)
-    form = await read_form(request, MessageForm)
+    form = await read_form(request, AnswerForm)
     if not form.validate():
         return await _entry_page(request, form, status=422)
     item = await _find(request)
     try:
         thread = await node_of(request).conversations.answer(
-            person, item.uri, form.text.data or ""
+            person,
+            item.uri,
+            form.text.data or "",
+            hidden=bool(form.hidden.data),
         )
     except (ConflictError, InvalidInputError) as error:
         form.text.errors = [refusal(error)]
@@ -101,7 +108,7 @@ async def _find(request: web.Request) -> FeedItem:
 
 
 async def _entry_page(
-    request: web.Request, form: MessageForm, *, status: int = 200
+    request: web.Request, form: AnswerForm, *, status: int = 200
 ) -> web.Response:
     person: Person | None = request.get(PERSON)
     item = await _find(request)
@@ -119,6 +126,7 @@ async def _entry_page(
         "calendar_href": f"{entry_path(item.local_id)}.ics",
         "form": form,
         "answers": [],
+        "shown_name": shown_name,
         "own_thread": None,
         "may_answer": False,
         "audience": None,
@@ -166,9 +174,10 @@ async def _for_member(
 
 def may_change(person: Person, entry: Entry) -> bool:
     """Whether a person may edit and close an entry; the catalogue checks it again."""
+    behind = entry.answerable
     return person.may_change(
-        organisation_id=entry.organisation_id,
-        person_ids={entry.person_id, entry.author_id},
+        organisation_id=behind.organisation_id,
+        person_ids={behind.person_id, behind.author_id},
     )
 
 

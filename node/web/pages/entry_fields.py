@@ -285,6 +285,8 @@ _Row: TypeAlias = tuple[str, str, Writer, bool]
 
 _FACTS: tuple[_Row, ...] = (
     ("legal_name", lazy_gettext("Legal name"), _plain, False),
+    ("vat_id", lazy_gettext("VAT id"), _plain, False),
+    ("register_id", lazy_gettext("Register number"), _plain, False),
     ("short_name", lazy_gettext("Short name"), _plain, False),
     ("name", lazy_gettext("Name"), _plain, False),
     ("function", lazy_gettext("Function"), _texts, False),

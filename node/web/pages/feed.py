@@ -9,7 +9,8 @@ from urllib.parse import urlencode
 from aiohttp import web
 
 from federation.trust import ESTABLISHED, TrustState
-from node.catalogue.model import Entry, EntryState
+from node.catalogue.model import Entry
+from node.catalogue.own_lists import own_ending
 from node.catalogue.publication import may_be_confirmed
 from node.feed.feed import FeedPage, FeedQuery
 from node.limits import SEARCH_CHARACTERS_MAX
@@ -31,6 +32,8 @@ PATH: Final = "/start"
 _PARTNERS: Final = "partner"
 _ENDS_SOON: Final = timedelta(days=14)
 _ENDING_SHOWN: Final = 5
+_ENDING_LOADED: Final = 50  # some cannot be confirmed: events
+_PARTNERS_SHOWN: Final = 20
 _LIVE: Final = ESTABLISHED
 
 
@@ -103,7 +106,7 @@ async def show_feed(request: web.Request) -> web.Response:
     node = node_of(request)
     wanted = _read_filter(request)
     found = await node.feed.feed(person, wanted.query)
-    partners = [each for each in await node.partners.list() if each.state in _LIVE]
+    number, partners = await node.partners.first(_LIVE, limit=_PARTNERS_SHOWN)
     formats = formats_of(request)
     return render(
         request,
@@ -126,6 +129,7 @@ async def show_feed(request: web.Request) -> web.Response:
             ),
             "path_all": PATH,
             "partners": [partner_state(each, formats) for each in partners],
+            "more_partners": number - len(partners),
             "ending": await _ending(request, person),
             "new_entry": Action(label=_("Post an entry"), href="/neu", tone="primary"),
             "show_all": Action(label=_("Show all entries"), href=PATH),
@@ -213,18 +217,11 @@ def partner_state(partner: Partner, formats: Formats) -> PartnerState:
 async def _ending(request: web.Request, person: Person) -> Sequence[EndingEntry]:
     """List the entries of the person's organisation that end soon."""
     last = request.config_dict[CLOCK].now().date() + _ENDS_SOON
-    mine = await node_of(request).catalogue.mine(person)
-    ending = [
-        entry
-        for entry in mine
-        if entry.organisation_id == person.organisation_id
-        and entry.state is EntryState.PUBLISHED
-        and may_be_confirmed(entry.kind, entry.state)
-        and entry.valid_until is not None
-        and entry.valid_until <= last
-    ]
-    ending.sort(key=lambda entry: (entry.valid_until or last, entry.id))
-    return [_ending_entry(entry) for entry in ending[:_ENDING_SHOWN]]
+    ending = await own_ending(
+        node_of(request).context, person, last_day=last, limit=_ENDING_LOADED
+    )
+    confirmable = [each for each in ending if may_be_confirmed(each.kind, each.state)]
+    return [_ending_entry(entry) for entry in confirmable[:_ENDING_SHOWN]]
 
 
 def _ending_entry(entry: Entry) -> EndingEntry:

@@ -1,6 +1,6 @@
 """My entries: those of the person's organisation, with state, readers and deadlines."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Final
@@ -8,6 +8,7 @@ from typing import Final
 from aiohttp import web
 
 from node.catalogue.model import Entry, EntryState
+from node.catalogue.own_lists import own_counts, own_page
 from node.feed.feed import own_item
 from node.ledger.ledger import LedgerLine
 from node.members.model import Person, Role
@@ -30,8 +31,9 @@ from node.web.views import Action, EntryCard, Pagination, Status, Tab
 PATH: Final = "/meine"
 _PER_PAGE: Final = 20
 _SOON_DAYS: Final = 14
+_ALL: Final = frozenset(EntryState)
 _TABS: Final = (
-    ("", lazy_gettext("All"), frozenset(EntryState)),
+    ("", lazy_gettext("All"), _ALL),
     ("aktiv", lazy_gettext("Published"), frozenset({EntryState.PUBLISHED})),
     ("entwurf", lazy_gettext("Drafts"), frozenset({EntryState.DRAFT})),
     ("abgelaufen", lazy_gettext("Expired"), frozenset({EntryState.EXPIRED})),
@@ -46,22 +48,28 @@ _AGAIN: Final = frozenset(
 async def show_own_entries(request: web.Request) -> web.Response:
     """List the entries, newest change first."""
     person = signed_in(request)
-    everything = await node_of(request).catalogue.mine(person)
+    context = node_of(request).context
+    counts = await own_counts(context, person)
     wanted = request.query.get("stand", "")
-    states = {name: states for name, _label, states in _TABS}.get(wanted)
-    found = [each for each in everything if states is None or each.state in states]
-    page, pages = _page_of(request, len(found))
-    shown = found[(page - 1) * _PER_PAGE : page * _PER_PAGE]
-    context = {
+    states = {name: states for name, _label, states in _TABS}.get(wanted, _ALL)
+    page, pages = _page_of(request, _number(counts, states))
+    shown = await own_page(
+        context,
+        person,
+        states=() if states is _ALL else states,
+        limit=_PER_PAGE,
+        offset=(page - 1) * _PER_PAGE,
+    )
+    values = {
         "cards": [await _card(request, person, entry) for entry in shown],
-        "tabs_shown": _tabs(everything, wanted),
+        "tabs_shown": _tabs(counts, wanted),
         "place": Pagination(page, pages, PATH, {"stand": wanted} if wanted else {}),
-        "nothing_yet": not everything,
-        "groups": kind_groups() if not everything else [],
+        "nothing_yet": not counts,
+        "groups": kind_groups() if not counts else [],
         "of_all_members": person.is_office,
         "deleted": await _deleted(request, person),
     }
-    return render(request, "pages/publishing/own_entries.html", context)
+    return render(request, "pages/publishing/own_entries.html", values)
 
 
 def _page_of(request: web.Request, total: int) -> tuple[int, int]:
@@ -71,10 +79,14 @@ def _page_of(request: web.Request, total: int) -> tuple[int, int]:
     return max(1, min(page, pages)), pages
 
 
-def _tabs(everything: Sequence[Entry], wanted: str) -> list[Tab]:
+def _number(counts: Mapping[EntryState, int], states: Collection[EntryState]) -> int:
+    return sum(number for state, number in counts.items() if state in states)
+
+
+def _tabs(counts: Mapping[EntryState, int], wanted: str) -> list[Tab]:
     tabs = []
     for name, label, states in _TABS:
-        count = sum(entry.state in states for entry in everything)
+        count = _number(counts, states)
         if count or not name or name == wanted:
             href = f"{PATH}?stand={name}" if name else PATH
             tabs.append(Tab(str(label), href, current=name == wanted, count=count))

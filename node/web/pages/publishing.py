@@ -1,7 +1,7 @@
 """Post an entry: choose the kind, fill in the form, look at it as readers will."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Final
 
@@ -10,6 +10,7 @@ from multidict import MultiMapping
 
 from federation.trust import ESTABLISHED
 from node.catalogue.audience_preview import AudiencePreview
+from node.catalogue.exclusions import Exclusions
 from node.catalogue.model import AudienceLevel, Entry, EntryState
 from node.errors import (
     ConflictError,
@@ -20,9 +21,10 @@ from node.errors import (
 )
 from node.members.model import Person, Role
 from node.partners.model import Partner
+from node.visibility.fields import staying_by_default
 from node.web.access import signed_in
 from node.web.flash import see_other
-from node.web.i18n import current_language, lazy_gettext, localized, ngettext
+from node.web.i18n import current_language, lazy_gettext, localized
 from node.web.i18n import gettext as _
 from node.web.keys import CLOCK, NAVIGATION, SITE
 from node.web.navigation import Area, NavigationEntry
@@ -42,13 +44,20 @@ from node.web.pages.entry_form.kinds import PLANS
 from node.web.pages.entry_form.typed import language_name
 from node.web.pages.entry_form.views import sections_of
 from node.web.pages.kind_cards import kind_groups
+from node.web.pages.publishing_reach import (
+    ACTION,
+    EXCLUDE,
+    EXCLUDED_ROWS,
+    excluded_rows,
+    reach_of,
+)
+from node.web.pages.publishing_readers import reader_view
 from node.web.pages.serving import formats_of, node_of
-from node.web.pages.wording import in_words, kind_label, kind_tone, refusal
+from node.web.pages.wording import kind_label, kind_tone, refusal
 from node.web.rendering import render
 from schemas import KINDS
 
 _LIVE: Final = ESTABLISHED
-_ACTION: Final = "action"
 _VERSION: Final = "shape.version"
 _MORE_LANGUAGES: Final = ("fr", "it", "nl", "pl", "cs", "da", "es")
 # Buttons that draw the form again without checking it.
@@ -68,9 +77,15 @@ class _Task:
     person: Person
     kind: str
     entry: Entry | None
-    partners: Sequence[Partner]
+    reach: around.Reach
     owners: around.Owners | None
     behalf: Mapping[str, str]
+    excluded: Exclusions = field(default_factory=Exclusions)
+
+    @property
+    def partners(self) -> Sequence[Partner]:
+        """The partner clusters that can be named."""
+        return self.reach.partners
 
     @property
     def may_be_draft(self) -> bool:
@@ -87,12 +102,12 @@ class _Task:
     def fields_beside(self) -> dict[str, Any]:
         """Make the fields for owner and audience, in the order of the page."""
         owner = {} if self.owners is None else around.owner_fields(self.owners)
-        return {**owner, **around.audience_fields(self.partners)}
+        return {**owner, **around.audience_fields(self.reach)}
 
     def document(self, form: EntryForm) -> dict[str, Any]:
         """Put the file form together."""
         document = form.content()
-        document["audience"] = around.audience_of(form.fields)
+        document["audience"] = around.audience_of(form.fields, self.reach.rows)
         behalf: Mapping[str, str] = self.behalf
         if self.owners is not None:
             behalf = around.behalf_of(form.fields, self.person)
@@ -114,7 +129,8 @@ async def new_entry(request: web.Request) -> web.Response:
     if request.method == "POST":
         sent = await request.post()
         chosen = str(sent.get(around.ORGANISATION, ""))
-        return await _take(request, await _task(request, person, kind, chosen), sent)
+        task = await _task(request, person, kind, chosen, sent=sent)
+        return await _take(request, task, sent)
     task = await _task(request, person, kind, request.query.get("fuer", ""))
     form = new_form(
         kind,
@@ -132,13 +148,16 @@ async def edit_entry(request: web.Request) -> web.Response:
     if request.method == "POST":
         sent = await request.post()
         chosen = str(sent.get(around.ORGANISATION, ""))
-        task = await _task(request, person, entry.kind, chosen, entry=entry)
+        task = await _task(request, person, entry.kind, chosen, entry=entry, sent=sent)
         return await _take(request, task, sent)
     task = await _task(request, person, entry.kind, "", entry=entry)
     form = form_of_document(
         entry.content,
         _languages(),
-        values={**around.values_of(entry, task.partners), **_owner_values(task)},
+        values={
+            **around.values_of(entry, task.partners, task.excluded),
+            **_owner_values(task),
+        },
         beside=task.fields_beside,
     )
     return _form_page(request, task, form)
@@ -173,24 +192,36 @@ async def _task(
     chosen: str,
     *,
     entry: Entry | None = None,
+    sent: MultiMapping[Any] | None = None,
 ) -> _Task:
     node = node_of(request)
-    partners = await node.partners.list(states=_LIVE)
+    excluded = Exclusions()
+    if entry is not None and entry.exclusions_id is not None:
+        excluded = await node.audiences.exclusions(entry.id)
     if not person.is_office:
+        organisation_id = (
+            person.organisation_id if entry is None else entry.organisation_id
+        )
+        reach = await reach_of(
+            node, person, kind, organisation_id, entry, excluded_rows(sent, excluded)
+        )
         behalf: Mapping[str, str] = {}
         if entry is not None:
             colleagues = await node.members.list_persons(
                 organisation_id=entry.organisation_id
             )
             behalf = around.same_owner(entry, _present(colleagues), person)
-        return _Task(person, kind, entry, partners, None, behalf)
+        return _Task(person, kind, entry, reach, None, behalf, excluded)
     owner = entry.organisation_id if entry is not None else person.organisation_id
     organisations = await node.members.list_organisations()
     if chosen not in {each.id for each in organisations}:
         chosen = owner
     persons = await node.members.list_persons(organisation_id=chosen)
     owners = around.Owners(organisations, chosen, _present(persons))
-    return _Task(person, kind, entry, partners, owners, {})
+    reach = await reach_of(
+        node, person, kind, chosen, entry, excluded_rows(sent, excluded)
+    )
+    return _Task(person, kind, entry, reach, owners, {}, excluded)
 
 
 def _present(persons: Sequence[Person]) -> list[Person]:
@@ -204,7 +235,7 @@ def _languages() -> tuple[str, ...]:
 
 def _beforehand(request: web.Request, task: _Task) -> dict[str, Any]:
     """Fill in what is known already."""
-    values: dict[str, Any] = {}
+    values: dict[str, Any] = {around.HOME: sorted(staying_by_default(task.kind))}
     lifetime = KINDS[task.kind].default_lifetime_days
     if lifetime is not None:
         today = request.config_dict[CLOCK].now().date()
@@ -248,7 +279,7 @@ def _personal(task: _Task) -> bool:
 async def _take(
     request: web.Request, task: _Task, sent: MultiMapping[Any]
 ) -> web.Response:
-    action = str(sent.get(_ACTION, _PREVIEW))
+    action = str(sent.get(ACTION, _PREVIEW))
     shape = sent_shape(task.kind, sent, _languages())
     opened = ""
     if action.startswith(_ROW):
@@ -260,7 +291,7 @@ async def _take(
         opened = str(sent.get("more.language", ""))
         shape = shape.with_language(opened)
     form = sent_form(task.kind, sent, shape=shape, beside=task.fields_beside)
-    if opened or action in {_LANGUAGE, _OWNER, _CHANGE}:
+    if opened or action in {_LANGUAGE, _OWNER, _CHANGE, EXCLUDE}:
         _follow_owner(request, task, form)
         return _form_page(request, task, form, opened=opened)
     if not form.check():
@@ -317,7 +348,11 @@ async def _act(
     document = task.document(form)
     catalogue = node_of(request).catalogue
     if action not in {_DRAFT, _PUBLISH}:
-        readers = await catalogue.preview(task.person, document)
+        readers = await catalogue.preview(
+            task.person,
+            document,
+            entry_ref=None if task.entry is None else task.entry.id,
+        )
         return _preview_page(
             request,
             task,
@@ -372,7 +407,14 @@ def _form_page(
         "form": form.fields,
         "further": further,
         "sections": sections_of(form, opened=opened),
-        "hidden": [*form.shape.hidden(), (_VERSION, task.version)],
+        "hidden": [
+            *form.shape.hidden(),
+            (_VERSION, task.version),
+            (EXCLUDED_ROWS, str(task.reach.rows)),
+        ],
+        "excluded_rows": _excluded_rows(task, form),
+        "excluded_open": _excludes(task, form),
+        "limited": AudienceLevel.PUBLIC not in task.reach.levels,
         "audience": [
             _AudienceOption(option, option.data, sentences[option.data])
             for option in levels
@@ -387,18 +429,36 @@ def _form_page(
     return render(request, "pages/publishing/form.html", context, status=status)
 
 
+def _excluded_rows(task: _Task, form: EntryForm) -> list[dict[str, Any]]:
+    return [
+        {part: form.fields[name] for part, name in around.excluded_row(number).items()}
+        for number in range(task.reach.rows)
+    ]
+
+
+def _excludes(task: _Task, form: EntryForm) -> bool:
+    """Whether anything is excluded, or wrong about it, so that it is shown."""
+    rows = _excluded_rows(task, form)
+    fields = [form.fields[around.EXCLUDED_PARTNERS], *(row["name"] for row in rows)]
+    return task.reach.rows > 1 or any(each.data or each.errors for each in fields)
+
+
 def _audience_sentences(task: _Task) -> dict[str, str]:
     names = [each.name for each in task.partners]
     everyone = ", ".join(names) if names else _("none at the moment")
     return {
+        AudienceLevel.GROUP.value: _(
+            "Your organisation, the office and the members of one group. Nothing of it"
+            " leaves the cluster."
+        ),
         AudienceLevel.CLUSTER.value: _("Members of your cluster, nobody else."),
         AudienceLevel.PARTNERS.value: _(
             "Your organisation, the office and the partner clusters that you choose"
             " here; not the rest of your cluster."
         ),
         AudienceLevel.TRUSTED.value: _(
-            "Members of your cluster and of all partner clusters (%(names)s), also of"
-            " those that are added later.",
+            "Members of your cluster and of all partner clusters (%(names)s). Those"
+            " that are added later see it once the office has looked at the list.",
             names=everyone,
         ),
         AudienceLevel.PUBLIC.value: _(
@@ -466,7 +526,7 @@ def _preview_page(
     carried = [
         (name, str(value))
         for name, value in sent.items()
-        if name != _ACTION and isinstance(value, str)
+        if name != ACTION and isinstance(value, str)
     ]
     title = document["title"]
     context = {
@@ -479,43 +539,19 @@ def _preview_page(
         "unnamed": _unnamed(task, document, owner),
         "when": event_time(document, formats) if task.kind == "event" else "",
         "fields": fields_of(document, formats),
-        "readers": [_reader(each) for each in readers],
+        "readers": [reader_view(each) for each in readers],
         "carried": carried,
         "in_languages": [language_name(tag) for tag in title],
     }
     return render(request, "pages/publishing/preview.html", context)
 
 
-@dataclass(frozen=True, slots=True)
-class _Reader:
-    """A reader of the preview in words."""
-
-    name: str
-    members: str
-    sees: bool
-    verdict: str
-    reason: str
-
-
-def _reader(found: AudiencePreview) -> _Reader:
-    name = found.name or _("Everybody, without signing in")
-    if found.own:
-        name = _("%(cluster)s, your own cluster", cluster=name)
-    members = (
-        ngettext("%(num)s member", "%(num)s members", found.members)
-        if found.members
-        else ""
-    )
-    verdict = _("Sees the entry.") if found.verdict.visible else _("Sees nothing.")
-    reason = in_words(found.verdict.reason)
-    if found.own and not found.verdict.visible:
-        verdict = _("Only your organisation and the office see the entry.")
-    return _Reader(name, members, found.verdict.visible, verdict, reason)
-
-
 def _unnamed(task: _Task, document: Mapping[str, Any], owner: _Owner) -> str:
     """Name the person whom readers outside do not see, though the entry goes out."""
-    stays = document["audience"]["level"] == AudienceLevel.CLUSTER.value
+    stays = document["audience"]["level"] in {
+        AudienceLevel.GROUP.value,
+        AudienceLevel.CLUSTER.value,
+    }
     if stays or owner.consented or _personal(task):
         return ""
     return owner.person

@@ -108,6 +108,22 @@ async def end_sessions(request: web.Request) -> web.Response:
     return see_other(request, PATH, flash=_("All other devices are signed out."))
 
 
+async def download_data(request: web.Request) -> web.Response:
+    """Give the person everything that is stored about it (SPEC DAT-001)."""
+    person = signed_in(request)
+    node = node_of(request)
+    data = await node.own_data.archive(person, person)
+    day = node.context.clock.now().date().isoformat()
+    return web.Response(
+        body=data,
+        content_type="application/zip",
+        headers={
+            "Content-Disposition": f'attachment; filename="meine-daten-{day}.zip"',
+            "Cache-Control": "private, no-store",
+        },
+    )
+
+
 def role_words(role: Role) -> str:
     """Name a role."""
     words = {
@@ -153,6 +169,7 @@ def register(app: web.Application) -> None:
     app.router.add_get(PATH, show_settings)
     app.router.add_post(f"{PATH}/passwort", change_password)
     app.router.add_post(f"{PATH}/sitzungen", end_sessions)
+    app.router.add_post(f"{PATH}/daten", download_data)
     app[NAVIGATION].add(
         NavigationEntry(
             name="settings",

@@ -2,7 +2,6 @@
 
 import io
 import re
-import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -15,11 +14,17 @@ import pytest
 from aiohttp import web
 
 from node.app import Node, open_node
-from node.initialise import initialise
 from node.members.model import Person
 from node.web.keys import PERSON_LOADER
 from node.web.server import build_node_application
 from tests.http.nodes import OFFER, MovableClock, SeededRandom
+from tests.http.prepared import (
+    Original,
+    Together,
+    bound,
+    prepared_node,
+    prepared_together,
+)
 
 # Whose pages are asked for; the sign-in itself has tests of its own.
 ACTING = "X-Acting-Person"
@@ -55,6 +60,7 @@ class Office:
     app: web.Application
     person: Person
     session: aiohttp.ClientSession
+    random: SeededRandom
 
     @property
     def base_url(self) -> str:
@@ -122,25 +128,28 @@ class Office:
 
 @asynccontextmanager
 async def office_of(
-    folder: Path, name: str, *, clock: MovableClock, language: str = "en"
+    folder: Path,
+    name: str,
+    *,
+    clock: MovableClock,
+    language: str = "en",
+    beginning: Original | None = None,
 ) -> AsyncIterator[Office]:
     random = SeededRandom(name)
-    door = socket.socket()
-    door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    door.bind(("127.0.0.1", 0))
-    await initialise(
-        folder,
-        base_url=f"http://127.0.0.1:{door.getsockname()[1]}",
-        name=name,
-        office_email=f"office@{name.lower()}.example",
-        clock=clock,
-        random=random,
-        allow_loopback_http=True,
-        default_language=language,
-        card={"field": "Photonik", "members": 84, "regions": ["DE-HE"]},
-    )
     async with AsyncExitStack() as stack:
-        stack.callback(door.close)
+        port = await stack.enter_async_context(
+            prepared_node(
+                folder,
+                name=name,
+                office_email=f"office@{name.lower()}.example",
+                clock=clock,
+                random=random,
+                default_language=language,
+                card={"field": "Photonik", "members": 84, "regions": ["DE-HE"]},
+                beginning=beginning,
+            )
+        )
+        door = stack.enter_context(bound(port))
         node = await stack.enter_async_context(
             open_node(folder, clock=clock, random=random)
         )
@@ -158,7 +167,7 @@ async def office_of(
         session = await stack.enter_async_context(aiohttp.ClientSession())
         # As if somebody had a backup; without one there is something to do.
         await node.own_keys.note_backup(None, [node.context.keys.active.number])
-        yield Office(node, app, await node.members.office_person(), session)
+        yield Office(node, app, await node.members.office_person(), session, random)
 
 
 async def connect(host: Office, guest: Office) -> None:
@@ -169,6 +178,21 @@ async def connect(host: Office, guest: Office) -> None:
     await host.settle()
     await guest.settle()
     await guest.node.partners.mark_compared(guest.person, host.base_url)
+
+
+def prepared_offices() -> Together:
+    """Nord and Süd as `connect` leaves them, in their folders."""
+
+    async def make(folder: Path) -> dict[str, SeededRandom]:
+        clock = MovableClock()
+        async with (
+            office_of(folder / "nord", "Nord", clock=clock) as nord,
+            office_of(folder / "sued", "Sued", clock=clock) as sued,
+        ):
+            await connect(nord, sued)
+            return {"nord": nord.random, "sued": sued.random}
+
+    return prepared_together("offices", make)
 
 
 def offer(**values: object) -> Mapping[str, object]:
@@ -182,19 +206,34 @@ def clock() -> MovableClock:
 
 
 @pytest.fixture
-async def nord(tmp_path: Path, clock: MovableClock) -> AsyncIterator[Office]:
-    async with office_of(tmp_path / "nord", "Nord", clock=clock) as office:
+def beginnings(request: pytest.FixtureRequest) -> dict[str, Original]:
+    """What Nord and Süd begin as: partners already, for a test that asks for them."""
+    if "partners" in request.fixturenames:
+        return dict(prepared_offices())
+    return {}
+
+
+@pytest.fixture
+async def nord(
+    tmp_path: Path, clock: MovableClock, beginnings: dict[str, Original]
+) -> AsyncIterator[Office]:
+    async with office_of(
+        tmp_path / "nord", "Nord", clock=clock, beginning=beginnings.get("nord")
+    ) as office:
         yield office
 
 
 @pytest.fixture
-async def sued(tmp_path: Path, clock: MovableClock) -> AsyncIterator[Office]:
-    async with office_of(tmp_path / "sued", "Sued", clock=clock) as office:
+async def sued(
+    tmp_path: Path, clock: MovableClock, beginnings: dict[str, Original]
+) -> AsyncIterator[Office]:
+    async with office_of(
+        tmp_path / "sued", "Sued", clock=clock, beginning=beginnings.get("sued")
+    ) as office:
         yield office
 
 
 @pytest.fixture
 async def partners(nord: Office, sued: Office) -> tuple[Office, Office]:
-    """Nord invited Süd, both are connected."""
-    await connect(nord, sued)
+    """Nord invited Süd, both are connected (`connect`, see `beginnings`)."""
     return nord, sued

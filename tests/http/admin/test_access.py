@@ -24,6 +24,9 @@ def addresses(office: Office) -> list[tuple[str, str]]:
                 ("{step}", "pausieren"),
                 ("{key_step}", "wechseln"),
                 ("{kind}", "event"),
+                ("{direction}", "geben"),
+                ("{group_id}", "x"),
+                ("{member_id}", "x"),
             ):
                 path = path.replace(name, value)
             assert "{" not in path

@@ -56,7 +56,7 @@ async def test_list_shows_state_owner_and_audience(
 async def test_visibility_of_an_entry_for_everybody(nord: Office, sued: Office) -> None:
     await connect(nord, sued)
     entry = await nord.node.catalogue.publish(nord.person, offer())
-    answer = await nord.get(f"/admin/sichtbarkeit?eintrag={entry.id}")
+    answer = await nord.get(f"/admin/sichtbarkeit/pruefen?eintrag={entry.id}")
     assert "Sued sees it The entry is for all partner clusters. VIS-032" in answer.text
     assert "does not see it The entry is not public. VIS-041" in answer.text
 
@@ -75,18 +75,18 @@ async def test_visibility_for_one_viewer_by_words_of_the_title(
     nord, _sued = partners
     await nord.member("anna@laser.example", "Laser AG")
     await nord.node.catalogue.publish(nord.person, offer())
-    path = f"/admin/sichtbarkeit?eintrag=linsen&wer={who}"
+    path = f"/admin/sichtbarkeit/pruefen?eintrag=linsen&wer={who}"
     assert sentence in (await nord.get(path)).text
 
 
 async def test_visibility_asks_back(nord: Office) -> None:
     for title in ("Linsen schleifen", "Linsen polieren"):
         await nord.node.catalogue.publish(nord.person, offer(title={"de": title}))
-    several = await nord.get("/admin/sichtbarkeit?eintrag=linsen")
+    several = await nord.get("/admin/sichtbarkeit/pruefen?eintrag=linsen")
     assert "Which entry do you mean?" in several.text
-    none = await nord.get("/admin/sichtbarkeit?eintrag=Prisma")
+    none = await nord.get("/admin/sichtbarkeit/pruefen?eintrag=Prisma")
     assert (none.status, "No entry fits “Prisma”" in none.text) == (422, True)
-    nobody = await nord.get("/admin/sichtbarkeit?eintrag=polieren&wer=Atlantis")
+    nobody = await nord.get("/admin/sichtbarkeit/pruefen?eintrag=polieren&wer=Atlantis")
     assert (nobody.status, "Nobody is known" in nobody.text) == (422, True)
 
 

@@ -11,7 +11,8 @@ from tests.http.nodes import MovableClock
 
 async def code_of(office: Office, *, note: str = "Netz Süd") -> tuple[str, str]:
     """Make a code on the page; return its page and the code."""
-    sent = await office.post("/admin/partner/einladen", {"days": "7", "note": note})
+    form = {"days": "7", "note": note, "preset": "partner"}
+    sent = await office.post("/admin/partner/einladen", form)
     assert sent.status == 303
     page = await office.get(sent.location)
     code = page.html.partition('<code id="code">')[2].partition("</code>")[0]

@@ -9,13 +9,12 @@ from typing import Any
 
 import pytest
 from aiohttp import ClientSession, CookieJar, TCPConnector
-from aiohttp.test_utils import TestServer, unused_port
+from aiohttp.test_utils import TestServer
 
 from federation.ids import random_id
 from federation.keys import SigningKey
 from federation.trust import TrustState
 from node.app import Node, open_node
-from node.initialise import initialise
 from node.members.model import Person, Role
 from node.partners.model import HandshakeRole, Partner
 from node.storage.database import Transaction
@@ -23,7 +22,8 @@ from node.storage.partners import insert_partner
 from node.visibility.policy import PolicySheet, Preset
 from node.web.server import build_node_application
 from tests.http.nodes import START, MovableClock, SeededRandom
-from tests.http.pages.sites import Site, site_of
+from tests.http.pages.sites import Site, prepared_sites, site_of
+from tests.http.prepared import prepared_node
 from tests.partner_key import first_key
 
 PASSWORD = "vier Wörter und eine Laube"
@@ -168,19 +168,18 @@ class NodeSite:
 async def node_site(tmp_path: Path) -> AsyncIterator[NodeSite]:
     """A node "Laborcluster" with its office and nothing else."""
     clock, random = MovableClock(START), SeededRandom("pages")
-    port = unused_port()
     folder = tmp_path / "node"
-    await initialise(
-        folder,
-        base_url=f"http://127.0.0.1:{port}",
-        name="Laborcluster",
-        office_email="office@labor.example",
-        clock=clock,
-        random=random,
-        allow_loopback_http=True,
-        card={"field": "Photonik", "members": 84},
-    )
-    async with open_node(folder, clock=clock, random=random) as node:
+    async with (
+        prepared_node(
+            folder,
+            name="Laborcluster",
+            office_email="office@labor.example",
+            clock=clock,
+            random=random,
+            card={"field": "Photonik", "members": 84},
+        ) as port,
+        open_node(folder, clock=clock, random=random) as node,
+    ):
         server = TestServer(build_node_application(node), host="127.0.0.1", port=port)
         await server.start_server()
         site = NodeSite(node, clock, await node.members.office_person())
@@ -207,15 +206,13 @@ async def two_sites(
     tmp_path: Path, clock: MovableClock
 ) -> AsyncIterator[tuple[Site, Site]]:
     """Two nodes that are partners: Nord and Süd."""
+    begin = prepared_sites()
     async with (
-        site_of(tmp_path / "nord", "Nord", clock=clock) as nord,
-        site_of(tmp_path / "sued", "Sued", clock=clock) as sued,
+        site_of(
+            tmp_path / "nord", "Nord", clock=clock, beginning=begin["nord"]
+        ) as nord,
+        site_of(
+            tmp_path / "sued", "Sued", clock=clock, beginning=begin["sued"]
+        ) as sued,
     ):
-        offices = [await each.node.members.office_person() for each in (nord, sued)]
-        created = await nord.node.partners.invite(offices[0])
-        await sued.node.partners.accept(offices[1], created.code)
-        await sued.node.partners.mark_compared(offices[1], nord.base_url)
-        await nord.node.partners.confirm(offices[0], sued.base_url, compared=True)
-        await nord.settle()
-        await sued.settle()
         yield nord, sued

@@ -1,7 +1,6 @@
 """Two whole nodes on loopback, and browsers that keep their cookies."""
 
 import re
-import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -15,12 +14,18 @@ from aiohttp import web
 
 from node.app import Node, open_node
 from node.catalogue.model import Entry
-from node.initialise import initialise
 from node.members.model import Person, Role
 from node.signin.links import LinkPurpose, issue_link
 from node.storage.database import Transaction
 from node.web.server import build_node_application
 from tests.http.nodes import OFFER, MovableClock, SeededRandom
+from tests.http.prepared import (
+    Original,
+    Together,
+    bound,
+    prepared_node,
+    prepared_together,
+)
 
 PASSWORD = "vier worte am spalier"
 
@@ -102,6 +107,7 @@ class Site:
     clock: MovableClock
     port: int
     stack: AsyncExitStack = field(repr=False)
+    random: SeededRandom
 
     @property
     def base_url(self) -> str:
@@ -181,33 +187,32 @@ async def site_of(
     clock: MovableClock,
     base_url: str | None = None,
     database_url: str = "",
+    beginning: Original | None = None,
 ) -> AsyncIterator[Site]:
-    """Set up a node and open its pages on a free port."""
+    """Set up a node and open its pages on a port of its own; see `prepared_node`."""
     random = SeededRandom(name)
-    door = socket.socket()
-    door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    door.bind(("127.0.0.1", 0))
-    port = door.getsockname()[1]
-    await initialise(
-        folder,
-        base_url=base_url or f"http://127.0.0.1:{port}",
-        name=name,
-        office_email=f"office@{name.lower()}.example",
-        clock=clock,
-        random=random,
-        allow_loopback_http=True,
-        database_url=database_url,
-        card={
-            "field": "Photonics",
-            "members": 84,
-            "sme": 60,
-            "regions": ["DE-HE"],
-            "contact": f"office@{name.lower()}.example",
-            "note": "Facts as printed in 2016.",
-        },
-    )
     async with AsyncExitStack() as stack:
-        stack.callback(door.close)
+        port = await stack.enter_async_context(
+            prepared_node(
+                folder,
+                clock=clock,
+                random=random,
+                base_url=base_url,
+                database_url=database_url,
+                beginning=beginning,
+                name=name,
+                office_email=f"office@{name.lower()}.example",
+                card={
+                    "field": "Photonics",
+                    "members": 84,
+                    "sme": 60,
+                    "regions": ["DE-HE"],
+                    "contact": f"office@{name.lower()}.example",
+                    "note": "Facts as printed in 2016.",
+                },
+            )
+        )
+        door = stack.enter_context(bound(port))
         node = await stack.enter_async_context(
             open_node(folder, clock=clock, random=random)
         )
@@ -216,4 +221,25 @@ async def site_of(
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
         await web.SockSite(runner, door).start()
-        yield Site(node, app, clock, port, stack)
+        yield Site(node, app, clock, port, stack, random)
+
+
+def prepared_sites() -> Together:
+    """Nord and Süd, partners, each in its folder."""
+
+    async def make(folder: Path) -> dict[str, SeededRandom]:
+        clock = MovableClock()
+        async with (
+            site_of(folder / "nord", "Nord", clock=clock) as nord,
+            site_of(folder / "sued", "Sued", clock=clock) as sued,
+        ):
+            offices = [await each.node.members.office_person() for each in (nord, sued)]
+            created = await nord.node.partners.invite(offices[0])
+            await sued.node.partners.accept(offices[1], created.code)
+            await sued.node.partners.mark_compared(offices[1], nord.base_url)
+            await nord.node.partners.confirm(offices[0], sued.base_url, compared=True)
+            await nord.settle()
+            await sued.settle()
+            return {"nord": nord.random, "sued": sued.random}
+
+    return prepared_together("sites", make)

@@ -1,5 +1,8 @@
 """Settings: language, password, sessions, what is known of the person."""
 
+import io
+import json
+import zipfile
 from datetime import date
 
 from tests.http.pages.sites import PASSWORD, Site
@@ -65,3 +68,17 @@ async def test_consent_is_said_in_words(lone_site: Site) -> None:
     )
     after = await browser.get("/einstellungen")
     assert "On 2 September 2026 you agreed" in after.text
+
+
+async def test_a_member_takes_the_own_data_away(lone_site: Site) -> None:
+    await lone_site.member_with_password(ANNA, "Optik Nord")
+    browser = await lone_site.signed_in(ANNA)
+    got = await browser.post("/einstellungen/daten")
+    assert got.status == 200
+    assert got.headers["Content-Type"] == "application/zip"
+    assert got.headers["Cache-Control"] == "private, no-store"
+    with zipfile.ZipFile(io.BytesIO(got.body)) as archive:
+        document = json.loads(archive.read("daten.json"))
+    assert document["person"]["email"] == ANNA
+    stranger = await lone_site.browser()
+    assert (await stranger.post("/einstellungen/daten")).status in {302, 303}

@@ -57,7 +57,7 @@ def test_only_what_both_can_do_and_unknown_names_are_ignored() -> None:
 def test_the_first_release() -> None:
     assert (PROTOCOL_VERSION, CAPABILITIES) == (
         "1.0",
-        ("pages", "messages", "actor-updates"),
+        ("pages", "messages", "actor-updates", "moves"),
     )
     assert negotiate(OURS, OURS) == Agreed(PROTOCOL_VERSION, CAPABILITIES)
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +29,7 @@ from federation.documents.holdings import (
     build_holdings,
     build_holdings_page,
 )
+from federation.documents.move import Move, build_move
 from federation.documents.receipt import Refusal
 from federation.errors import OriginMismatchError
 from federation.exchange import HeldState, HeldVersion, ViewDigest
@@ -56,6 +59,7 @@ SCHEMAS = {
     "delete": (OwnedType.DELETE,),
     "entry": (OwnedType.ENTRY, OwnedType.ENTRY_CONTENT),
     "message": (OwnedType.MESSAGE,),
+    "move": (OwnedType.MOVE,),
     "notice": (OwnedType.ACCEPT, OwnedType.REJECT, OwnedType.LEAVE),
     "holdings": (OwnedType.HOLDINGS,),
     "holdings_page": (OwnedType.HOLDINGS_PAGE,),
@@ -82,7 +86,7 @@ ADDRESSES = {"actorId", "entryId", "activityId", "keyId", "uri", "baseUrl"}
 def samples() -> dict[OwnedType, dict[str, Any]]:
     """One correct document of each type, from SIGNER to RECEIVER."""
     signer, receiver = SIGNER.signer, RECEIVER
-    actor = build_actor(SIGNER.actor)
+    actor = build_actor(replace(SIGNER.actor, former=(THIRD.base_url,)))
     entry = SIGNER.signed_entry().document
     page = SIGNER.page(SIGNER.signed_entry())
     receipt = SIGNER.receipt(receiver)
@@ -103,7 +107,7 @@ def samples() -> dict[OwnedType, dict[str, Any]]:
             "to": [receiver.address.actor],
         },
         OwnedType.PARTNER_REQUEST: build_partner_request(
-            SIGNER.actor,
+            replace(SIGNER.actor, former=(THIRD.base_url,)),
             host=receiver.actor,
             secret=b"0123456789",
             signer=signer,
@@ -111,6 +115,7 @@ def samples() -> dict[OwnedType, dict[str, Any]]:
             created=NOW,
         ).document,
         **notices,
+        OwnedType.MOVE: move_sample(),
         OwnedType.MESSAGE: build_message(
             SIGNER.message(receiver), signer=signer, created=NOW
         ).document,
@@ -151,6 +156,16 @@ def samples() -> dict[OwnedType, dict[str, Any]]:
             created=NOW,
         ).document,
     }
+
+
+def move_sample() -> dict[str, Any]:
+    move = Move(
+        id=SIGNER.activity_id(),
+        target=THIRD.base_url,
+        recipient=RECEIVER.address.actor,
+        published=NOW,
+    )
+    return build_move(move, signer=SIGNER.signer, created=NOW).document
 
 
 SAMPLES = samples()
@@ -221,6 +236,8 @@ def test_each_identifier_is_compared(kind: OwnedType, path: str, claim: Claim) -
             continue
         if claim is Claim.EITHER_NODE and _is_of_one(other):
             continue
+        if claim is Claim.OTHER_ACTOR and _is_elsewhere(other):
+            continue
         with pytest.raises(OriginMismatchError) as caught:
             check(put(document, path, other), kind)
         assert claim.value in caught.value.safe_text, other
@@ -229,6 +246,15 @@ def test_each_identifier_is_compared(kind: OwnedType, path: str, claim: Claim) -
 def _is_of_one(value: Any) -> bool:
     return isinstance(value, str) and any(
         value.startswith(f"{node.base_url}/") for node in (SIGNER, RECEIVER)
+    )
+
+
+def _is_elsewhere(value: Any) -> bool:
+    host = r"https://(?:[a-z]+\.)+[a-z]+(?::8443)?/actor"
+    return (
+        isinstance(value, str)
+        and re.fullmatch(host, value) is not None
+        and value != SIGNER.address.actor
     )
 
 

@@ -19,7 +19,13 @@ from jsonschema import Draft202012Validator
 
 import schemas
 from deploy.setup import wire_vectors
-from deploy.setup.wire_examples import GUEST, HOST, SECRET, second_key
+from deploy.setup.wire_examples import (
+    GUEST,
+    HOST,
+    NEW_ADDRESS,
+    SECRET,
+    second_key,
+)
 from deploy.setup.wire_vectors import FOLDER, SPEC, block_names, files, with_blocks
 from federation import handshake
 from federation.documents import (
@@ -40,8 +46,10 @@ from federation.documents.holdings import (
     parse_holdings,
     parse_holdings_page,
 )
+from federation.documents.move import parse_move
 from federation.errors import PeerError
 from federation.exchange import digest_of
+from federation.ids import NodeAddress
 from federation.key_changes import RefusalReason
 from federation.keys import PublicKey
 from federation.peers import PinnedKey
@@ -151,8 +159,9 @@ def _parse_unsigned(schema: str, document: dict[str, Any]) -> None:
 def _parse(name: str, document: dict[str, Any]) -> None:
     schema = INDEX[name]
     if schema == "wire/actor":
-        node = GUEST if "guest" in name else HOST
-        parse_actor(document, base_url=node.address.base_url)
+        places = {"actor-guest.json": GUEST.address.base_url}
+        places["actor-moved.json"] = NEW_ADDRESS
+        parse_actor(document, base_url=places.get(name, HOST.address.base_url))
     elif schema == "wire/partner_request":
         asked = parse_partner_request(
             document, address=HOST.address, allow_loopback_http=False
@@ -160,13 +169,9 @@ def _parse(name: str, document: dict[str, Any]) -> None:
         own_key = HOST.signer.key.public_key
         verify_invitation(asked, secret=SECRET, own_key=own_key)
     elif schema == "wire/notice":
-        parse_notice(document, peer=HOST_PEER, address=GUEST.address)
-    elif schema == "wire/actor_update":
-        keys = (*HOST_PEER.keys, *_announced())
-        peer = type(HOST_PEER)(
-            base_url=HOST_PEER.base_url, actor_id=HOST_PEER.actor_id, keys=keys
-        )
-        parse_actor_update(document, peer=peer, address=GUEST.address)
+        _parse_notice(name, document)
+    elif schema in {"wire/actor_update", "wire/move"}:
+        _parse_about_itself(schema, document)
     elif schema == "wire/entry":
         parse_entry(document, peer=HOST_PEER)
     elif schema == "wire/delete":
@@ -186,6 +191,25 @@ def _parse(name: str, document: dict[str, Any]) -> None:
         parse_message(document, peer=peer, address=receiver.address)
     else:
         assert schema == "wire/tombstone"
+
+
+def _parse_notice(name: str, document: dict[str, Any]) -> None:
+    if "move" in name:
+        moved = NodeAddress(NEW_ADDRESS, (HOST.address.base_url,))
+        parse_notice(document, peer=GUEST_PEER, address=moved)
+        return
+    parse_notice(document, peer=HOST_PEER, address=GUEST.address)
+
+
+def _parse_about_itself(schema: str, document: dict[str, Any]) -> None:
+    if schema == "wire/move":
+        parse_move(document, peer=HOST_PEER, address=GUEST.address)
+        return
+    keys = (*HOST_PEER.keys, *_announced())
+    peer = type(HOST_PEER)(
+        base_url=HOST_PEER.base_url, actor_id=HOST_PEER.actor_id, keys=keys
+    )
+    parse_actor_update(document, peer=peer, address=GUEST.address)
 
 
 def _announced() -> tuple[PinnedKey, ...]:
@@ -348,3 +372,15 @@ def test_codes_of_the_protocol_stand_in_the_specification() -> None:
     assert len(codes) > 30
     missing = {code for code in codes - own if f"`{code}`" not in text}
     assert missing == set()
+
+
+def test_move_vector() -> None:
+    vector, move = read("vector-move.json"), read("move.json")
+    assert move["target"] == f"{vector['new']}/actor"
+    assert move["object"] == f"{vector['old']}/actor"
+    raw = base58.b58decode(vector["key"][1:])[2:]
+    covered = b"\0".join(
+        [b"spalier move number 1", vector["old"].encode(), vector["new"].encode(), raw]
+    )
+    number = int.from_bytes(hashlib.sha256(covered).digest()[:16], "big") % 10**8
+    assert vector["checkNumber"].replace(" ", "") == f"{number:08}"

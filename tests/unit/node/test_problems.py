@@ -23,7 +23,7 @@ from node.exchange.problems import CODE_CHARACTERS_MAX, problem_of
             "partnership-paused",
         ),
         (ProofInvalidError("No.", code="proof-missing"), "answer-proof-missing"),
-        (LocalError("ours"), "unusable-answer"),
+        (LocalError("ours"), "own-fault"),
     ],
 )
 def test_code_of_a_failure(error: FederationError, code: str) -> None:

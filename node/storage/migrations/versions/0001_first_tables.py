@@ -27,7 +27,6 @@ def upgrade() -> None:
     _create_partners()
     _create_sessions()
     _create_sign_in_links()
-    _create_conversations()
     _create_entries()
     _create_group_organisations()
     _create_invitations()
@@ -43,6 +42,8 @@ def upgrade() -> None:
     _create_receipts()
     _create_received_entries()
     _create_unaccounted_entries()
+    _create_chiffre_owners()
+    _create_conversations()
     _create_disclosure_history()
     _create_disclosures()
     _create_entry_audience_partners()
@@ -52,8 +53,8 @@ def upgrade() -> None:
     _create_entry_hosting_partners()
     _create_entry_kept_organisations()
     _create_mail_outbox()
-    _create_messages()
     _create_partner_member_identifiers()
+    _create_messages()
 
 
 def _create_audit_head() -> None:
@@ -378,6 +379,21 @@ def _create_partners() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_partners")),
         sa.UniqueConstraint("base_url", name=op.f("uq_partners_base_url")),
     )
+    op.create_index(
+        "ix_partners_due",
+        "partners",
+        [
+            "id",
+            "state",
+            "next_attempt_at",
+            "head_seq",
+            "acked_seq",
+            "next_check_at",
+            "compared_epoch",
+            "refetch_since",
+        ],
+        unique=False,
+    )
 
 
 def _create_sessions() -> None:
@@ -412,71 +428,6 @@ def _create_sign_in_links() -> None:
     )
 
 
-def _create_conversations() -> None:
-    op.create_table(
-        "conversations",
-        sa.Column("id", sa.String(length=64), nullable=False),
-        sa.Column("thread_uri", sa.String(length=512), nullable=False),
-        sa.Column("entry_uri", sa.String(length=512), nullable=False),
-        sa.Column("entry_title", sa.JSON(), nullable=False),
-        sa.Column("partner_id", sa.String(length=64), nullable=True),
-        sa.Column("owner_side", sa.Boolean(), nullable=False),
-        sa.Column("asker_id", sa.String(length=64), nullable=True),
-        sa.Column("owner_organisation_id", sa.String(length=64), nullable=True),
-        sa.Column("owner_id", sa.String(length=64), nullable=True),
-        sa.Column("other_name", sa.String(length=200), nullable=True),
-        sa.Column("other_organisation", sa.String(length=200), nullable=True),
-        sa.Column("created_at", sa.BigInteger(), nullable=False),
-        sa.Column("last_message_at", sa.BigInteger(), nullable=False),
-        sa.Column("answered_at", sa.BigInteger(), nullable=True),
-        sa.ForeignKeyConstraint(
-            ["asker_id"], ["persons.id"], name=op.f("fk_conversations_asker_id")
-        ),
-        sa.ForeignKeyConstraint(
-            ["owner_id"], ["persons.id"], name=op.f("fk_conversations_owner_id")
-        ),
-        sa.ForeignKeyConstraint(
-            ["owner_organisation_id"],
-            ["organisations.id"],
-            name=op.f("fk_conversations_owner_organisation_id"),
-        ),
-        sa.ForeignKeyConstraint(
-            ["partner_id"], ["partners.id"], name=op.f("fk_conversations_partner_id")
-        ),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_conversations")),
-        sa.UniqueConstraint("thread_uri", name=op.f("uq_conversations_thread_uri")),
-    )
-    op.create_index(
-        "ix_conversations_asker_id", "conversations", ["asker_id"], unique=False
-    )
-    op.create_index(
-        "ix_conversations_entry_uri", "conversations", ["entry_uri"], unique=False
-    )
-    op.create_index(
-        "ix_conversations_last_message_at",
-        "conversations",
-        ["last_message_at"],
-        unique=False,
-    )
-    op.create_index(
-        "ix_conversations_owner_id", "conversations", ["owner_id"], unique=False
-    )
-    op.create_index(
-        "ix_conversations_owner_organisation_id",
-        "conversations",
-        ["owner_organisation_id"],
-        unique=False,
-    )
-    op.create_index(
-        "ix_conversations_unanswered",
-        "conversations",
-        ["created_at"],
-        unique=False,
-        sqlite_where=sa.text("answered_at IS NULL"),
-        postgresql_where=sa.text("answered_at IS NULL"),
-    )
-
-
 def _create_entries() -> None:
     op.create_table(
         "entries",
@@ -492,6 +443,7 @@ def _create_entries() -> None:
         sa.Column("audience_level", sa.String(length=16), nullable=False),
         sa.Column("group_id", sa.String(length=64), nullable=True),
         sa.Column("exclusions_id", sa.String(length=64), nullable=True),
+        sa.Column("home_fields", sa.JSON(none_as_null=True), nullable=True),
         sa.Column("content", sa.JSON(), nullable=False),
         sa.Column("search_text", sa.Text(), nullable=False),
         sa.Column("topics", sa.Text(), nullable=True),
@@ -506,6 +458,8 @@ def _create_entries() -> None:
         sa.Column("confirmed_at", sa.BigInteger(), nullable=True),
         sa.Column("reminded_at", sa.BigInteger(), nullable=True),
         sa.Column("closed_at", sa.BigInteger(), nullable=True),
+        sa.Column("is_chiffre", sa.Boolean(), nullable=False),
+        sa.Column("waits_until", sa.BigInteger(), nullable=True),
         sa.ForeignKeyConstraint(
             ["author_id"], ["persons.id"], name=op.f("fk_entries_author_id")
         ),
@@ -944,6 +898,108 @@ def _create_unaccounted_entries() -> None:
     )
 
 
+def _create_chiffre_owners() -> None:
+    op.create_table(
+        "chiffre_owners",
+        sa.Column("entry_id", sa.String(length=64), nullable=False),
+        sa.Column("organisation_id", sa.String(length=64), nullable=False),
+        sa.Column("person_id", sa.String(length=64), nullable=True),
+        sa.Column("author_id", sa.String(length=64), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["author_id"], ["persons.id"], name=op.f("fk_chiffre_owners_author_id")
+        ),
+        sa.ForeignKeyConstraint(
+            ["entry_id"], ["entries.id"], name=op.f("fk_chiffre_owners_entry_id")
+        ),
+        sa.ForeignKeyConstraint(
+            ["organisation_id"],
+            ["organisations.id"],
+            name=op.f("fk_chiffre_owners_organisation_id"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["person_id"], ["persons.id"], name=op.f("fk_chiffre_owners_person_id")
+        ),
+        sa.PrimaryKeyConstraint("entry_id", name=op.f("pk_chiffre_owners")),
+    )
+    op.create_index(
+        "ix_chiffre_owners_organisation_id",
+        "chiffre_owners",
+        ["organisation_id"],
+        unique=False,
+    )
+
+
+def _create_conversations() -> None:
+    op.create_table(
+        "conversations",
+        sa.Column("id", sa.String(length=64), nullable=False),
+        sa.Column("thread_uri", sa.String(length=512), nullable=False),
+        sa.Column("entry_uri", sa.String(length=512), nullable=False),
+        sa.Column("entry_title", sa.JSON(), nullable=False),
+        sa.Column("partner_id", sa.String(length=64), nullable=True),
+        sa.Column("owner_side", sa.Boolean(), nullable=False),
+        sa.Column("asker_id", sa.String(length=64), nullable=True),
+        sa.Column("owner_organisation_id", sa.String(length=64), nullable=True),
+        sa.Column("owner_id", sa.String(length=64), nullable=True),
+        sa.Column("other_name", sa.String(length=200), nullable=True),
+        sa.Column("other_organisation", sa.String(length=200), nullable=True),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("last_message_at", sa.BigInteger(), nullable=False),
+        sa.Column("answered_at", sa.BigInteger(), nullable=True),
+        sa.Column("chiffre_of", sa.String(length=64), nullable=True),
+        sa.Column("asker_hidden", sa.Boolean(), nullable=False),
+        sa.Column("revealed_at", sa.BigInteger(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["asker_id"], ["persons.id"], name=op.f("fk_conversations_asker_id")
+        ),
+        sa.ForeignKeyConstraint(
+            ["chiffre_of"], ["entries.id"], name=op.f("fk_conversations_chiffre_of")
+        ),
+        sa.ForeignKeyConstraint(
+            ["owner_id"], ["persons.id"], name=op.f("fk_conversations_owner_id")
+        ),
+        sa.ForeignKeyConstraint(
+            ["owner_organisation_id"],
+            ["organisations.id"],
+            name=op.f("fk_conversations_owner_organisation_id"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["partner_id"], ["partners.id"], name=op.f("fk_conversations_partner_id")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_conversations")),
+        sa.UniqueConstraint("thread_uri", name=op.f("uq_conversations_thread_uri")),
+    )
+    op.create_index(
+        "ix_conversations_asker_id", "conversations", ["asker_id"], unique=False
+    )
+    op.create_index(
+        "ix_conversations_entry_uri", "conversations", ["entry_uri"], unique=False
+    )
+    op.create_index(
+        "ix_conversations_last_message_at",
+        "conversations",
+        ["last_message_at"],
+        unique=False,
+    )
+    op.create_index(
+        "ix_conversations_owner_id", "conversations", ["owner_id"], unique=False
+    )
+    op.create_index(
+        "ix_conversations_owner_organisation_id",
+        "conversations",
+        ["owner_organisation_id"],
+        unique=False,
+    )
+    op.create_index(
+        "ix_conversations_unanswered",
+        "conversations",
+        ["created_at"],
+        unique=False,
+        sqlite_where=sa.text("answered_at IS NULL"),
+        postgresql_where=sa.text("answered_at IS NULL"),
+    )
+
+
 def _create_disclosure_history() -> None:
     op.create_table(
         "disclosure_history",
@@ -1193,6 +1249,28 @@ def _create_mail_outbox() -> None:
     op.create_index("ix_mail_outbox_sent_at", "mail_outbox", ["sent_at"], unique=False)
 
 
+def _create_partner_member_identifiers() -> None:
+    op.create_table(
+        "partner_member_identifiers",
+        sa.Column("member_id", sa.String(length=64), nullable=False),
+        sa.Column("identifier", sa.String(length=300), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["member_id"],
+            ["partner_members.id"],
+            name=op.f("fk_partner_member_identifiers_member_id"),
+        ),
+        sa.PrimaryKeyConstraint(
+            "member_id", "identifier", name=op.f("pk_partner_member_identifiers")
+        ),
+    )
+    op.create_index(
+        "ix_partner_member_identifiers_identifier",
+        "partner_member_identifiers",
+        ["identifier"],
+        unique=False,
+    )
+
+
 def _create_messages() -> None:
     op.create_table(
         "messages",
@@ -1232,26 +1310,4 @@ def _create_messages() -> None:
         unique=False,
         sqlite_where=sa.text("read_at IS NULL"),
         postgresql_where=sa.text("read_at IS NULL"),
-    )
-
-
-def _create_partner_member_identifiers() -> None:
-    op.create_table(
-        "partner_member_identifiers",
-        sa.Column("member_id", sa.String(length=64), nullable=False),
-        sa.Column("identifier", sa.String(length=300), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["member_id"],
-            ["partner_members.id"],
-            name=op.f("fk_partner_member_identifiers_member_id"),
-        ),
-        sa.PrimaryKeyConstraint(
-            "member_id", "identifier", name=op.f("pk_partner_member_identifiers")
-        ),
-    )
-    op.create_index(
-        "ix_partner_member_identifiers_identifier",
-        "partner_member_identifiers",
-        ["identifier"],
-        unique=False,
     )

@@ -377,6 +377,8 @@ ORGANISATION_PROFILE: Final = _plan(
             choice("size_class", lazy_gettext("Size"), control.term("size_classes")),
             choice("founded", lazy_gettext("Founded in"), control.WHOLE),
             website("website", lazy_gettext("Website")),
+            text("vat_id", lazy_gettext("VAT id"), most=60),
+            text("register_id", lazy_gettext("Register number"), most=60),
             shared.place(lazy_gettext("Address")),
             shared.LANGUAGES,
         ),

@@ -22,5 +22,5 @@ def test_every_code_in_the_program_has_a_sentence() -> None:
         text = path.read_text()
         codes.update(NOTED.findall(text), STEP.findall(text))
         codes.update(f"own_key_{step}" for step in KEY_STEP.findall(text))
-    assert {"role_changed", "compared", "own_key_made", "restored"} <= codes
+    assert {"role_changed", "renamed", "own_key_made", "restored"} <= codes
     assert codes <= AUDIT_SENTENCES.keys()

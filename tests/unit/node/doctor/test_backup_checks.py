@@ -12,7 +12,8 @@ from node.config import load_config
 from node.doctor import Finding, Severity
 from node.doctor.backup_checks import BackupCheck, JournalCheck
 from node.doctor.finding import Subject
-from node.erasure.journal import JOURNAL_FILE
+from node.erasure.decisions import PartnerDecision, to_line
+from node.erasure.journal import JOURNAL_FILE, ErasureJournal
 from node.initialise import initialise
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -104,9 +105,11 @@ def test_the_journal(subject: Subject) -> None:
 
     path = subject.folder / JOURNAL_FILE
     assert severity() is Severity.NOTE
-    path.write_bytes(b'{"is":"partner","id":"p","hidden":true}\n')
+    path.write_bytes(to_line(PartnerDecision(id="p", hidden=True)))
     assert severity() is Severity.OK
     path.write_bytes(b"no line of ours\n")
+    assert severity() is Severity.ERROR
+    assert ErasureJournal(subject.folder).set_damage_aside() == 1
     assert severity() is Severity.WARNING
     path.unlink()
     path.mkdir()

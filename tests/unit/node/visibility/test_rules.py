@@ -82,6 +82,7 @@ def with_sheet(preset: Preset, *, compared: bool = True, **said: Any) -> Partner
 
 MET = with_sheet(Preset.ACQUAINTANCE)
 USUAL = with_sheet(Preset.PARTNER)
+NO_CHIFFRE = with_sheet(Preset.CLOSE, chiffre=False)
 NAMED = Audience(AudienceLevel.PARTNERS, frozenset({"p"}))
 GROUP = {"audience": Audience(AudienceLevel.GROUP, group_id="g")}
 EXCLUDES_US = {"kept": Kept(organisation_ids=frozenset({"other"}))}
@@ -242,6 +243,14 @@ def ceiling(level: str, **limits: str) -> dict[str, Any]:
         ),
         ("VIS-064", with_sheet(Preset.CLOSE, closed_topics=TOPIC), ABOUT_IT, False),
         ("VIS-032", with_sheet(Preset.CLOSE, closed_topics=TOPIC), {}, True),
+        ("VIS-064", MET, {"is_chiffre": True, **audience(AudienceLevel.PUBLIC)}, False),
+        ("VIS-032", USUAL, {"is_chiffre": True}, True),
+        (
+            "VIS-064",
+            with_sheet(Preset.CLOSE, chiffre=False),
+            {"is_chiffre": True},
+            False,
+        ),
         ("VIS-013", MET, {"personal": True}, False),
         ("VIS-031", PARTNER, audience(AudienceLevel.PUBLIC), True),
         ("VIS-032", replace(PARTNER, state=TrustState.PAUSED), {}, True),
@@ -305,6 +314,13 @@ RECEIVED = ReceivedEntry(
         ("VIS-052", OFFICE, TrustState.ACTIVE, {"state": "withdrawn"}, False),
         ("VIS-052", OFFICE, TrustState.ACTIVE, {"state": "deleted"}, False),
         ("VIS-052", OFFICE, TrustState.ACTIVE, {"state": "quarantined"}, False),
+        (
+            "VIS-059",
+            OFFICE,
+            TrustState.ACTIVE,
+            {"state": "quarantined", "is_not_taken": True},
+            False,
+        ),
         ("VIS-053", OFFICE, TrustState.ENDED, {}, False),
         ("VIS-053", MEMBER, TrustState.ENDING, {}, False),
         ("VIS-054", MEMBER, TrustState.ACTIVE, {"valid_until": YESTERDAY}, False),
@@ -337,6 +353,17 @@ def test_received_entry(
         ("VIS-058", {}, {"is_public": False}, 30, False),
         ("VIS-055", {}, {"is_public": False, "is_personal": True}, 13.99, True),
         ("VIS-058", {}, {"is_public": False, "is_personal": True}, 14, False),
+        # A policy sheet makes it shorter, never longer.
+        ("VIS-055", {"lease_days": 5}, {"is_public": False}, 4.99, True),
+        ("VIS-058", {"lease_days": 5}, {"is_public": False}, 5, False),
+        ("VIS-055", {"lease_days": 5}, {}, 5, True),
+        (
+            "VIS-058",
+            {"lease_days": 20},
+            {"is_public": False, "is_personal": True},
+            14,
+            False,
+        ),
         # A public copy is never hidden by its lease, whatever is in it.
         ("VIS-055", {}, {"is_personal": True}, 4_000, True),
         # From the last equal comparison, if that is later.

@@ -1,0 +1,1 @@
+"""What data protection asks of a node: export, records, retention (SPEC DAT)."""
