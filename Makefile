@@ -12,8 +12,8 @@ ARGS ?=
 # Options for `spalier demo`; PORT is the first of its three ports.
 DEMO_ARGS ?=
 PORT ?=
-# Processes that run the tests side by side.
-WORKERS ?= 2
+# Processes that run the tests side by side: three to two cores, for some only wait.
+WORKERS ?= 3
 # A folder of wheels to install from when there is no network.
 WHEELS ?=
 export WHEELS
@@ -51,13 +51,8 @@ format: environment-dev ## Format and mend what can be mended safely
 	@$(BIN)/ruff check --fix-only .
 	@$(BIN)/ruff format .
 
-# The files of a folder share nothing, so they run side by side; the browser's tests
-# share three real nodes and run by themselves. A selection may leave one part empty
-# (pytest's exit 5).
 test: setup-dev ## All tests that must pass; prints seconds by folder
-	@$(BIN)/pytest -q -n $(WORKERS) --dist loadfile --ignore tests/browser tests $(ARGS) \
-		|| [[ $$? == 5 && -n "$(ARGS)" ]]
-	@$(BIN)/pytest -q tests/browser $(ARGS) || [[ $$? == 5 && -n "$(ARGS)" ]]
+	@WORKERS=$(WORKERS) deploy/setup/tests.sh $(ARGS)
 
 soak: setup-dev ## The same tests with many more examples, and the long ones
 	@SPALIER_EXCHANGE_SEEDS=500 SPALIER_KEY_SEEDS=200 SPALIER_SIMULATE_RUNS=150 SPALIER_SIMULATE_STEPS=2000 SPALIER_SIMULATE_MUTANTS=99 SPALIER_SIMULATE_HUNTS=10 SPALIER_CRASHES=1000 \

@@ -10,6 +10,7 @@ from node.errors import InvalidInputError, NodeError
 from node.ledger.ledger import LedgerLine
 from node.mail.model import MailKind, MailState
 from node.members.model import Role
+from node.partners.history import WITH_REASON
 from node.partners.model import HandshakeRole, Partner, PartnerEvent
 from node.storage.ledger import UPSERT
 from node.storage.removals import Removals
@@ -167,16 +168,6 @@ _STEPS_WITH_FINGERPRINT: Final = frozenset(
     {"key_changed", "key_confirmed", "key_announced", "key_retired", "key_revoked"}
 )
 # Steps whose note is what one office wrote for the other.
-_STEPS_WITH_REASON: Final = frozenset(
-    {
-        "we_refused",
-        "they_refused",
-        "we_ended",
-        "they_left",
-        "move_refused",
-        "our_move_refused",
-    }
-)
 _ENTRY_STATES: Final[Mapping[EntryState, tuple[str, StatusTone]]] = {
     EntryState.DRAFT: (lazy_gettext("draft"), "neutral"),
     EntryState.PUBLISHED: (lazy_gettext("published"), "ok"),
@@ -415,7 +406,7 @@ def step_note(event: PartnerEvent) -> str:
         return str(known)
     if event.event in _STEPS_WITH_FINGERPRINT:
         return _("Fingerprint %(fingerprint)s", fingerprint=event.note)
-    if event.event in _STEPS_WITH_REASON:
+    if event.event in WITH_REASON:
         return _("Reason: %(text)s", text=event.note)
     if event.event == TrustEvent.WITHDRAWALS_DONE.value:
         return _removals_note(event.note)

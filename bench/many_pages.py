@@ -137,7 +137,7 @@ def fill(folder: Path, *, members: int, entries: int) -> None:
             "received_entries",
             {
                 "id": "new_id()",
-                "entry_uri": "entry_uri || '-' || number",
+                "entry_uri": "entry_uri || '-' || new_id()",
                 "search_text": _TEXT_OF_A_COPY,
                 # Older ones: nobody sorts a hundred thousand equal times.
                 "published_at": "published_at - number * 60000000",
@@ -145,32 +145,37 @@ def fill(folder: Path, *, members: int, entries: int) -> None:
             },
             count=entries - held,
         )
-        organisations = max(1, members // _MEMBERS_OF_ONE)
-        copy_rows(
-            connection,
-            "organisations",
-            {
-                "id": "'o' || number",
-                "external_id": "NULL",
-                "name": "'Muster Optik ' || number",
-                "is_office": "0",
-            },
-            count=organisations,
-        )
-        copy_rows(
-            connection,
-            "persons",
-            {
-                "id": "new_id()",
-                "external_id": "NULL",
-                "organisation_id": f"'o' || (1 + number % {organisations})",
-                "email": "number || '@nord.example'",
-                "name": "'Erika Beispiel ' || number",
-                "role": "'person'",
-            },
-            count=members - _count(connection, "persons"),
-        )
+        if _count(connection, "persons") < members:
+            _add_members(connection, members)
         connection.commit()
+
+
+def _add_members(connection: sqlite3.Connection, members: int) -> None:
+    organisations = max(1, members // _MEMBERS_OF_ONE)
+    copy_rows(
+        connection,
+        "organisations",
+        {
+            "id": "'o' || number",
+            "external_id": "NULL",
+            "name": "'Muster Optik ' || number",
+            "is_office": "0",
+        },
+        count=organisations,
+    )
+    copy_rows(
+        connection,
+        "persons",
+        {
+            "id": "new_id()",
+            "external_id": "NULL",
+            "organisation_id": f"'o' || (1 + number % {organisations})",
+            "email": "number || '@nord.example'",
+            "name": "'Erika Beispiel ' || number",
+            "role": "'person'",
+        },
+        count=members - _count(connection, "persons"),
+    )
 
 
 def add_new_id(connection: sqlite3.Connection) -> None:

@@ -217,6 +217,8 @@ def _settings(
     }
     if demo:
         settings["demo"] = True
+        # A demonstration shows at once what a real node shows at the next full hour.
+        settings["chiffre.delay_hours"] = 0
     if allow_loopback_http:
         settings["network.allow_loopback_http"] = True
     if database_url:

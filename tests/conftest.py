@@ -6,6 +6,7 @@ import pytest
 from hypothesis import settings
 
 pytest_plugins = [
+    "tests.long_files_first",
     "tests.postgres_server",
     "tests.seconds_by_folder",
     "tests.short_memory",

@@ -9,16 +9,26 @@ from typing import Any, Final
 from aiohttp import web
 
 from admin_ui.desk import Desk, desk_of
+from admin_ui.wording import role_label
 from node.audit.log import PAGE_SIZE, AuditFilter, AuditLine
 from node.control.commands.audit import described
-from node.members.model import Person
+from node.members.model import Person, Role
 from node.web.i18n import gettext as _
+from node.web.i18n import lazy_gettext
 from node.web.pages.wording import in_words
 from node.web.rendering import render
 from node.web.views import Status
 
 PATH = "/admin/protokoll"
 _DAY: Final = timedelta(days=1)
+_LABELS: Final[Mapping[str, str]] = {
+    "added": lazy_gettext("added"),
+    "changed": lazy_gettext("changed"),
+    "decided": lazy_gettext("decided"),
+    "on": lazy_gettext("on"),
+    "role": lazy_gettext("role"),
+    "source": lazy_gettext("recorded in"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +40,7 @@ class LogRow:
     who: str
     what: str
     reason: str
-    changes: tuple[tuple[str, str, str], ...]
+    changes: tuple[str, ...]
 
 
 async def show(request: web.Request) -> web.Response:
@@ -129,13 +139,21 @@ def _row(line: AuditLine) -> LogRow:
         who=line.person or _("the node"),
         what=in_words(line.sentence),
         reason=line.record.reason or "",
-        changes=tuple(
-            (name, _value(before.get(name)), _value(after.get(name))) for name in names
-        ),
+        changes=tuple(_change(name, before, after) for name in names),
     )
 
 
-def _value(value: object) -> str:
+def _change(name: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
+    """Say what one value was and is, e.g. role: member → office."""
+    label = str(_LABELS.get(name, name))
+    if name not in before:
+        return f"{label}: {_value(name, after[name])}"
+    return f"{label}: {_value(name, before[name])} → {_value(name, after.get(name))}"
+
+
+def _value(name: str, value: object) -> str:
+    if name == "role" and isinstance(value, str) and value in set(Role):
+        return role_label(Role(value))
     if value is None:
         return _("none")
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -116,7 +116,7 @@ def _actor_of(manifest: JsonObject, files: Mapping[str, bytes]) -> RemotePeer:
     address = str(manifest.get("actor", "")).removesuffix(_ACTOR_PATH)
     base_url: BaseUrl = parse_base_url(address, allow_loopback_http=True)
     actor = parse_actor(_document(files, ACTOR), base_url=base_url)
-    return RemotePeer(base_url=base_url, actor_id=actor.id, keys=actor.keys)
+    return actor.as_peer()
 
 
 def _faults_of_files(

@@ -64,6 +64,7 @@ from node.keys.ring import KeyRing
 from node.ports import NodeContext
 from node.sentence import Sentence, system_reason
 from node.storage.database import SQLITE_FILE, Database, SqliteDatabase, open_database
+from node.storage.node_state import load_names
 
 logger = logging.getLogger(__name__)
 
@@ -325,7 +326,9 @@ class Restoring:
         self._require_whole(journal, known)
         database: Database | None = None
         try:
-            database = open_database(config.database.url, folder=self._folder)
+            database = open_database(
+                config.database.url, folder=self._folder, on_loop=self._on_loop
+            )
             async with database.read() as tx:
                 facts = await read_facts(tx)
         except (SQLAlchemyError, sqlite3.Error, NodeError) as error:
@@ -347,9 +350,10 @@ class Restoring:
         base_url = parse_base_url(
             config.base_url, allow_loopback_http=config.network.allow_loopback_http
         )
-        address = NodeAddress(base_url)
         database = self._staged_database(config)
         try:
+            async with database.read() as tx:
+                address = await load_names(tx, NodeAddress(base_url))
             context = NodeContext(
                 config=config,
                 clock=self._clock,

@@ -31,6 +31,7 @@ from node.backup.loading import load
 from node.errors import InvalidInputError, UnavailableError
 from node.limits import BACKUP_PROOFS_TRIED
 from node.sentence import Sentence, system_reason
+from node.storage.node_state import BORN, FORMER, names_of
 from node.storage.tables import (
     disclosures,
     entries,
@@ -194,10 +195,11 @@ def _examine(connection: Connection, reader: Reader) -> None:
 
 def _verify_proofs(connection: Connection, header: Header) -> int:
     """Verify the proofs of a sample of our own entries, spread over all ids."""
-    address = NodeAddress(BaseUrl(header.base_url))
+    address = _names(connection, header)
     keys: dict[str, PublicKey] = {
-        address.key(row.number): PublicKey.from_multibase(row.multibase)
+        NodeAddress(name).key(row.number): PublicKey.from_multibase(row.multibase)
         for row in connection.execute(select(node_keys.c.number, node_keys.c.multibase))
+        for name in address.names
     }
     signed = entries.c.document.is_not(None)
     number = connection.scalar(select(func.count()).select_from(entries).where(signed))
@@ -228,7 +230,7 @@ def _verify_proofs(connection: Connection, header: Header) -> int:
 
 def _compare_views(connection: Connection, header: Header) -> int:
     """Compute every view's digest anew; it must be the one that is stored."""
-    address = NodeAddress(BaseUrl(header.base_url))
+    address = _names(connection, header)
     stored = {
         (row.partner_id, row.direction): bytes(row.buckets)
         for row in connection.execute(select(partner_views))
@@ -243,6 +245,13 @@ def _compare_views(connection: Connection, header: Header) -> int:
         if stored.get(key, empty) != view_bytes:
             raise _contradiction(f"partner_views/{'/'.join(key)}")
     return len(stored)
+
+
+def _names(connection: Connection, header: Header) -> NodeAddress:
+    """Return the node's addresses, the former ones too."""
+    return names_of(
+        BaseUrl(header.base_url), connection.execute(FORMER), connection.execute(BORN)
+    )
 
 
 def _elements(

@@ -18,7 +18,7 @@ from typing import Any, Final, TypeAlias, get_type_hints
 
 from federation.trust import TrustState
 from federation.version import Version
-from node.catalogue.model import AudienceLevel, Entry, EntryState
+from node.catalogue.model import AudienceLevel, Entry, EntryState, Kept
 from node.keys.model import KeyState, NodeKey
 from node.members.model import Role
 from node.visibility.policy import PolicySheet, from_document, to_document
@@ -30,6 +30,8 @@ class EntryDecision:
 
     Attributes:
         partners: Our ids of the named partners; empty unless `level` names them.
+        kept: What else narrows it: ids of partners and organisations that it is kept
+            from, `group:ID` of its group, and `chiffre` if its owner is hidden.
         at: Of the change.
     """
 
@@ -38,6 +40,7 @@ class EntryDecision:
     state: EntryState
     level: AudienceLevel
     partners: tuple[str, ...] = ()
+    kept: tuple[str, ...] = ()
     at: datetime
 
     @property
@@ -287,8 +290,23 @@ def of_entry(entry: Entry) -> EntryDecision:
         state=entry.state,
         level=entry.audience.level,
         partners=tuple(sorted(entry.audience.partner_ids)),
+        kept=narrowed_by(
+            entry.kept, group_id=entry.audience.group_id, is_chiffre=entry.is_chiffre
+        ),
         at=max(entry.updated_at, entry.closed_at or entry.updated_at),
     )
+
+
+def narrowed_by(
+    kept: Kept, *, group_id: str | None, is_chiffre: bool
+) -> tuple[str, ...]:
+    """Return what narrows an entry beside its audience's level and partners."""
+    marks = {*kept.partner_ids, *kept.hosting_ids, *kept.organisation_ids}
+    if group_id is not None:
+        marks.add(f"group:{group_id}")
+    if is_chiffre:
+        marks.add("chiffre")
+    return tuple(sorted(marks))
 
 
 def of_person(

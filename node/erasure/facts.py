@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import select
 
 from federation.version import Version
-from node.catalogue.model import AudienceLevel, EntryState
+from node.catalogue.model import AudienceLevel, EntryState, Kept
 from node.erasure.decisions import (
     ClosingDecision,
     Decided,
@@ -25,6 +25,7 @@ from node.erasure.decisions import (
     PartnerKeyDecision,
     PersonDecision,
     Reached,
+    narrowed_by,
     of_key,
     of_partner_keys,
     policy_line,
@@ -33,6 +34,7 @@ from node.keys.model import NodeKey
 from node.members.model import Role
 from node.storage.database import Transaction
 from node.storage.decision_numbers import decisions_made
+from node.storage.exclusions import kept_of
 from node.storage.node_keys import list_keys
 from node.storage.node_state import NodeState, require_node_state
 from node.storage.partner_keys import revoked_keys
@@ -94,10 +96,15 @@ async def entry_facts(tx: Transaction) -> list[EntryDecision]:
             entries.c.counter,
             entries.c.state,
             entries.c.audience_level,
+            entries.c.group_id,
+            entries.c.is_chiffre,
+            entries.c.exclusions_id,
             entries.c.updated_at,
             entries.c.closed_at,
         )
     )
+    excluding = [row.id for row in rows if row.exclusions_id is not None]
+    kept = await kept_of(tx, excluding) if excluding else {}
     return [
         EntryDecision(
             id=row.id,
@@ -105,6 +112,11 @@ async def entry_facts(tx: Transaction) -> list[EntryDecision]:
             state=EntryState(row.state),
             level=AudienceLevel(row.audience_level),
             partners=tuple(sorted(named.get(row.id, ()))),
+            kept=narrowed_by(
+                kept.get(row.id, Kept()),
+                group_id=row.group_id,
+                is_chiffre=row.is_chiffre,
+            ),
             at=max(row.updated_at, row.closed_at or row.updated_at),
         )
         for row in rows
@@ -172,6 +184,8 @@ def _missing_of_entries(
             continue
         if known is None or known.rank < entry.rank:
             yield entry
+        elif known.rank == entry.rank and known.kept != entry.kept:
+            yield entry  # a partner's members were heard of
         elif journal.decided_in[entry.id] < facts.state.incarnation and (
             (known.state, known.level, known.partners)
             != (entry.state, entry.level, entry.partners)

@@ -27,7 +27,9 @@ from node.erasure.decisions import (
     NodeMark,
     PartnerDecision,
     PersonDecision,
+    of_entry,
 )
+from node.erasure.narrowing import narrower
 from node.erasure.replayed_policies import keep_back_again
 from node.exchange.wakeup import WakeUp
 from node.keys.model import KeyState
@@ -138,21 +140,6 @@ async def replay(
         restored_from: Of when the backup is; None if nobody knows.
     """
     return await _Replay(tx, context, known).run(folder, restored_from)
-
-
-def narrower(one: Audience, other: Audience) -> Audience:
-    """Return whom both audiences name."""
-    if one.level is AudienceLevel.PUBLIC:
-        return other
-    if other.level is AudienceLevel.PUBLIC:
-        return one
-    levels = {one.level, other.level}
-    if levels == {AudienceLevel.PARTNERS}:
-        both = one.partner_ids & other.partner_ids
-        return Audience(AudienceLevel.PARTNERS, both)
-    if AudienceLevel.PARTNERS in levels and AudienceLevel.CLUSTER in levels:
-        return Audience(AudienceLevel.PARTNERS)  # nobody but owner and office
-    return one if one.level is not AudienceLevel.TRUSTED else other
 
 
 class _Replay:
@@ -508,14 +495,24 @@ class _Replay:
 
     async def _narrow(self, entry: Entry, decision: EntryDecision) -> None:
         """Leave the text of the backup, for those who are named by both."""
-        then = Audience(decision.level, frozenset(decision.partners))
+        if not set(decision.kept) <= set(of_entry(entry).kept):
+            # Whom it is kept from, or that its owner is hidden, this copy does not
+            # say: it is taken back.
+            await self._close(entry, replace(decision, state=EntryState.WITHDRAWN))
+            return
+        is_same = decision.level is AudienceLevel.GROUP
+        group_id = entry.audience.group_id if is_same else None
+        then = Audience(decision.level, frozenset(decision.partners), group_id)
         audience = narrower(entry.audience, then)
         if decision.version > entry.version:
             self._done.older.append(entry.id)
         if audience == entry.audience:
             return
         await entry_rows.update_entry(
-            self._tx, entry.id, audience_level=audience.level.value
+            self._tx,
+            entry.id,
+            audience_level=audience.level.value,
+            group_id=audience.group_id,
         )
         await entry_rows.replace_audience(self._tx, entry.id, audience.partner_ids)
         narrowed = replace(entry, audience=audience)

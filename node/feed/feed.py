@@ -33,6 +33,7 @@ from node.visibility import (
     Verdict,
     decide_entry,
     decide_received,
+    form_of,
     lease_of,
 )
 from schemas import KINDS
@@ -199,7 +200,8 @@ class Feed:
             for entry in await entry_rows.list_entries(
                 tx, self._context.address, where=entries.c.id.in_(own_ids)
             ):
-                by_key[True, entry.id] = self._own_item(entry, "full")
+                form = Form.CHIFFRE if entry.is_chiffre else Form.FULL
+                by_key[True, entry.id] = self._own_item(entry, form)
         now = self._context.clock.now()
         found = await received_rows.list_received(
             tx, where=received_entries.c.id.in_(received_ids)
@@ -212,7 +214,7 @@ class Feed:
         }
         for received in found:
             by_key[False, received.id] = _received_item(
-                received, origins[received.partner_id], now, "full"
+                received, origins[received.partner_id], now, form_of(received)
             )
         return [by_key[key] for key in keys]
 

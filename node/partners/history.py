@@ -29,6 +29,17 @@ from node.storage import partners as rows
 from node.storage.database import Transaction
 
 NOTE_MAX = 300
+# Steps whose note is what an office wrote; of others it is ours, about the step.
+WITH_REASON: Final = frozenset(
+    {
+        TrustEvent.WE_REFUSED.value,
+        TrustEvent.THEY_REFUSED.value,
+        TrustEvent.WE_ENDED.value,
+        TrustEvent.THEY_LEFT.value,
+        "move_refused",
+        "our_move_refused",
+    }
+)
 COPIES_REMOVED = "copies_removed"
 _KEY_SETTLED: Final = frozenset(
     {
@@ -174,7 +185,7 @@ async def add_step(
         event,
         actor=person,
         about=(SubjectKind.PARTNER, partner_id),
-        reason=note or None,
+        reason=(note or None) if event in WITH_REASON else None,
         before=before,
         after=after,
     )

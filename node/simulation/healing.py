@@ -76,6 +76,7 @@ class Healing:
         world, story = self._world, self._story
         for machine in world.machines.values():
             await story.compare_keys(machine)
+            await story.compare_numbers(machine)
             await story.settle(machine)
             sight = world.promises.sight(machine.name)
             for row in sight.partners.values():

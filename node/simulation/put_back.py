@@ -32,6 +32,7 @@ class _Before:
 
     sight: Sight
     has_journal: bool
+    asked: frozenset[tuple[str, str]]
 
 
 @dataclass
@@ -69,14 +70,16 @@ class PutBack:
             for pair in ((name, other), (other, name)):
                 self.stale.add(pair)
                 self._answered.discard(pair)
-        self._asked = {pair for pair in self._asked if pair[0] != name}
+        asked = frozenset(pair for pair in self._asked if pair[0] == name)
+        self._asked -= asked
         self.forgotten |= before.messages.keys()
         earlier = self._before.get(name)
         if earlier is not None:
             # The first one was never up: what it had to keep is still to be kept.
             before = earlier.sight
             has_journal = has_journal and earlier.has_journal
-        self._before[name] = _Before(before, has_journal)
+            asked |= earlier.asked
+        self._before[name] = _Before(before, has_journal, asked)
         self.disturbed.add(name)
 
     def lost(self, origin: str, holder: str, uri: str) -> None:
@@ -142,7 +145,9 @@ class PutBack:
                 for key, entry in before.sight.entries.items()
             )
         ):
-            return True  # the restore was cut off before it changed anything
+            # The restore was cut off before it changed anything.
+            self._asked |= before.asked
+            return True
         epochs = self._epochs.setdefault(name, set())
         epochs.add(before.sight.epoch)
         if now.epoch in epochs:

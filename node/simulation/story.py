@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Final
 
+from federation.trust import ESTABLISHED, TrustState
 from node.app import Node
 from node.errors import NodeError
 from node.members.model import Person
@@ -17,6 +18,7 @@ from node.simulation.weather import Rates
 from node.simulation.world import World
 
 _LIVE_ENTRIES_MAX: Final = 14
+_TELEPHONED: Final = ESTABLISHED | {TrustState.WAITING}
 _CRASH_WITHIN_STEPS: Final = 250
 _TOPICS: Final = ("Optik", "Messtechnik", "Beschichtung")
 _IDLE: Final = (
@@ -301,6 +303,7 @@ class Story:
                 f"accepts {host.name}",
                 lambda n, o: n.partners.accept(o, created.code),
             )
+            await self.compare_numbers(guest)
 
     def _stand(self, machine: Machine, other: Machine) -> bool:
         """Whether there is, or may soon be, a partnership of the two."""
@@ -333,6 +336,10 @@ class Story:
 
     async def _compare_key(self, machine: Machine) -> None:
         await self.compare_keys(machine)
+
+    async def compare_numbers(self, machine: Machine) -> None:
+        """Let an office telephone with those whose check number nobody has compared."""
+        await self.world.order(machine.name, "compares check numbers", _compare_numbers)
 
     async def compare_keys(self, machine: Machine) -> None:
         """Let an office telephone with those whose key is in question."""
@@ -466,6 +473,13 @@ class Story:
         """Let a node lose something that it holds while it is down for a moment."""
         if machine.name in self.world.promises.liars or not machine.is_up:
             return
+        if not any(
+            copy.state == "present"
+            for partner in self._partners(machine)
+            for copy in partner.copies.values()
+            if partner.state == "active"
+        ):
+            return
         await self._stop(machine)
         machine.move_on()
         self._old.lose_copy(machine)
@@ -571,6 +585,12 @@ def _settling(
                 await node.unaccounted.settle(office, entry_id, partner_id, choice)
 
     return work
+
+
+async def _compare_numbers(node: Node, office: Person) -> None:
+    for partner in await node.partners.list():
+        if partner.compared_at is None and partner.state in _TELEPHONED:
+            await node.partners.mark_compared(office, partner.id)
 
 
 def _comparing(url: str, fingerprint: str) -> Callable[[Node, Person], Awaitable[Any]]:

@@ -1,9 +1,9 @@
 """The one row that says which node this database belongs to."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import insert, select, update
 
@@ -113,21 +113,32 @@ async def list_former_addresses(tx: Transaction) -> list[FormerAddress]:
     return [FormerAddress(BaseUrl(row.base_url), row.left_at) for row in rows]
 
 
+FORMER: Final = select(former_addresses.c.base_url).order_by(
+    former_addresses.c.position
+)
+"""Where the node was before, the oldest first."""
+BORN: Final = select(entries.c.id, entries.c.born_at).where(
+    entries.c.born_at.is_not(None)
+)
+"""Entries whose id is below one of those."""
+
+
 async def load_names(tx: Transaction, address: NodeAddress) -> NodeAddress:
     """Return an address with the names that the node had before.
 
     Source: SPEC.md FED-160, FED-161.
     """
-    former = await list_former_addresses(tx)
-    if not former:
-        return address
-    rows = await tx.all(
-        select(entries.c.id, entries.c.born_at).where(entries.c.born_at.is_not(None))
-    )
+    return names_of(address.base_url, await tx.all(FORMER), await tx.all(BORN))
+
+
+def names_of(
+    base_url: BaseUrl, former: Iterable[Any], born: Iterable[Any]
+) -> NodeAddress:
+    """Return the same from rows of `FORMER` and `BORN`, however they were read."""
     return NodeAddress(
-        address.base_url,
-        tuple(each.base_url for each in former),
-        born={row.id: BaseUrl(row.born_at) for row in rows},
+        base_url,
+        tuple(BaseUrl(row.base_url) for row in former),
+        born={row.id: BaseUrl(row.born_at) for row in born},
     )
 
 

@@ -15,6 +15,7 @@ from node.visibility.rules import (
     Viewer,
     decide_entry,
     decide_received,
+    form_of,
     lease_of,
 )
 from node.visibility.sql import stands_behind, visible_entries, visible_received
@@ -29,6 +30,7 @@ __all__ = [
     "Viewer",
     "decide_entry",
     "decide_received",
+    "form_of",
     "lease_of",
     "stands_behind",
     "visible_entries",

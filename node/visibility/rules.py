@@ -19,6 +19,7 @@ from node.catalogue.model import (
     ReceivedState,
     is_above,
 )
+from node.chiffre.form import is_chiffre
 from node.members.model import Person, Role
 from node.sentence import Sentence
 from node.visibility.policy import (
@@ -384,9 +385,16 @@ def decide_received(
         )
     if entry.valid_until is not None and entry.valid_until < now.date():
         return _no("VIS-054", Sentence("The entry is past its last day."))
-    return _not_shown(entry, origin, now) or _yes(
-        "VIS-055", Sentence("The origin published the entry for our cluster.")
+    return _not_shown(entry, origin, now) or Verdict(
+        form_of(entry),
+        "VIS-055",
+        Sentence("The origin published the entry for our cluster."),
     )
+
+
+def form_of(entry: ReceivedEntry) -> Form:
+    """Return the form in which a copy came: its origin names the owner, or not."""
+    return Form.CHIFFRE if is_chiffre(entry.content) else Form.FULL
 
 
 def _not_shown(entry: ReceivedEntry, origin: Origin, now: datetime) -> Verdict | None:

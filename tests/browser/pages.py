@@ -147,6 +147,31 @@ async def _previewed_entry(page: Page, world: World) -> None:
         await page.locator(".form-end button[value=preview]").click()
 
 
+async def _limited_kind(page: Page, world: World) -> None:
+    await page.goto("/admin/sichtbarkeit/art/capacity_offer")
+    for name in ("default", "ceiling"):
+        await page.locator(f"[name={name}][value=cluster]").check()
+    async with page.expect_navigation():
+        await page.locator("button[value=ansehen]").click()
+
+
+def _one_group(path: str = "", *, tail: str = "") -> Go:
+    """Open a group, or another page when there is one."""
+
+    async def go(page: Page, world: World) -> None:
+        found = world.optence.ask("group.list")["groups"]
+        group = (
+            found[0]
+            if found
+            else world.optence.ask(
+                "group.make", name="Arbeitskreis Messtechnik", organisations=["opt-001"]
+            )
+        )
+        await page.goto(path or f"/admin/gruppen/{group['group']}{tail}")
+
+    return go
+
+
 async def _seen_invitation(page: Page, world: World) -> None:
     code = world.laser.ask("partner.invite")["code"]
     await page.goto("/admin/partner/code")
@@ -196,6 +221,8 @@ def _office(
 
 
 _ONE_PARTNER = "/admin/partner/{partner_id}"
+_CHECK = "/admin/sichtbarkeit/pruefen"
+_KIND = "/admin/sichtbarkeit/art/{kind}"
 _STEP = f"{_ONE_PARTNER}/{{step}}"
 _ONE_PERSON = "/admin/mitglieder/person/{person_id}"
 _TO_PERSON = "main a[href^='/admin/mitglieder/person/']"
@@ -301,6 +328,26 @@ OFFICE_PAGES = (
         at="swissmem",
     ),
     _office(
+        "partner-regeln",
+        f"{_ONE_PARTNER}/regeln",
+        go=_open(_partner("swissmem", "/regeln")),
+    ),
+    _office(
+        "partner-regeln-aendern",
+        f"{_ONE_PARTNER}/regeln/{{direction}}",
+        go=_open(_partner("swissmem", "/regeln/nehmen")),
+    ),
+    _office(
+        "partner-freigabe",
+        f"{_ONE_PARTNER}/freigabe",
+        go=_open(_partner("laser", "/freigabe")),
+    ),
+    _office(
+        "partner-mitglieder",
+        f"{_ONE_PARTNER}/mitglieder",
+        go=_open(_partner("swissmem", "/mitglieder")),
+    ),
+    _office(
         "partner-zustellung",
         f"{_ONE_PARTNER}/zustellung",
         go=_open(_partner("swissmem", "/zustellung")),
@@ -358,12 +405,32 @@ OFFICE_PAGES = (
     _office("post", "/admin/post"),
     _office("mail", "/admin/post/{mail_id}", go=_follow("/admin/post", _TO_MAIL)),
     _office("sichtbarkeit", "/admin/sichtbarkeit"),
+    _office("sichtbarkeit-pruefen", _CHECK),
+    _office("sichtbarkeit-geprueft", _CHECK, go=_open(f"{_CHECK}?eintrag=Polieren")),
+    _office("sichtbarkeit-art", _KIND, go=_open("/admin/sichtbarkeit/art/event")),
+    _office("sichtbarkeit-wirkung", _KIND, go=_limited_kind),
+    _office("gruppen", "/admin/gruppen", go=_one_group("/admin/gruppen")),
+    _office("gruppe-neu", "/admin/gruppen/neu"),
+    _office("gruppe", "/admin/gruppen/{group_id}", go=_one_group()),
     _office(
-        "sichtbarkeit-geprueft",
-        "/admin/sichtbarkeit",
-        go=_open("/admin/sichtbarkeit?eintrag=Polieren"),
+        "gruppe-aufloesen",
+        "/admin/gruppen/{group_id}/aufloesen",
+        go=_one_group(tail="/aufloesen"),
+    ),
+    _office("firma", "/firma"),
+    _office(
+        "firma-mitglied",
+        "/firma/{organisation_id}",
+        go=_follow("/admin/mitglieder?liste=organisationen", "a[href^='/firma/']"),
     ),
     _office("system", "/admin/system"),
+    _office("umzug", "/admin/umzug"),
+    _office(
+        "partner-umzug",
+        f"{_ONE_PARTNER}/umzug",
+        go=_open(f"/admin/partner/{MOVING}/umzug"),
+        at="swissmem",
+    ),
     _office("schliessen", "/admin/system/schliessen"),
     _office("wiederherstellung", "/admin/wiederherstellung"),
     _office("schluessel", "/admin/schluessel"),

@@ -31,6 +31,8 @@ ENDING = "ending"
 # The node with a partner whose key its office has to compare, and that partner.
 WITH_SUSPENDED = CLUSTERS[1]
 SUSPENDED = "https://quantentechnik.example"
+# Our id of the one that says to have moved, at the same node.
+MOVING = "moving"
 
 
 async def publish_ending_entry(node: DemoNode) -> str:
@@ -83,6 +85,36 @@ async def suspend_a_partner(node: DemoNode) -> None:
         await running.context.database.write(work)
 
 
+async def add_a_partner_that_moves(node: DemoNode) -> None:
+    """Give a node a paused partner that has announced another address."""
+    async with open_node(node.folder) as running:
+        base_url = "https://mikroskopie.example"
+        now = running.context.clock.now()
+        known = SigningKey.generate(running.context.random)
+        key = PartnerKey(
+            id="moving-1",
+            key_id=f"{base_url}/actor#key-1",
+            multibase=known.public_key.multibase,
+            origin=KeyOrigin.HANDSHAKE,
+            pinned_at=now,
+        )
+        partner = replace(
+            _earlier_partner(running),
+            id=MOVING,
+            base_url=base_url,
+            actor_id=f"{base_url}/actor",
+            name="Beispiel-Netz Mikroskopie",
+            state=TrustState.PAUSED,
+            request_id=f"{base_url}/activities/{'a' * 26}",
+            keys=(key,),
+            moving_to=BaseUrl("https://netz.mikroskopie.example"),
+            moving_id=f"{base_url}/activities/{'b' * 26}",
+            moving_since=now - timedelta(hours=3),
+            move_published=now - timedelta(hours=3),
+        )
+        await running.context.database.write(lambda tx: insert_partner(tx, partner))
+
+
 def _earlier_partner(running: Node) -> Partner:
     now = running.context.clock.now()
     base_url = SUSPENDED
@@ -118,6 +150,7 @@ async def prepare(folder: Path, first_port: int, slug: str, password: str) -> No
         entries[ENDING] = await publish_ending_entry(node)
     if slug == WITH_SUSPENDED:
         await suspend_a_partner(node)
+        await add_a_partner_that_moves(node)
     print(json.dumps(entries))
 
 

@@ -134,6 +134,48 @@ def test_code_of_a_node_that_is_away(sued: TestNode) -> None:
     assert done.error["hint"]
 
 
+# Policy sheets
+
+
+def test_rules_are_shown_tried_out_and_set(partners: tuple[TestNode, TestNode]) -> None:
+    nord, _sued = partners
+    shown = nord.json("partner", "rules", "Cluster Süd")
+    assert (shown["compared"], shown["give"]["preset"]) == (True, "partner")
+    assert [each["version"] for each in shown["history"]] == [1, 1]
+    wanted = ("partner", "set-rules", "Cluster Süd", "--direction", "take")
+    sheet = ("--preset", "close", "--without-topic", "Laser", "--lease-days", "7")
+    asked = nord.run(*wanted, *sheet, "--reason", "a test")
+    # Asked and not answered: the effect was shown, and nothing changed.
+    assert asked.code == 1
+    assert "Affects 0 entries" in asked.err
+    assert nord.json("partner", "rules", "Cluster Süd") == shown
+    done = nord.json(*wanted, *sheet, "--reason", "a test", "--yes")
+    assert done["changed"] == {
+        "direction": "take",
+        "told": 0,
+        "removed": 0,
+        "fetching": False,
+    }
+    assert done["take"]["without_topics"] == ["Laser"]
+    assert done["take"]["lease_days"] == 7
+    assert done["history"][0]["reason"] == "a test"
+    again = nord.run(*wanted, *sheet, "--reason", "a test", "--yes", "--json")
+    assert (again.code, again.error["code"]) == (1, "policy-unchanged")
+    wrong = nord.run(
+        *wanted,
+        "--preset",
+        "partner",
+        "--without-kind",
+        "cars",
+        "--reason",
+        "a test",
+        "--yes",
+        "--json",
+    )
+    assert (wrong.code, wrong.error["path"]) == (1, "without_kinds")
+    nord.json(*wanted, "--preset", "partner", "--reason", "back", "--yes")
+
+
 # Exchange
 
 

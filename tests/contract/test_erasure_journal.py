@@ -24,7 +24,7 @@ from node.erasure.decisions import (
 )
 from node.erasure.following import compact_journal, write_what_waits
 from node.erasure.journal import JOURNAL_FILE, ErasureJournal
-from node.erasure.replay import narrower
+from node.erasure.narrowing import narrower
 from node.storage.node_state import require_node_state
 from tests.contract.backed_node import BackedNode, backed_node
 

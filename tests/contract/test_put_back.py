@@ -12,9 +12,10 @@ from federation.exchange import ViewDigest
 from federation.trust import TrustState
 from federation.version import Version
 from node.app import open_node
-from node.catalogue.model import EntryState, ReceivedState
+from node.catalogue.model import Audience, AudienceLevel, EntryState, ReceivedState
 from node.erasure.following import complete_journal
 from node.erasure.journal import DAMAGED_FILE, JOURNAL_FILE, ErasureJournal
+from node.erasure.narrowing import narrower
 from node.errors import ConflictError
 from node.members.model import Role
 from node.office.restored import last_restore
@@ -380,3 +381,38 @@ async def test_every_folder_knows_what_others_have_decided(
             before = other.journal.path.read_bytes()
             await complete_journal(other.context, other.journal)
             assert other.journal.path.read_bytes() == before
+
+
+# -- rules beside the audience ---------------------------------------------------------
+
+
+async def test_whom_an_entry_was_kept_from_later_does_not_see_it_again(
+    node: BackedNode,
+) -> None:
+    await node.partner("swissmem")
+    entry = await node.publish(audience={"level": "trusted"})
+    untouched = await node.publish(audience={"level": "trusted"})
+    made = await node.backup()
+    swissmem = "https://spalier.swissmem.example"
+    excluding = {"level": "trusted", "exclude": {"partners": [swissmem]}}
+    await node.publish(entry.id, audience=excluding)
+    await node.close()
+    prepared = await node.restore(made.path)
+    assert prepared.done.closed == [entry.id]
+    await node.open()
+    entries = await node.entries()
+    assert entries[entry.id].state is EntryState.WITHDRAWN
+    assert entries[untouched.id].state is EntryState.PUBLISHED
+
+
+def test_of_a_group_and_a_wider_audience_the_group_counts() -> None:
+    level = AudienceLevel
+    group = Audience(level.GROUP, group_id="g")
+    for wide in (level.CLUSTER, level.TRUSTED, level.PUBLIC):
+        assert narrower(group, Audience(wide)) == group
+        assert narrower(Audience(wide), group) == group
+    assert narrower(group, group) == group
+    nobody = Audience(level.PARTNERS)
+    assert narrower(group, Audience(level.GROUP, group_id="h")) == nobody
+    named = Audience(level.PARTNERS, frozenset({"p"}))
+    assert narrower(named, group) == narrower(group, named) == nobody

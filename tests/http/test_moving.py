@@ -14,9 +14,13 @@ from sqlalchemy import select
 
 from federation.ids import NodeAddress
 from federation.keys import Signer
+from federation.limits import FORMER_ADDRESSES_MAX
 from federation.trust import TrustState
+from node.archive.making import make_archive
+from node.archive.verifying import verify_archive
+from node.backup.restoring import Restoring
 from node.catalogue.model import Entry
-from node.errors import ConflictError, NodeError
+from node.errors import ConflictError, NodeError, NotAuthorisedError
 from node.feed import FeedQuery
 from node.members.model import Person
 from node.moving import MoveStanding
@@ -357,6 +361,39 @@ async def test_a_second_move_and_the_way_back(two: Pair) -> None:
     assert await in_sync(nord, sued)
 
 
+async def test_where_a_node_does_not_move_to(two: Pair) -> None:
+    nord, sued = await compared(two)
+    own_move, rows_before = nord.node.own_move, await nord.partner(sued)
+    member, _link = await nord.node.members.add_person(
+        None,
+        email="erika@muster.example",
+        name="Erika",
+        organisation="Muster GmbH",
+        send_invitation=False,
+    )
+    for url, code in (
+        (nord.base_url, "not-moved"),
+        (sued.base_url, "address-taken"),
+        ("https://netz.example/pfad", "invalid-input"),
+        ("http://netz.example", "invalid-input"),
+    ):
+        with pytest.raises(NodeError) as caught:
+            await own_move.order(None, url)
+        assert caught.value.code == code
+    with pytest.raises(NotAuthorisedError):
+        await own_move.order(member, "http://127.0.0.1:9")
+    names = [f"http://127.0.0.1:{port}" for port in range(9, 9 + FORMER_ADDRESSES_MAX)]
+    async with nord.node.context.database.read() as tx:
+        assert (await require_node_state(tx)).base_url == nord.base_url
+    assert await nord.partner(sued) == rows_before
+    # Each order from here on would need a start in between; what counts is stored.
+    for url in names:
+        await own_move.order(None, url, leave_unconfirmed=True)
+    with pytest.raises(ConflictError, match="at most 8"):
+        await own_move.order(None, "http://127.0.0.1:99", leave_unconfirmed=True)
+    await own_move.order(None, names[0], leave_unconfirmed=True)  # one that it had
+
+
 async def test_who_becomes_a_partner_after_the_move_gets_the_old_entries(
     two: Pair, tmp_path: Path, clock: MovableClock
 ) -> None:
@@ -383,7 +420,58 @@ async def test_who_becomes_a_partner_after_the_move_gets_the_old_entries(
                 await ost.node.partners.accept(ost.office, code)
 
 
+async def test_backup_restore_and_archive_after_a_move(
+    two: Pair, tmp_path: Path, clock: MovableClock
+) -> None:
+    nord, sued = await compared(two)
+    await publish(nord, "Vorher", external_id="W-1")
+    public = {**OFFER, "title": {"de": "Für alle"}, "audience": {"level": "public"}}
+    await nord.node.catalogue.publish(nord.office, public)
+    await settle(nord)
+    (tmp_path / "vault").mkdir()
+    early = await nord.node.backups.create(to=tmp_path / "vault")
+    old = await move(nord)
+    await settle(nord)
+    await confirm(sued, nord, old)
+    await settle(sued, nord)
+    await publish(nord, "Nachher", external_id="W-2")
+    await settle(nord)
+
+    # Proofs and digests of both names, in the trial that every backup goes through.
+    clock.advance(hours=1)
+    made = await nord.node.backups.create(to=tmp_path / "vault")
+    assert made.tried.proofs == 3
+    context = nord.node.context
+    async with context.database.read() as tx:
+        archive = await make_archive(tx, context, with_contacts=False)
+    (tmp_path / "archive.zip").write_bytes(archive.data)
+    found = verify_archive(tmp_path / "archive.zip")
+    assert (found.faults, found.entries, found.base_url) == ((), 1, nord.base_url)
+
+    await nord.stop()
+    with pytest.raises(ConflictError):  # of another address
+        await restored(nord, early.path)
+    clock.advance(minutes=5)
+    await restored(nord, made.path)
+    await nord.start()
+    clock.advance(minutes=2)
+    await settle(nord, sued, nord, sued)
+    assert set(await sued.held_from(nord)) == {"Vorher", "Für alle", "Nachher"}
+    assert await in_sync(nord, sued)
+    assert (await nord.partner(sued)).known_as is None
+    changed = await publish(nord, "Vorher, geändert", external_id="W-1")
+    assert changed.uri.startswith(f"{old}/entries/")
+    await settle(nord)
+    assert "Vorher, geändert" in await sued.held_from(nord)
+
+
 # -- steps --------------------------------------------------------------------------
+
+
+async def restored(node: WholeNode, file: Path) -> None:
+    restoring = Restoring(node.folder, file, clock=node.clock, random=node.random)
+    async with restoring.prepared() as prepared:
+        await restoring.order(prepared)
 
 
 async def feed(node: WholeNode, viewer: Person) -> Any:

@@ -24,6 +24,7 @@ from node.catalogue.model import (
     Ceilings,
     Entry,
     EntryState,
+    HiddenOwner,
     Kept,
     ReceivedEntry,
     ReceivedState,
@@ -161,6 +162,7 @@ def _sheet(draw: st.DrawFn) -> PolicySheet:
         ),
         closed_topics=frozenset(draw(st.sets(topics, max_size=2))),
         profiles=draw(st.none() | st.sampled_from(list(Profiles))),
+        chiffre=draw(st.none() | st.booleans()),
         valid_until=draw(days),
     )
 
@@ -174,7 +176,8 @@ def _in_world(
     return replace(
         entry,
         ceilings=Ceilings(
-            ceilings.get(entry.kind), organisation_ceilings.get(entry.organisation_id)
+            ceilings.get(entry.kind),
+            organisation_ceilings.get(entry.answerable.organisation_id),
         ),
         group_organisation_ids=groups.get(entry.audience.group_id or "", frozenset()),
     )
@@ -188,6 +191,9 @@ def _entry(draw: st.DrawFn, entry_id: str, persons: tuple[Person, ...]) -> Entry
     kind = draw(st.sampled_from(sorted(KINDS)))
     group = draw(st.none() | st.sampled_from(GROUPS))
     excludes = draw(st.booleans())
+    hidden = draw(_hidden(persons)) if draw(rarely) else None
+    if hidden is not None:
+        owner = None
     return Entry(
         id=entry_id,
         uri=f"https://a.example/entries/{entry_id}",
@@ -197,6 +203,9 @@ def _entry(draw: st.DrawFn, entry_id: str, persons: tuple[Person, ...]) -> Entry
         organisation_id=(
             owner.organisation_id if owner else draw(st.sampled_from(ORGANISATIONS))
         ),
+        is_chiffre=hidden is not None,
+        hidden_owner=hidden,
+        waits_until=NOW if hidden is not None and draw(st.booleans()) else None,
         organisation_name="",
         person_id=owner.id if owner else None,
         person_name=None,
@@ -224,6 +233,13 @@ def _entry(draw: st.DrawFn, entry_id: str, persons: tuple[Person, ...]) -> Entry
         created_at=NOW,
         updated_at=NOW,
     )
+
+
+@st.composite
+def _hidden(draw: st.DrawFn, persons: tuple[Person, ...]) -> HiddenOwner:
+    """Whose an entry under Chiffre is: a person and an author of anywhere."""
+    ids = st.none() | st.sampled_from([person.id for person in persons])
+    return HiddenOwner(draw(st.sampled_from(ORGANISATIONS)), draw(ids), draw(ids))
 
 
 @st.composite
@@ -335,7 +351,18 @@ def _store_entry(connection: Connection, entry: Entry) -> None:
         exclusions_id=entry.exclusions_id,
         valid_until=entry.valid_until,
         topics=topics_text(entry.content),
+        is_chiffre=entry.is_chiffre,
+        waits_until=entry.waits_until,
     )
+    if entry.hidden_owner is not None:
+        _insert(
+            connection,
+            "chiffre_owners",
+            entry_id=entry.id,
+            organisation_id=entry.hidden_owner.organisation_id,
+            person_id=entry.hidden_owner.person_id,
+            author_id=entry.hidden_owner.author_id,
+        )
     for table, column, kept in (
         ("entry_excluded_partners", "partner_id", entry.kept.partner_ids),
         ("entry_hosting_partners", "partner_id", entry.kept.hosting_ids),

@@ -8,6 +8,7 @@ from babel.dates import format_time
 
 from node.catalogue.model import Entry
 from node.feed import FeedItem, own_item
+from node.visibility import Form
 from node.web.formats import Formats
 from node.web.i18n import current_language
 from node.web.i18n import gettext as _
@@ -40,7 +41,7 @@ def public_item(entry: Entry, site: SiteSettings) -> FeedItem:
         entry,
         origin_name=site.cluster_name,
         origin_base_url=site.base_url,
-        form="full",
+        form=Form.CHIFFRE if entry.is_chiffre else Form.FULL,
         outside=True,
     )
 

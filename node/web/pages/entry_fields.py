@@ -270,6 +270,8 @@ def _contact(value: Any, _formats: Formats) -> Sequence[Value]:
     lines = [
         _("Answers reach the cluster's office first")
         if value["mode"] == "office"
+        else _("Under a box number: the offices pass answers on")
+        if value.get("mode") == "chiffre"
         else _("Answers reach the owner directly")
     ]
     if "reply_within_days" in value:

@@ -12,6 +12,7 @@ from node.catalogue.own_lists import own_counts, own_page
 from node.feed.feed import own_item
 from node.ledger.ledger import LedgerLine
 from node.members.model import Person, Role
+from node.visibility import Form
 from node.web.access import signed_in
 from node.web.i18n import gettext as _
 from node.web.i18n import lazy_gettext, localized, ngettext
@@ -101,7 +102,7 @@ async def _card(request: web.Request, person: Person, entry: Entry) -> EntryCard
             entry,
             origin_name=site.cluster_name,
             origin_base_url=site.base_url,
-            form="full",
+            form=Form.CHIFFRE if entry.is_chiffre else Form.FULL,
         ),
         formats_of(request),
         actions=_actions(entry) if may_change(person, entry) else (),

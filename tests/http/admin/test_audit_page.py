@@ -26,7 +26,7 @@ async def test_decisions_are_read_filtered_and_downloaded(
     assert "complete: every row fits the one before" in page.text
     assert "The request of Sued was confirmed." in page.text
     assert (
-        "The role of Nele Neu was changed. role: person → organisation-admin"
+        "The role of Nele Neu was changed. role: Member → Organisation's administrator"
         in page.text
     )
     mine = await nord.get(f"{PAGE}?wer={nord.person.id}")

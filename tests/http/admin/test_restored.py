@@ -84,6 +84,39 @@ async def test_what_was_changed_and_who_has_compared(
     assert "2 entries" not in (await nord.get(PATH)).text
 
 
+async def test_a_partner_that_never_says_what_it_holds_is_told_on_order(
+    partners: tuple[Office, Office],
+) -> None:
+    nord, _ = partners
+    context = nord.node.context
+    now = context.clock.now()
+
+    async def restored(tx: Transaction) -> None:
+        await tx.execute(update(node_state).values(restored_at=now, epoch="f" * 32))
+
+    await context.database.write(restored)
+    (partner,) = await nord.node.partners.list()
+    page = await nord.get(PATH)
+    assert "Tell it entries without a comparison" in page.text
+    assert "is forgotten here is then told again" in page.text
+    member = await nord.member("mo@firma.example", "Firma")
+    told = {"partner": partner.id}
+    refused = await nord.post(f"{PATH}/mitteilen", told, who=member.email)
+    assert refused.status == 403
+    answer = await nord.post(f"{PATH}/mitteilen", told)
+    assert (answer.status, answer.location) == (303, PATH)
+    page = await nord.get(PATH)
+    assert "Sued is told your entries now." in page.text
+    assert "Sued Your entries there: has said what it holds" not in page.text
+    assert "Tell it entries without a comparison" not in page.text
+    history = await nord.get(f"/admin/partner/{partner.id}/verlauf")
+    assert "be told your entries without a comparison" in history.text
+    # Once more it is said, and is no error of the page.
+    answer = await nord.post(f"{PATH}/mitteilen", told)
+    assert answer.status == 303
+    assert "waits for no comparison" in (await nord.get(PATH)).text
+
+
 async def test_the_office_decides(partners: tuple[Office, Office]) -> None:
     nord, _ = partners
     (partner,) = await nord.node.partners.list()

@@ -90,7 +90,7 @@ def test_audience(visibility: str, audience: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"chiffre": True}, "box number"),
+        ({"chiffre": True}, "stand behind its box number"),
         ({"kind": "training"}, "kind training does not exist yet"),
         ({"kind": "expert_profile"}, "names no person"),
         ({"id": "co-vr-labor"}, "none of the demonstration's clusters"),
@@ -110,3 +110,12 @@ def test_an_organisation_that_the_cluster_lacks_is_an_error() -> None:
     item["details"] |= {"organisation": "Beispiel Unbekannt GmbH"}
     with pytest.raises(LookupError, match="Beispiel Unbekannt GmbH"):
         convert([item], as_of=AS_OF)
+
+
+def test_an_entry_under_chiffre_names_its_owner_only_to_the_own_office() -> None:
+    item = an_object(id="co-linsenfertigung", chiffre=True)
+    del item["details"]["organisation"]
+    entry = converted(item)
+    assert entry["contact"] == {"mode": "chiffre"}
+    assert entry["publish_anyway"] is True
+    assert entry["on_behalf_of"] == {"organisation": "swp-103"}
