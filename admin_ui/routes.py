@@ -1,7 +1,9 @@
 """The office's pages: addresses and menu."""
 
 from collections.abc import Mapping
+from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Final
 
 from aiohttp import web
 
@@ -9,6 +11,7 @@ from admin_ui.desk import desk_of
 from admin_ui.views import (
     audiences,
     audit,
+    chiffre,
     closing,
     deliveries,
     entries,
@@ -44,12 +47,15 @@ from node.web.keys import COUNTER_LOADER, NAVIGATION
 from node.web.navigation import Area, NavigationEntry, has_role
 from schemas import KINDS
 
+_DESK: Final = "/admin"
+_COUNT_KEPT: Final = timedelta(seconds=10)
 _MENU = (
     ("office-todo", lazy_gettext("To be done"), "/admin"),
     ("office-partners", lazy_gettext("Partner clusters"), partners.LIST_PATH),
     ("office-delivery", lazy_gettext("Delivery"), deliveries.PATH),
     ("office-members", lazy_gettext("Members"), members.PATH),
     ("office-entries", lazy_gettext("Entries"), entries.PATH),
+    ("office-chiffre", lazy_gettext("Box numbers"), chiffre.PATH),
     ("office-mails", lazy_gettext("Mails"), mails.PATH),
     ("office-visibility", lazy_gettext("Visibility"), audiences.PATH),
     ("office-audit", lazy_gettext("Log"), audit.PATH),
@@ -108,6 +114,7 @@ def register(app: web.Application) -> None:
     router.add_get(mails.PATH, mails.show)
     router.add_get("/admin/post/{mail_id}", mails.show_one)
     router.add_post("/admin/post/{mail_id}/erneut", mails.retry)
+    chiffre.register(router)
     router.add_get(audit.PATH, audit.show)
     router.add_get(f"{audit.PATH}/datei", audit.export)
     router.add_get("/admin/system", system.show)
@@ -204,13 +211,25 @@ def _add_member_pages(router: web.UrlDispatcher) -> None:
 
 
 def _count_tasks(app: web.Application) -> None:
-    """Count the office's tasks beside what other pages count."""
+    """Count the office's tasks beside what other pages count.
+
+    On the office's own pages anew each time; elsewhere the number may be a few
+    seconds old, because collecting the tasks costs more than such a page.
+    """
     others = app.get(COUNTER_LOADER)
+    last: tuple[datetime, Mapping[str, int]] | None = None
 
     async def count(request: web.Request, person: Person) -> Mapping[str, int]:
+        nonlocal last
         counts = {} if others is None else dict(await others(request, person))
-        if has_role(person, Role.OFFICE):
-            counts.update(await todo.count(desk_of(request)))
+        if not has_role(person, Role.OFFICE):
+            return counts
+        desk = desk_of(request)
+        at_desk = request.path == _DESK or request.path.startswith(f"{_DESK}/")
+        is_old = last is None or not timedelta(0) <= desk.now - last[0] < _COUNT_KEPT
+        if last is None or at_desk or is_old:
+            last = (desk.now, await todo.count(desk))
+        counts.update(last[1])
         return counts
 
     app[COUNTER_LOADER] = count

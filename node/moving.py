@@ -20,6 +20,7 @@ from federation.limits import FORMER_ADDRESSES_MAX
 from federation.moving import move_number
 from federation.negotiation import Capability
 from federation.trust import TrustState
+from node.audit.noting import note_decision
 from node.config import CONFIG_FILE
 from node.durable_files import replace_file
 from node.errors import ConflictError, InvalidInputError, NotAuthorisedError
@@ -49,6 +50,7 @@ from node.storage.outgoing import (
 )
 
 WE_MOVED = "we_moved"
+NODE_MOVED = "node_moved"
 
 _TOLD: Final = frozenset({TrustState.ACTIVE, TrustState.PAUSED})
 _OVER: Final = frozenset({TrustState.REFUSED, TrustState.ENDED})
@@ -162,6 +164,14 @@ class OwnMove:
                     "--leave-unconfirmed.",
                 )
             await change_address(tx, new, at=self._context.clock.now())
+            note_decision(
+                tx,
+                self._context,
+                NODE_MOVED,
+                actor=actor,
+                before={"base_url": old},
+                after={"base_url": new},
+            )
             await _tell(tx, self._context, NodeAddress(new), waker=None)
 
         await self._context.database.write(work)
@@ -207,7 +217,12 @@ class OwnMove:
                     code="move-not-refused",
                 )
             await _announce(
-                tx, self._context, partner, self._context.address, waker=self._waker
+                tx,
+                self._context,
+                partner,
+                self._context.address,
+                waker=self._waker,
+                actor=actor,
             )
             return partner
 
@@ -324,6 +339,7 @@ async def _announce(
     address: NodeAddress,
     *,
     waker: Waker | None,
+    actor: Person | None = None,
 ) -> None:
     await give_up(
         tx, partner.id, kind=ActivityKind.MOVE, reason="The node has moved again."
@@ -344,7 +360,7 @@ async def _announce(
         context,
         partner.id,
         event=WE_MOVED,
-        person=None,
+        person=actor,
         note=f"{partner.known_as} → {address.base_url}",
     )
     if waker is not None:

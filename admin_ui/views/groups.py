@@ -60,7 +60,7 @@ async def new(request: web.Request) -> web.Response:
         return _form(request, form, None)
     try:
         group = await desk.node.audiences.make_group(
-            desk.person, form.name.data or "", form.organisations.data
+            desk.person, form.name.data or "", form.organisations.data or ()
         )
     except NodeError as error:
         return _form(request, form, None, problem=explain(error))
@@ -83,7 +83,7 @@ async def change(request: web.Request) -> web.Response:
             desk.person,
             group.id,
             name=form.name.data or "",
-            organisation_ids=form.organisations.data,
+            organisation_ids=form.organisations.data or (),
         )
     except NodeError as error:
         return _form(request, form, group, problem=explain(error))

@@ -225,7 +225,7 @@ def _title(restored: Restored, entry_id: str) -> str:
 
 def _compared(each: Compared) -> tuple[Status, Status]:
     ours = (
-        Status(_("has said what it holds"), "ok")
+        Status(_("is told everything again"), "ok")
         if each.ours
         else Status(_("not compared yet: gets no entries"), "warning")
     )

@@ -38,6 +38,12 @@ AUDIT_SENTENCES: Final[Mapping[str, str]] = {
     "key_retired": "{subject} retired a key.",
     "key_revoked": "{subject} revoked a key.",
     "renamed": "{subject} changed its name.",
+    "move_announced": "{subject} announced another address.",
+    "move_confirmed": "The move of {subject} was compared and confirmed.",
+    "move_refused": "The move of {subject} was refused.",
+    "we_moved": "Our new address is announced to {subject}.",
+    "our_move_confirmed": "{subject} confirmed our new address.",
+    "our_move_refused": "{subject} refused our new address.",
     # members
     "person_added": "{subject} became a member.",
     "person_left": "{subject} left the cluster.",
@@ -45,6 +51,7 @@ AUDIT_SENTENCES: Final[Mapping[str, str]] = {
     "consent_given": "It was recorded that {subject} agreed to be shown to partners.",
     "consent_withdrawn": "The consent of {subject} was withdrawn.",
     "personal_data_exported": "The data stored about {subject} were taken away.",
+    "looked_behind": "The office looked who stands behind “{subject}”.",
     "identity_revealed": "In a conversation about “{subject}” somebody gave the name.",
     "members_imported": "Members were imported.",
     # audiences
@@ -65,5 +72,6 @@ AUDIT_SENTENCES: Final[Mapping[str, str]] = {
     "own_key_revoked": "Our key {subject} was revoked.",
     "own_key_saved": "A backup of our key {subject} was made.",
     "closing_down": "The cluster closes down.",
+    "node_moved": "The node moved to another address.",
     "restored": "The node was put back from a backup.",
 }

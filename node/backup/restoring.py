@@ -78,6 +78,8 @@ class Prepared:
         journal_exists: Whether there is a journal; without one only partners know
             what was taken back after the backup.
         unreadable: Lines of the journal that are damaged, or from a newer program.
+        is_forgotten: Whether the backup is older than what the journal remembers of
+            entries and persons.
         replaces: Whether there is a database, which will be kept aside.
         at: When it was prepared; the restore counts from then.
     """
@@ -86,6 +88,7 @@ class Prepared:
     done: Replayed
     journal_exists: bool
     unreadable: int
+    is_forgotten: bool
     replaces: bool
     at: datetime
 
@@ -371,6 +374,7 @@ class Restoring:
             done=done,
             journal_exists=exists,
             unreadable=known.unreadable + known.unknown,
+            is_forgotten=tried.header.created < self._clock.now() - kept(config),
             replaces=bool(config.database.url) or (self._folder / SQLITE_FILE).exists(),
             at=self._clock.now(),
         )

@@ -117,15 +117,31 @@ async def choose_audience(
     if before is None or before.audience.level is not audience.level:
         _require_below(audience.level, ceilings)
     exclusions, findings = await _exclusions(tx, publication, partners, before)
+    same = before is not None and (exclusions, findings) == await _listed(tx, before)
     return Chosen(
         audience,
         exclusions,
         findings,
-        random_id(random) if exclusions else None,
+        _list_id(exclusions, before if same else None, random),
         ceilings,
         members,
         _home_fields(publication, before),
     )
+
+
+def _list_id(
+    exclusions: Exclusions, same: Entry | None, random: RandomSource
+) -> str | None:
+    """Name a list; one that has not changed keeps its name."""
+    if not exclusions:
+        return None
+    return random_id(random) if same is None else same.exclusions_id
+
+
+async def _listed(tx: Transaction, before: Entry) -> tuple[Exclusions, Findings]:
+    if before.exclusions_id is None:
+        return Exclusions(), Findings()
+    return await load_exclusions(tx, before.id), await load_findings(tx, before.id)
 
 
 def _home_fields(publication: Publication, before: Entry | None) -> frozenset[str]:
@@ -250,9 +266,8 @@ async def _exclusions(
     before: Entry | None,
 ) -> tuple[Exclusions, Findings]:
     had, found = Exclusions(), Findings()
-    if before is not None and before.exclusions_id is not None:
-        had = await load_exclusions(tx, before.id)
-        found = await load_findings(tx, before.id)
+    if before is not None:
+        had, found = await _listed(tx, before)
     if publication.excluded_partners is None:
         wanted = had
     else:

@@ -8,6 +8,7 @@ from node.catalogue.audiences import choose_audience, known_names, read_with_def
 from node.catalogue.model import Entry, EntryState
 from node.catalogue.new_entries import new_entry
 from node.catalogue.owners import resolve_owner
+from node.chiffre.publishing import require_hidden
 from node.members.model import Person
 from node.ports import NodeContext
 from node.storage.database import Transaction
@@ -52,6 +53,9 @@ async def foresee_readers(
         uri=context.address.entry(entry_id),
         at=now,
     )
+    if publication.is_chiffre and not publication.anyway:
+        itself = entry if before is None else replace(entry, id=before.id)
+        await require_hidden(tx, itself, owner)
     return readers_of(
         replace(entry, state=EntryState.PUBLISHED, is_chiffre=publication.is_chiffre),
         actor,

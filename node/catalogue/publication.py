@@ -154,7 +154,7 @@ def _exclusion_faults(audience: Mapping[str, Any]) -> list[InputFault]:
     """Say what is wrong with exclusions beside their form (SPEC VIS-071, VIS-072)."""
     exclude = audience.get("exclude", {})
     if audience.get("level") == AudienceLevel.PUBLIC and any(exclude.values()):
-        message = "What everybody can read excludes nobody."
+        message = Sentence("What everybody can read excludes nobody.")
         return [InputFault("/audience/exclude", message)]
     return [
         InputFault(

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from node.chiffre.coarse import end_of_month
 from node.errors import InputFault
+from node.sentence import Sentence
 
 MODE: Final = "chiffre"
 _PERMITTED: Final = frozenset(
@@ -27,15 +28,19 @@ def chiffre_faults(content: Mapping[str, Any]) -> list[InputFault]:
         return []
     faults = []
     if content["kind"] not in _PERMITTED:
-        message = "Only offers and requests can be published under Chiffre."
+        message = Sentence("Only offers and requests can be under a box number.")
         faults.append(InputFault("/contact/mode", message))
     if "phone" in content["contact"]:
-        message = "Under Chiffre nobody telephones; answers go through the office."
+        message = Sentence(
+            "Under a box number nobody telephones; the office passes on."
+        )
         faults.append(InputFault("/contact/phone", message))
     faults.extend(
         InputFault(
             f"/equipment/{key}",
-            "Under Chiffre make, model and year stay out: they give the owner away.",
+            Sentence(
+                "Under a box number make, model and year stay out: they tell too much."
+            ),
         )
         for key in ("manufacturer", "model", "year_built")
         if key in content.get("equipment", {})

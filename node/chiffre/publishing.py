@@ -24,6 +24,7 @@ from node.sentence import Sentence
 from node.storage.database import Transaction
 from node.storage.tables import organisations
 
+GIVES_AWAY: Final = "gives-owner-away"
 _GIVEAWAY_SENTENCES: Final[Mapping[GiveawayKind, str]] = {
     GiveawayKind.NAME: "“{text}” names the owner.",
     GiveawayKind.PRODUCT: "“{text}” is a product or a machine of the owner.",
@@ -123,9 +124,9 @@ async def require_hidden(tx: Transaction, entry: Entry, owner: Owner) -> None:
         faults.append(InputFault("", fits_sentence(fitting)))
     if faults:
         raise InvalidInputError(
-            "Under this Chiffre the owner may be recognised; nothing was stored.",
+            "Under this box number the owner may be recognised; nothing was stored.",
             faults=faults,
-            code="gives-owner-away",
+            code=GIVES_AWAY,
             path="/publish_anyway",
             hint="Make it coarser, or publish it anyway.",
         )

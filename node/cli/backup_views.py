@@ -162,6 +162,14 @@ def show_plan(prepared: "Prepared", folder: Path) -> None:
                 folder=folder,
             )
         )
+    if prepared.is_forgotten:
+        say_aside(
+            _(
+                "This backup is older than the erasure journal remembers entries and "
+                "persons: what was deleted, withdrawn or narrowed soon after it comes "
+                "back. Take a newer one if there is any."
+            )
+        )
     if prepared.unreadable:
         say_aside(
             ngettext(

@@ -154,7 +154,7 @@ def set_rules(  # noqa: PLR0913 - the options
     }
     if not call.assume_yes:
         policy_views.show_effect(call.perform("partner.foresee-rules", **wanted))
-        call.agree(_("Let these rules count?"))
+        call.agree(_("Let these rules count?"), also_without_terminal=True)
     document = call.perform("partner.set-rules", **wanted, reason=reason)
     call.show(document, policy_views.show_change)
 

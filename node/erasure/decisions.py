@@ -31,7 +31,8 @@ class EntryDecision:
     Attributes:
         partners: Our ids of the named partners; empty unless `level` names them.
         kept: What else narrows it: ids of partners and organisations that it is kept
-            from, `group:ID` of its group, and `chiffre` if its owner is hidden.
+            from, `group:ID` of its group, `list:ID` of what it excludes, `home:FIELD`
+            of what stays in the cluster, and `chiffre` if its owner is hidden.
         at: Of the change.
     """
 
@@ -50,6 +51,21 @@ class EntryDecision:
         Whoever closes an entry leaves its version; whoever opens it again raises it.
         """
         return self.version, self.state is not EntryState.PUBLISHED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SettingDecision:
+    """How far entries may go, or who belongs to a group.
+
+    Attributes:
+        name: `kind:KIND`, `organisation:ID` or `group:ID`.
+        level: The ceiling; None for none.
+        members: Our ids of the organisations of a group.
+    """
+
+    name: str
+    level: AudienceLevel | None = None
+    members: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,6 +159,7 @@ class Reached:
 
 Decision: TypeAlias = (
     EntryDecision
+    | SettingDecision
     | PersonDecision
     | PartnerDecision
     | PartnerKeyDecision
@@ -154,6 +171,7 @@ Decision: TypeAlias = (
 _KINDS: Final[Mapping[str, type[Any]]] = MappingProxyType(
     {
         "entry": EntryDecision,
+        "setting": SettingDecision,
         "person": PersonDecision,
         "partner": PartnerDecision,
         "partner_key": PartnerKeyDecision,
@@ -195,6 +213,7 @@ class Decided:
     """
 
     entries: dict[str, EntryDecision] = field(default_factory=dict)
+    settings: dict[str, SettingDecision] = field(default_factory=dict)
     persons: dict[str, PersonDecision] = field(default_factory=dict)
     partners: dict[str, PartnerDecision] = field(default_factory=dict)
     partner_keys: dict[str, PartnerKeyDecision] = field(default_factory=dict)
@@ -212,6 +231,8 @@ class Decided:
         match decision:
             case EntryDecision():
                 self._take_of_entry(decision)
+            case SettingDecision():
+                self.settings[decision.name] = decision
             case PersonDecision():
                 _merge(self.persons, decision.id, decision)
             case PartnerDecision():
@@ -251,6 +272,7 @@ class Decided:
         ]
         return [
             *self._lines_of_entries(),
+            *self.settings.values(),
             *self.persons.values(),
             *self.partners.values(),
             *self.partner_keys.values(),
@@ -291,22 +313,51 @@ def of_entry(entry: Entry) -> EntryDecision:
         level=entry.audience.level,
         partners=tuple(sorted(entry.audience.partner_ids)),
         kept=narrowed_by(
-            entry.kept, group_id=entry.audience.group_id, is_chiffre=entry.is_chiffre
+            entry.kept,
+            group_id=entry.audience.group_id,
+            is_chiffre=entry.is_chiffre,
+            exclusions_id=entry.exclusions_id,
+            home_fields=entry.home_fields,
         ),
         at=max(entry.updated_at, entry.closed_at or entry.updated_at),
     )
 
 
 def narrowed_by(
-    kept: Kept, *, group_id: str | None, is_chiffre: bool
+    kept: Kept,
+    *,
+    group_id: str | None,
+    is_chiffre: bool,
+    exclusions_id: str | None,
+    home_fields: Iterable[str],
 ) -> tuple[str, ...]:
     """Return what narrows an entry beside its audience's level and partners."""
     marks = {*kept.partner_ids, *kept.hosting_ids, *kept.organisation_ids}
+    marks |= {f"home:{name}" for name in home_fields}
     if group_id is not None:
         marks.add(f"group:{group_id}")
+    if exclusions_id is not None:
+        marks.add(f"list:{exclusions_id}")
     if is_chiffre:
         marks.add("chiffre")
     return tuple(sorted(marks))
+
+
+def setting_of_kind(kind: str, level: AudienceLevel) -> SettingDecision:
+    """Return how far entries of a kind may go."""
+    return SettingDecision(name=f"kind:{kind}", level=level)
+
+
+def setting_of_organisation(
+    organisation_id: str, level: AudienceLevel | None
+) -> SettingDecision:
+    """Return how far entries of an organisation may go."""
+    return SettingDecision(name=f"organisation:{organisation_id}", level=level)
+
+
+def setting_of_group(group_id: str, members: Iterable[str]) -> SettingDecision:
+    """Return who belongs to a group; nobody if it was dissolved."""
+    return SettingDecision(name=f"group:{group_id}", members=tuple(sorted(members)))
 
 
 def of_person(

@@ -25,16 +25,23 @@ from node.erasure.decisions import (
     PartnerKeyDecision,
     PersonDecision,
     Reached,
+    SettingDecision,
     narrowed_by,
     of_key,
     of_partner_keys,
     policy_line,
+    setting_of_group,
+    setting_of_kind,
+    setting_of_organisation,
 )
 from node.keys.model import NodeKey
 from node.members.model import Role
+from node.storage.ceilings import kind_settings
 from node.storage.database import Transaction
 from node.storage.decision_numbers import decisions_made
 from node.storage.exclusions import kept_of
+from node.storage.groups import list_groups
+from node.storage.members import list_organisations
 from node.storage.node_keys import list_keys
 from node.storage.node_state import NodeState, require_node_state
 from node.storage.partner_keys import revoked_keys
@@ -54,6 +61,7 @@ class Facts:
     number: int
     state: NodeState
     entries: dict[str, EntryDecision]
+    settings: tuple[SettingDecision, ...]
     persons: dict[str, PersonDecision]
     partners: dict[str, PartnerDecision]
     partner_keys: tuple[PartnerKeyDecision, ...]
@@ -67,6 +75,7 @@ async def read_facts(tx: Transaction) -> Facts:
         number=await decisions_made(tx),
         state=await require_node_state(tx),
         entries={each.id: each for each in await entry_facts(tx)},
+        settings=tuple(await _settings(tx)),
         persons=await _persons(tx),
         partners={
             each.id: PartnerDecision(
@@ -99,6 +108,7 @@ async def entry_facts(tx: Transaction) -> list[EntryDecision]:
             entries.c.group_id,
             entries.c.is_chiffre,
             entries.c.exclusions_id,
+            entries.c.home_fields,
             entries.c.updated_at,
             entries.c.closed_at,
         )
@@ -116,10 +126,28 @@ async def entry_facts(tx: Transaction) -> list[EntryDecision]:
                 kept.get(row.id, Kept()),
                 group_id=row.group_id,
                 is_chiffre=row.is_chiffre,
+                exclusions_id=row.exclusions_id,
+                home_fields=row.home_fields or (),
             ),
             at=max(row.updated_at, row.closed_at or row.updated_at),
         )
         for row in rows
+    ]
+
+
+async def _settings(tx: Transaction) -> list[SettingDecision]:
+    kinds = (await kind_settings(tx)).values()
+    return [
+        *(setting_of_kind(each.kind, each.ceiling) for each in kinds),
+        *(
+            setting_of_organisation(each.id, AudienceLevel(each.ceiling))
+            for each in await list_organisations(tx)
+            if each.ceiling is not None
+        ),
+        *(
+            setting_of_group(each.id, each.organisation_ids)
+            for each in await list_groups(tx)
+        ),
     ]
 
 
@@ -166,6 +194,9 @@ def missing_lines(
     if state.closing_since is not None and journal.closing is None:
         yield ClosingDecision(since=state.closing_since)
     yield from _missing_of_entries(journal, facts, now - kept)
+    for setting in facts.settings:
+        if journal.settings.get(setting.name) != setting:
+            yield setting
     yield from _missing_of_persons(journal, facts, now - kept)
     yield from _missing_of_partners(journal, facts)
     for key in facts.keys:

@@ -158,6 +158,7 @@ class ErasureJournal:
         """
         with self._one_at_a_time, self._locked() as descriptor:
             lines = _whole_lines(descriptor)
+            whole = [line for line in lines if is_undamaged(line)]
             damaged = [line for line in lines if not is_undamaged(line)]
             if not damaged:
                 return 0
@@ -171,7 +172,7 @@ class ErasureJournal:
                 with contextlib.suppress(FileNotFoundError):
                     damaged.insert(0, self.damaged_path.read_bytes())
                 replace_file(self.damaged_path, b"".join(damaged))
-                replace_file(self.path, b"".join(filter(is_undamaged, lines)))
+                replace_file(self.path, b"".join(whole))
             except OSError:
                 logger.exception("damaged lines stay in the erasure journal")
             return len(damaged)

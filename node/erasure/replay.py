@@ -30,6 +30,7 @@ from node.erasure.decisions import (
     of_entry,
 )
 from node.erasure.narrowing import narrower
+from node.erasure.replayed_audiences import limit_again
 from node.erasure.replayed_policies import keep_back_again
 from node.exchange.wakeup import WakeUp
 from node.keys.model import KeyState
@@ -170,6 +171,8 @@ class _Replay:
             if await self._partner(partner, decision):
                 self._done.partners.append(partner.id)
             await self._purge(partner, decision)
+        for setting in self._known.settings.values():
+            await limit_again(self._tx, self._context, self._catalogue, setting)
         await self._entries()
         await self._persons(restored_from)
         present = {each.id for each in await list_partners(self._tx)}

@@ -19,6 +19,11 @@ from node.catalogue.catalogue import Catalogue
 from node.catalogue.exclusions import Exclusions
 from node.catalogue.model import AudienceLevel, Ceilings, Entry, EntryState
 from node.catalogue.ports import EntryMail
+from node.erasure.decisions import (
+    setting_of_group,
+    setting_of_kind,
+    setting_of_organisation,
+)
 from node.errors import (
     ConflictError,
     InputFault,
@@ -128,6 +133,7 @@ class Audiences:
                 at=self._context.clock.now(),
                 by=None if actor is None else actor.id,
             )
+            tx.decide(setting_of_group(group.id, group.organisation_ids))
             self._note(tx, "group_made", actor, after=_members(group))
             return group
 
@@ -158,6 +164,7 @@ class Audiences:
             )
             await self._check(tx, group)
             await group_rows.update_group(tx, group)
+            tx.decide(setting_of_group(group.id, group.organisation_ids))
             self._note(
                 tx,
                 "group_changed",
@@ -182,6 +189,7 @@ class Audiences:
             group = await self._locked_group(tx, reference)
             concerned = await self._published(tx, entries.c.group_id == group.id)
             await group_rows.delete_group(tx, group.id)
+            tx.decide(setting_of_group(group.id, ()))
             self._note(tx, "group_removed", actor, before=_members(group))
             ids = [entry.id for entry in concerned]
             await self._tell_mails(tx, entries.c.id.in_(ids))
@@ -246,6 +254,7 @@ class Audiences:
             had = (await rows.kind_settings(tx)).get(
                 setting.kind, KindAudience(setting.kind)
             )
+            tx.decide(setting_of_kind(setting.kind, setting.ceiling))
             await rows.store_kind_setting(
                 tx,
                 setting,
@@ -304,6 +313,7 @@ class Audiences:
                 {"ceiling": None if ceiling is None else ceiling.value},
                 now=self._context.clock.now(),
             )
+            tx.decide(setting_of_organisation(organisation_id, ceiling))
             note_decision(
                 tx,
                 self._context,

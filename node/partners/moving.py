@@ -139,6 +139,8 @@ class PartnerMoves:
             event=ANNOUNCED,
             person=None,
             note=f"{partner.base_url} → {move.target}",
+            before={"base_url": partner.base_url},
+            after={"base_url": move.target},
         )
         announced = replace(partner, **values)
         if is_new:
@@ -313,6 +315,8 @@ class PartnerMoves:
             event=CONFIRMED,
             person=person,
             note=f"{old} → {new}",
+            before={"base_url": old},
+            after={"base_url": new},
         )
         tx.after_commit(lambda: self._waker.poke(partner.id))
         logger.info("%s is at another address now", partner.id)

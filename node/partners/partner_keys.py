@@ -451,7 +451,10 @@ class PartnerKeys:
         """
         if partner.state is not TrustState.WAITING or partner.key.pinned.is_current:
             return partner
-        values = {"last_error": _UNANSWERABLE, "problem_code": REQUEST_KEY_ENDED}
+        values: dict[str, Any] = {
+            "last_error": _UNANSWERABLE,
+            "problem_code": REQUEST_KEY_ENDED,
+        }
         await rows.update_partner(tx, partner.id, **values)
         return replace(partner, **values)
 

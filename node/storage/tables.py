@@ -153,6 +153,7 @@ sign_in_links = Table(
     Column("created_at", UtcDateTime, nullable=False),
     Column("expires_at", UtcDateTime, nullable=False),
     Column("used_at", UtcDateTime),
+    Index("ix_sign_in_links_subject", "subject"),
 )
 
 sessions = Table(
@@ -765,6 +766,7 @@ outgoing_activities = Table(
     Index(
         "ix_outgoing_activities_waiting",
         "partner_id",
+        "seq",
         sqlite_where=text("delivered_at IS NULL AND refused_reason IS NULL"),
         postgresql_where=text("delivered_at IS NULL AND refused_reason IS NULL"),
     ),

@@ -145,7 +145,7 @@ def _decide_for_person(entry: Entry, person: Person, today: date) -> Verdict:
         )
     if entry.is_chiffre:
         if _stands_behind(entry, person):
-            return _yes(_RULE_OWNER, Sentence("It is the person's own Chiffre."))
+            return _yes(_RULE_OWNER, Sentence("It is the person's own box number."))
     elif person.organisation_id == entry.organisation_id:
         return _yes(
             "VIS-022", Sentence("The entry belongs to the person's organisation.")
@@ -241,7 +241,7 @@ def _closed(entry: Entry, today: date) -> Verdict | None:
     if entry.state is not EntryState.PUBLISHED:
         return _no("VIS-011", Sentence("The entry is not published."))
     if entry.waits_until is not None:
-        return _no("VIS-014", Sentence("Under Chiffre, its hour has not come yet."))
+        return _no("VIS-014", Sentence("Under a box number, its hour has not come yet."))
     if entry.valid_until is not None and entry.valid_until < today:
         return _no("VIS-012", Sentence("The entry is past its last day."))
     return None

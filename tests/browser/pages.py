@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 from playwright.async_api import Page
 
-from tests.browser.prepare import ENDING, SUSPENDED
+from tests.browser.prepare import ENDING, MOVING, SUSPENDED
 from tests.browser.world import Site, World
 
 # Goes to the page; the window belongs to somebody of the page's role.

@@ -12,6 +12,7 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
+from federation.ids import BaseUrl
 from federation.key_changes import SuspensionReason
 from federation.keys import SigningKey
 from federation.trust import TrustEvent, TrustState

@@ -416,3 +416,15 @@ def test_of_a_group_and_a_wider_audience_the_group_counts() -> None:
     assert narrower(group, Audience(level.GROUP, group_id="h")) == nobody
     named = Audience(level.PARTNERS, frozenset({"p"}))
     assert narrower(named, group) == narrower(group, named) == nobody
+
+
+async def test_a_backup_older_than_the_journal_remembers_is_said_to_be(
+    tmp_path: Path,
+) -> None:
+    async with backed_node(tmp_path) as node:
+        made = await node.backup()
+        await node.close()
+        for days, forgotten in ((44, False), (2, True)):
+            node.clock.advance(days=days - 1, hours=23)
+            async with node.restoring(made.path).prepared() as prepared:
+                assert prepared.is_forgotten is forgotten

@@ -30,6 +30,7 @@ OF_PARTNERSHIPS = (
     "disclosures",
     "disclosure_history",
     "partner_days",
+    "partner_policies",
     "unaccounted_entries",
     "receipts",
     "partner_keys",
@@ -263,7 +264,8 @@ async def test_partner_that_was_set_up_anew_becomes_one_again(
     assert waiting.state is TrustState.WAITING
     async with nord.database.read() as tx:
         assert await count_undelivered(tx, waiting.id) == 0
-    await sued.partners.confirm(sued.office, "nord")
+    await nord.partners.mark_compared(nord.office, waiting.id)
+    await sued.partners.confirm(sued.office, "nord", compared=True)
     await settle(sued, nord, clock=clock)
     assert (await nord.partner(sued)).state is TrustState.ACTIVE
     assert (await sued.partner(nord)).state is TrustState.ACTIVE

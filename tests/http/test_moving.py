@@ -26,7 +26,7 @@ from node.members.model import Person
 from node.moving import MoveStanding
 from node.storage.ledger import row_of
 from node.storage.node_state import require_node_state
-from node.storage.tables import disclosures, receipts, received_entries
+from node.storage.tables import audit_log, disclosures, receipts, received_entries
 from tests.http.moving_world import confirm, move, old_name_kept
 from tests.http.nodes import OFFER, MovableClock
 from tests.http.sender import Sender, as_bytes
@@ -109,6 +109,10 @@ async def test_all_carries_on_once_the_office_has_confirmed(
     assert after.head_seq > before.head_seq
     assert await in_sync(nord, sued)
     assert await in_sync(sued, nord)
+
+    # Both sides can say later who decided what.
+    assert {"node_moved", "we_moved", "our_move_confirmed"} <= await decided(nord)
+    assert {"move_announced", "move_confirmed"} <= await decided(sued)
 
     # The conversation goes on in both directions, about the old id.
     (thread,) = await nord.node.conversations.list_for(nord.office)
@@ -466,6 +470,11 @@ async def test_backup_restore_and_archive_after_a_move(
 
 
 # -- steps --------------------------------------------------------------------------
+
+
+async def decided(node: WholeNode) -> set[str]:
+    async with node.node.context.database.read() as tx:
+        return {row.event for row in await tx.all(select(audit_log.c.event))}
 
 
 async def restored(node: WholeNode, file: Path) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from aiohttp import web
 
 from node.catalogue.model import Entry, EntryState
+from node.chiffre.looking import looks_at
 from node.conversations.model import Conversation
 from node.errors import ConflictError, InvalidInputError, NotFoundError
 from node.feed.feed import FeedItem
@@ -133,6 +134,7 @@ async def _entry_page(
         "told": None,
         "standing": (),
         "acts": (),
+        "looks": (),
     }
     if person is not None:
         shown.update(await _for_member(request, person, item))
@@ -169,6 +171,8 @@ async def _for_member(
         lines = await node.ledger.lines_of_entry(entry.id)
         shown["standing"] = standing_words(request, lines)
         shown["acts"] = _actions(entry)
+        if entry.is_chiffre:
+            shown["looks"] = await looks_at(node.context, entry.id)
     return shown
 
 

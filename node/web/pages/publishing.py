@@ -1,7 +1,7 @@
 """Post an entry: choose the kind, fill in the form, look at it as readers will."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any, Final
 
@@ -12,6 +12,8 @@ from federation.trust import ESTABLISHED
 from node.catalogue.audience_preview import AudiencePreview
 from node.catalogue.exclusions import Exclusions
 from node.catalogue.model import AudienceLevel, Entry, EntryState
+from node.chiffre.form import is_chiffre
+from node.chiffre.publishing import GIVES_AWAY
 from node.errors import (
     ConflictError,
     InvalidInputError,
@@ -59,6 +61,7 @@ from schemas import KINDS
 
 _LIVE: Final = ESTABLISHED
 _VERSION: Final = "shape.version"
+_ANYWAY: Final = "publish_anyway"
 _MORE_LANGUAGES: Final = ("fr", "it", "nl", "pl", "cs", "da", "es")
 # Buttons that draw the form again without checking it.
 _ROW, _LANGUAGE, _OWNER, _CHANGE = "row:", "language", "owner", "change"
@@ -71,7 +74,9 @@ class _Task:
 
     Attributes:
         entry: The entry that is changed; None for a new one.
-        owners: What the office can choose from; None for members.
+        owners: What the office can choose from; None for members, and for an entry
+            under a box number, whose owner the office does not see.
+        anyway: Whether the author has seen what gives a box number away.
     """
 
     person: Person
@@ -81,6 +86,7 @@ class _Task:
     owners: around.Owners | None
     behalf: Mapping[str, str]
     excluded: Exclusions = field(default_factory=Exclusions)
+    anyway: bool = False
 
     @property
     def partners(self) -> Sequence[Partner]:
@@ -108,6 +114,8 @@ class _Task:
         """Put the file form together."""
         document = form.content()
         document["audience"] = around.audience_of(form.fields, self.reach.rows)
+        if self.anyway:
+            document[_ANYWAY] = True
         behalf: Mapping[str, str] = self.behalf
         if self.owners is not None:
             behalf = around.behalf_of(form.fields, self.person)
@@ -198,9 +206,11 @@ async def _task(
     excluded = Exclusions()
     if entry is not None and entry.exclusions_id is not None:
         excluded = await node.audiences.exclusions(entry.id)
-    if not person.is_office:
+    if not person.is_office or (entry is not None and entry.is_chiffre):
         organisation_id = (
-            person.organisation_id if entry is None else entry.organisation_id
+            person.organisation_id
+            if entry is None
+            else entry.answerable.organisation_id
         )
         reach = await reach_of(
             node, person, kind, organisation_id, entry, excluded_rows(sent, excluded)
@@ -208,7 +218,7 @@ async def _task(
         behalf: Mapping[str, str] = {}
         if entry is not None:
             colleagues = await node.members.list_persons(
-                organisation_id=entry.organisation_id
+                organisation_id=organisation_id
             )
             behalf = around.same_owner(entry, _present(colleagues), person)
         return _Task(person, kind, entry, reach, None, behalf, excluded)
@@ -280,6 +290,7 @@ async def _take(
     request: web.Request, task: _Task, sent: MultiMapping[Any]
 ) -> web.Response:
     action = str(sent.get(ACTION, _PREVIEW))
+    task = replace(task, anyway=sent.get(_ANYWAY) == "ja")
     shape = sent_shape(task.kind, sent, _languages())
     opened = ""
     if action.startswith(_ROW):
@@ -308,7 +319,10 @@ async def _take(
         further = form.show_faults(error.faults)
         if not error.faults:
             further = [refusal(error)]
-        return _form_page(request, task, form, status=422, further=further)
+        gives_away = error.code == GIVES_AWAY
+        return _form_page(
+            request, task, form, status=422, further=further, gives_away=gives_away
+        )
     except (ConflictError, NotAuthorisedError) as error:
         return _refused(request, task, form, error)
 
@@ -398,6 +412,7 @@ def _form_page(
     status: int = 200,
     further: Sequence[str] = (),
     opened: str = "",
+    gives_away: bool = False,
 ) -> web.Response:
     sentences = _audience_sentences(task)
     levels: Any = form.fields[around.LEVEL]
@@ -425,6 +440,7 @@ def _form_page(
             if tag not in form.shape.languages
         ],
         "consent_missing": _consent_missing(task, form),
+        "gives_away": gives_away,
     }
     return render(request, "pages/publishing/form.html", context, status=status)
 
@@ -535,7 +551,7 @@ def _preview_page(
         "tone": kind_tone(task.kind),
         "content": document,
         "title": localized(title),
-        "owner": owner.words,
+        "owner": _("a box number") if is_chiffre(document) else owner.words,
         "unnamed": _unnamed(task, document, owner),
         "when": event_time(document, formats) if task.kind == "event" else "",
         "fields": fields_of(document, formats),
@@ -552,7 +568,7 @@ def _unnamed(task: _Task, document: Mapping[str, Any], owner: _Owner) -> str:
         AudienceLevel.GROUP.value,
         AudienceLevel.CLUSTER.value,
     }
-    if stays or owner.consented or _personal(task):
+    if stays or owner.consented or _personal(task) or is_chiffre(document):
         return ""
     return owner.person
 

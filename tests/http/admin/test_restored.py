@@ -106,15 +106,14 @@ async def test_a_partner_that_never_says_what_it_holds_is_told_on_order(
     answer = await nord.post(f"{PATH}/mitteilen", told)
     assert (answer.status, answer.location) == (303, PATH)
     page = await nord.get(PATH)
-    assert "Sued is told your entries now." in page.text
-    assert "Sued Your entries there: has said what it holds" not in page.text
+    assert "Your entries there: is told everything again" in page.text
     assert "Tell it entries without a comparison" not in page.text
     history = await nord.get(f"/admin/partner/{partner.id}/verlauf")
     assert "be told your entries without a comparison" in history.text
     # Once more it is said, and is no error of the page.
     answer = await nord.post(f"{PATH}/mitteilen", told)
     assert answer.status == 303
-    assert "waits for no comparison" in (await nord.get(PATH)).text
+    assert (await nord.node.partners.list())[0].next_check_at == now
 
 
 async def test_the_office_decides(partners: tuple[Office, Office]) -> None:

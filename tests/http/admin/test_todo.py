@@ -4,6 +4,7 @@ from datetime import date
 
 from federation.trust import TrustState
 from node.office import Overview
+from node.partners.partner_keys import REQUEST_KEY_ENDED
 from node.storage.database import Transaction
 from node.storage.mail import mark_failed
 from node.storage.partners import update_partner
@@ -44,6 +45,31 @@ async def test_request_of_a_partner_is_confirmed_in_place(
     assert partner.state is TrustState.ACTIVE
     assert partner.compared_at is not None
     assert "Everything is done." in (await nord.get("/admin")).text
+
+
+async def test_request_that_cannot_be_answered_any_more_is_made_again(
+    nord: Office, sued: Office
+) -> None:
+    """The host has revoked the key that would confirm it."""
+    created = await nord.node.partners.invite(nord.person)
+    waiting = await sued.node.partners.accept(sued.person, created.code)
+    assert "cannot answer your request" not in (await sued.get("/admin")).text
+
+    async def revoked(tx: Transaction) -> None:
+        await update_partner(
+            tx,
+            waiting.id,
+            last_error="The other node has revoked the key.",
+            problem_code=REQUEST_KEY_ENDED,
+        )
+
+    await sued.node.context.database.write(revoked)
+    page = await sued.get("/admin")
+    assert "Nord cannot answer your request" in page.text
+    assert "Accept the same code again" in page.text
+    again = await sued.node.partners.accept(sued.person, created.code)
+    assert again.problem_code is None
+    assert "cannot answer your request" not in (await sued.get("/admin")).text
 
 
 async def test_number_that_was_not_compared_stays_until_it_is(

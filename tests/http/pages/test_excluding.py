@@ -90,7 +90,9 @@ async def test_faults_of_exclusions_stand_at_their_fields(node_site: NodeSite) -
 
 async def test_a_group_is_offered_to_its_members_alone(node_site: NodeSite) -> None:
     member, inside = await node_site.add_person("Ina Innen", organisation="Innen AG")
-    _person, outside = await node_site.add_person("Ada Aussen", organisation="Aussen AG")
+    _person, outside = await node_site.add_person(
+        "Ada Aussen", organisation="Aussen AG"
+    )
     group = await node_site.node.audiences.make_group(
         node_site.office, "Arbeitskreis Messtechnik", [member.organisation_id]
     )
@@ -135,7 +137,7 @@ async def test_a_telephone_number_stays_in_the_cluster(node_site: NodeSite) -> N
         "audience": {"level": "public"},
     }
     await node_site.node.members.set_consent(
-        office, person.email, on=node_site.clock.now().date(), source="Antrag"
+        office, person.id, on=node_site.clock.now().date(), source="Antrag"
     )
     catalogue = node_site.node.catalogue
     entry = await catalogue.publish(person, document)

@@ -426,6 +426,9 @@ def _create_sign_in_links() -> None:
         ),
         sa.PrimaryKeyConstraint("token_hash", name=op.f("pk_sign_in_links")),
     )
+    op.create_index(
+        "ix_sign_in_links_subject", "sign_in_links", ["subject"], unique=False
+    )
 
 
 def _create_entries() -> None:
@@ -575,7 +578,7 @@ def _create_outgoing_activities() -> None:
     op.create_index(
         "ix_outgoing_activities_waiting",
         "outgoing_activities",
-        ["partner_id"],
+        ["partner_id", "seq"],
         unique=False,
         sqlite_where=sa.text("delivered_at IS NULL AND refused_reason IS NULL"),
         postgresql_where=sa.text("delivered_at IS NULL AND refused_reason IS NULL"),

@@ -263,8 +263,9 @@ def same_owner(
         persons: Those of its organisation who have not left.
         actor: The one who edits it.
     """
-    if entry.person_id == actor.id:
+    behind = entry.answerable
+    if behind.person_id == actor.id:
         return {}
-    emails = [each.email for each in persons if each.id == entry.person_id]
-    behalf = {"organisation": entry.organisation_id}
+    emails = [each.email for each in persons if each.id == behind.person_id]
+    behalf = {"organisation": behind.organisation_id}
     return {**behalf, "person": emails[0]} if emails else behalf
