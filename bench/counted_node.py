@@ -27,7 +27,7 @@ def _count_into(found: Counter[str]) -> None:
     opened = sqlite3.connect
 
     def connect(*arguments: Any, **options: Any) -> sqlite3.Connection:
-        connection = opened(*arguments, **options)
+        connection: sqlite3.Connection = opened(*arguments, **options)
         connection.set_trace_callback(lambda text: found.update((_shape(text),)))
         return connection
 

@@ -100,15 +100,15 @@ def measure(
         )
 
     add_up_to(partners[0])
-    by_partners, by_entries = [], []
-    for number in entries:
+    _fill(folder, entries[0])
+    by_entries = [cost()]
+    by_partners = [by_entries[0]]
+    grown = _copy_of(folder)
+    for number in entries[1:]:
         _fill(folder, number)
         by_entries.append(cost())
-        if number == entries[0]:
-            by_partners.append(by_entries[0])
-            grown = _copy_of(folder)
+    folder = grown
     for number in partners[1:]:
-        folder = grown
         add_up_to(number)
         by_partners.append(cost())
     return _report(by_partners, by_entries), folder

@@ -8,7 +8,7 @@ whoever is interrupted in between repeats the order.
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
@@ -85,6 +85,15 @@ class PartnerMove:
     partner: Partner
     standing: MoveStanding
     reason: str | None = None
+
+    @property
+    def is_forgotten(self) -> bool:
+        """Whether the partner knew the present address, and does not any more."""
+        return (
+            self.standing is MoveStanding.CONFIRMED
+            and self.partner.state in _TOLD
+            and self.partner.problem_code == PROBLEM_UNKNOWN_KEY
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,11 +205,14 @@ class OwnMove:
         return await self._context.database.write(work)
 
     async def announce_again(self, actor: Person | None, ref: str) -> Partner:
-        """Announce the move anew to a partner that has refused it.
+        """Announce the move anew to a partner that has refused it, or forgotten it.
+
+        It has forgotten it if it knew the present address and does not know our key
+        any more: then it was put back from a backup of before.
 
         Raises:
             NotAuthorisedError: The actor is not of the office.
-            ConflictError: The partner has not refused it, or cannot be told.
+            ConflictError: The partner has done neither.
         """
         if actor is not None and not actor.is_office:
             raise NotAuthorisedError("Only the office may announce the move.")
@@ -209,13 +221,19 @@ class OwnMove:
             partner = await find_partner(tx, ref)
             sent = (await latest_of_kind(tx, ActivityKind.MOVE)).get(partner.id)
             found = await _standing(tx, partner, sent)
-            if found.standing is not MoveStanding.REFUSED:
+            if found.standing is not MoveStanding.REFUSED and not found.is_forgotten:
                 raise ConflictError(
                     Sentence(
                         "{name} has not refused that we have moved.", name=partner.name
                     ),
                     code="move-not-refused",
                 )
+            if found.is_forgotten:
+                known_as = self._context.address.former[-1]
+                await rows.update_partner(
+                    tx, partner.id, known_as=known_as, next_attempt_at=None
+                )
+                partner = replace(partner, known_as=known_as)
             await _announce(
                 tx,
                 self._context,

@@ -84,6 +84,10 @@ class NoticeTaker(Protocol):
         """Show the office where a partner says to be."""
         ...
 
+    async def knows_present_address(self, tx: Transaction, partner: Partner) -> Partner:
+        """Note that the partner asks for us at our present address."""
+        ...
+
     async def receive_move_answer(
         self, tx: Transaction, partner: Partner, notice: Notice
     ) -> Partner:
@@ -146,9 +150,21 @@ class InboxDesk:
         self._messages = messages
 
     async def take(
-        self, tx: Transaction, nonce: PendingNonce, proven: ProvenActivity
+        self,
+        tx: Transaction,
+        nonce: PendingNonce,
+        proven: ProvenActivity,
+        *,
+        present: bool = True,
     ) -> Outcome:
         """Decide and apply inside the caller's transaction.
+
+        Args:
+            tx: The transaction.
+            nonce: Of the request.
+            proven: What it says.
+            present: Whether the request is signed for our present address, and not
+                for a former one.
 
         Returns:
             What is answered after the commit.
@@ -165,6 +181,8 @@ class InboxDesk:
             )
         standing = await self._standing(tx, partner, proven.content)
         decision = decide(proven, standing)
+        if present and partner.known_as is not None:
+            partner = await self._notices.knows_present_address(tx, partner)
         outcome = await self._apply(tx, partner, decision)
         if not isinstance(outcome, PageTaken):
             await self._pages.note_contact(tx, partner)

@@ -4,7 +4,7 @@ The filter is part of the query, so that counts, pages and order are functions
 of what the viewer may see and of nothing else (INV-1).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -191,7 +191,7 @@ class Feed:
         )
 
     async def _items(
-        self, tx: Transaction, keys: list[tuple[bool, str]]
+        self, tx: Transaction, keys: Sequence[tuple[bool, str]]
     ) -> list[FeedItem]:
         own_ids = [key for own, key in keys if own]
         received_ids = [key for own, key in keys if not own]

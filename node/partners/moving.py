@@ -164,18 +164,34 @@ class PartnerMoves:
             or partner.known_as is None
             or sent.subject != self._context.address.actor
         ):
-            return partner  # about a move that has been overtaken by another one
-        confirmed = notice.type is NoticeType.ACCEPT
+            return partner  # known already, or about a move that was overtaken
+        if notice.type is NoticeType.ACCEPT:
+            return await self.knows_present_address(tx, partner)
         await add_step(
             tx,
             self._context,
             partner.id,
-            event=OURS_CONFIRMED if confirmed else OURS_REFUSED,
+            event=OURS_REFUSED,
             person=None,
             note=notice.reason,
         )
-        if not confirmed:
-            return partner
+        return partner
+
+    async def knows_present_address(self, tx: Transaction, partner: Partner) -> Partner:
+        """Note that a partner knows where we are, and let go what waited for that.
+
+        It has said so, or it has signed a request for our present address, which
+        nobody does who has not confirmed; that also counts where we have forgotten
+        its answer in a restore (SPEC FED-169).
+        """
+        await add_step(
+            tx,
+            self._context,
+            partner.id,
+            event=OURS_CONFIRMED,
+            person=None,
+            note=None,
+        )
         values: dict[str, Any] = {
             "known_as": None,
             "next_check_at": self._now(),

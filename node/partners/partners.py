@@ -367,6 +367,10 @@ class Partners:
         """Show our office where a partner says to be; see `PartnerMoves.receive`."""
         return await self.moves.receive(tx, partner, move)
 
+    async def knows_present_address(self, tx: Transaction, partner: Partner) -> Partner:
+        """Note that a partner knows where we are; see `PartnerMoves`."""
+        return await self.moves.knows_present_address(tx, partner)
+
     async def receive_move_answer(
         self, tx: Transaction, partner: Partner, notice: Notice
     ) -> Partner:

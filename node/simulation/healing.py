@@ -90,9 +90,10 @@ class Healing:
         """Whether a restore has left only one side of a partnership."""
         if not {machine.name, other.name} & self._world.promises.restores.disturbed:
             return False
-        return there is None or (
-            there.state not in {*_ESTABLISHED, "requested"} and not there.waiting
-        )
+        if there is None or there.state == "refused":
+            return True
+        is_open = there.state in {*_ESTABLISHED, "requested"}
+        return not is_open and not there.waiting
 
     async def _tidy(
         self,

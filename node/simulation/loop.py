@@ -11,7 +11,6 @@ power had failed at that very step.
 
 import asyncio
 import heapq
-import sys
 from asyncio import base_events, events
 from collections import deque
 from collections.abc import Callable, Coroutine
@@ -68,16 +67,12 @@ class Process:
 
     def bury(self) -> None:
         """Close what its tasks have open; the world they lived in is over."""
-        # They cannot wait any more; some try to, and some of them unheard.
-        unheard, sys.unraisablehook = sys.unraisablehook, lambda _: None
-        try:
-            for task in self.tasks:
-                coroutine = task.get_coro()
-                with suppress(BaseException):
-                    coroutine.close()
-            self.tasks.clear()
-        finally:
-            sys.unraisablehook = unheard
+        for task in self.tasks:
+            coroutine = task.get_coro()
+            # They cannot wait any more; some try to.
+            with suppress(BaseException):
+                coroutine.close()
+        self.tasks.clear()
 
     def keep(self, task: asyncio.Task[Any]) -> None:
         """Keep a task, and let those go that have ended."""

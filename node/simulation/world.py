@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import sys
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextlib import ExitStack, suppress
@@ -294,14 +295,23 @@ class WorldMaker:
         """Kill what still runs."""
         world = self._world
         if world is not None:
-            world.promises.close()
-            for machine in world.machines.values():
-                if machine.process is not None:
-                    machine.process.kill()
-                machine.bury()
-            world.loop.close()
+            # Whoever was killed may try to wait for something while it is buried.
+            unheard, sys.unraisablehook = sys.unraisablehook, lambda _: None
+            try:
+                _close(world)
+            finally:
+                sys.unraisablehook = unheard
         self._world = None
         self._stack.close()
+
+
+def _close(world: World) -> None:
+    world.promises.close()
+    for machine in world.machines.values():
+        if machine.process is not None:
+            machine.process.kill()
+        machine.bury()
+    world.loop.close()
 
 
 def _kind(body: bytes | None) -> str:

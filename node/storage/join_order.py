@@ -27,7 +27,8 @@ class InThisOrder(Join):
 
 @compiles(InThisOrder)
 def _as_any_join(join: InThisOrder, compiler: SQLCompiler, **options: Any) -> str:
-    return compiler.visit_join(join, **options)
+    text: str = compiler.visit_join(join, **options)  # type: ignore[no-untyped-call]
+    return text
 
 
 @compiles(InThisOrder, "sqlite")

@@ -204,7 +204,8 @@ class _PartnerDoors:
         )
         async with self._check.turn(admitted):
             proven = await self._proven(admitted, self._named(request))
-            outcome = await self._apply(nonce, proven)
+            present = request[ASKED] == self._address.base_url
+            outcome = await self._apply(nonce, proven, present=present)
         match outcome:
             case PageTaken(receipt=receipt):
                 return document_response(receipt.raw)
@@ -270,9 +271,11 @@ class _PartnerDoors:
             request, lambda: prove(permitted, address=address), sender=sender
         )
 
-    async def _apply(self, nonce: PendingNonce, proven: ProvenActivity) -> Outcome:
+    async def _apply(
+        self, nonce: PendingNonce, proven: ProvenActivity, *, present: bool
+    ) -> Outcome:
         async def work(tx: Transaction) -> Outcome:
-            return await self._desk.take(tx, nonce, proven)
+            return await self._desk.take(tx, nonce, proven, present=present)
 
         return await self._check.challenged(work, has_body=True)
 

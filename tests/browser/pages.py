@@ -423,6 +423,13 @@ OFFICE_PAGES = (
         "/firma/{organisation_id}",
         go=_follow("/admin/mitglieder?liste=organisationen", "a[href^='/firma/']"),
     ),
+    _office("protokoll", "/admin/protokoll"),
+    _office("chiffre", "/admin/chiffre"),
+    _office(
+        "chiffre-dahinter",
+        "/admin/chiffre/{entry_id}",
+        go=_follow("/admin/chiffre", "main a[href*='/admin/chiffre/']"),
+    ),
     _office("system", "/admin/system"),
     _office("umzug", "/admin/umzug"),
     _office(

@@ -22,6 +22,7 @@ from node.storage.database import Transaction
 from node.storage.node_state import require_node_state
 from node.storage.tables import invitations, mail_outbox, partners, sessions
 from node.visibility import PartnerViewer, PublicViewer, Viewer, decide_entry
+from node.visibility.policy import Direction, PolicySheet, Preset
 from tests.contract.backed_node import BackedNode, backed_node
 
 PARTNERS = ("swissmem", "aviation", "hessen")
@@ -55,6 +56,7 @@ class History:
             *[self._close] * 2,
             self._delete,
             self._partner,
+            self._sheet,
             self._person,
             self._tell,
             self._time,
@@ -121,6 +123,17 @@ class History:
             + [services.end] * (self._chance.random() < 0.3)
         )
         await step(None, URLS[self._chance.choice(PARTNERS)])
+
+    async def _sheet(self) -> None:
+        kinds = self._chance.choice([frozenset(), frozenset({"capacity_offer"})])
+        sheet = PolicySheet(self._chance.choice(list(Preset)), closed_kinds=kinds)
+        await self._node.node.partners.policies.set(
+            None,
+            URLS[self._chance.choice(PARTNERS)],
+            self._chance.choice(list(Direction)),
+            sheet,
+            reason="a change of mind",
+        )
 
     async def _person(self) -> None:
         person = self._chance.choice(self.persons)

@@ -213,6 +213,7 @@ async def test_key_that_becomes_active_while_the_host_is_asked(
     assert states(nord) == {1: "active", 2: "active"}
     assert [partner.told_key_number] == await pinned(sued, nord) == [2]
     assert partner.check_number == seen.check_number
+    await nord.node.partners.mark_compared(nord.office, partner.id)
     await sued.node.partners.confirm(sued.office, nord.base_url, compared=True)
     await settle(sued, nord)
     await nord.publish("Danach")

@@ -32,7 +32,7 @@ def test_every_constant_is_listed_once() -> None:
 
 def test_every_clause_stands_in_the_specification() -> None:
     spec = (ROOT / "SPEC.md").read_text(encoding="utf-8")
-    known = set(re.findall(r"\*\*((?:FED|NOD|PRT|MEM|EXC)-\d{3})\*\*", spec))
+    known = set(re.findall(r"\*\*((?:FED|NOD|PRT|MEM|EXC|VIS)-\d{3})\*\*", spec))
     for module in (federation.limits, node.limits):
         for each in limits_list.limits_of(module):
             assert each.source in known, f"{each.name}: {each.source}"

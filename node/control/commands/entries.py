@@ -14,7 +14,8 @@ from node.control.commands.described import (
 )
 from node.control.request import ControlRequest
 from node.errors import InvalidInputError
-from node.feed.feed import FeedItem, FeedQuery
+from node.feed.feed import FeedItem
+from node.feed.visible import FeedQuery
 from node.sentence import Sentence
 from schemas import KINDS
 

@@ -12,7 +12,8 @@ from federation.trust import ESTABLISHED, TrustState
 from node.catalogue.model import Entry
 from node.catalogue.own_lists import own_ending
 from node.catalogue.publication import may_be_confirmed
-from node.feed.feed import FeedPage, FeedQuery
+from node.feed.feed import FeedPage
+from node.feed.visible import FeedQuery
 from node.limits import SEARCH_CHARACTERS_MAX
 from node.members.model import Person, Role
 from node.partners.model import Partner

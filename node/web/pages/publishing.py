@@ -50,8 +50,11 @@ from node.web.pages.publishing_reach import (
     ACTION,
     EXCLUDE,
     EXCLUDED_ROWS,
+    SEEN,
     excluded_rows,
+    excludes_somebody,
     reach_of,
+    stays_inside,
 )
 from node.web.pages.publishing_readers import reader_view
 from node.web.pages.serving import formats_of, node_of
@@ -361,7 +364,8 @@ async def _act(
 ) -> web.Response:
     document = task.document(form)
     catalogue = node_of(request).catalogue
-    if action not in {_DRAFT, _PUBLISH}:
+    unseen = action == _PUBLISH and SEEN not in sent and excludes_somebody(document)
+    if action not in {_DRAFT, _PUBLISH} or unseen:
         readers = await catalogue.preview(
             task.person,
             document,
@@ -542,8 +546,9 @@ def _preview_page(
     carried = [
         (name, str(value))
         for name, value in sent.items()
-        if name != ACTION and isinstance(value, str)
+        if name not in {ACTION, SEEN} and isinstance(value, str)
     ]
+    carried.append((SEEN, "1"))
     title = document["title"]
     context = {
         "task": task,
@@ -564,11 +569,12 @@ def _preview_page(
 
 def _unnamed(task: _Task, document: Mapping[str, Any], owner: _Owner) -> str:
     """Name the person whom readers outside do not see, though the entry goes out."""
-    stays = document["audience"]["level"] in {
-        AudienceLevel.GROUP.value,
-        AudienceLevel.CLUSTER.value,
-    }
-    if stays or owner.consented or _personal(task) or is_chiffre(document):
+    if (
+        stays_inside(document)
+        or owner.consented
+        or _personal(task)
+        or is_chiffre(document)
+    ):
         return ""
     return owner.person
 

@@ -1,5 +1,6 @@
 """Whom an entry can be for, before its author chooses."""
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 from multidict import MultiMapping
@@ -18,6 +19,18 @@ from node.web.pages.entry_form.kinds import PLANS
 ACTION: Final = "action"
 EXCLUDE: Final = "exclude"
 EXCLUDED_ROWS: Final = "shape.excluded"
+# Comes from the preview: whoever publishes has seen who reads.
+SEEN: Final = "shape.seen"
+
+
+def stays_inside(document: Mapping[str, Any]) -> bool:
+    """Whether a file is for nobody outside the cluster."""
+    return document["audience"]["level"] in {AudienceLevel.GROUP, AudienceLevel.CLUSTER}
+
+
+def excludes_somebody(document: Mapping[str, Any]) -> bool:
+    """Whether a file excludes organisations, so that its readers are shown first."""
+    return bool(document["audience"].get("exclude", {}).get("organisations"))
 
 
 def excluded_rows(sent: MultiMapping[Any] | None, excluded: Exclusions) -> int:

@@ -146,6 +146,8 @@ async def test_who_has_moved_sees_who_is_missing(moved: Moved) -> None:
         ):
             assert words in shown.text
         assert "/admin/umzug" in (await office.get("/admin/system")).html
+        about = await office.get(await office.partner_path())
+        assert "hat Ihre neue Adresse noch nicht bestätigt" in about.text
         await nord.node.partners.confirm_move(nord.person, old, number=status.number)
         await nord.settle()
         shown = await office.get("/admin/umzug")

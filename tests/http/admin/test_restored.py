@@ -6,9 +6,9 @@ from pathlib import Path
 
 from sqlalchemy import insert, update
 
-from node.backup.restoring import REPORT_FILE
 from node.backup.status import note
 from node.catalogue.model import EntryState
+from node.erasure.report import REPORT_FILE
 from node.exchange.unaccounted import Settlement
 from node.storage.database import Transaction
 from node.storage.tables import node_state, unaccounted_entries
@@ -62,11 +62,13 @@ async def test_what_was_changed_and_who_has_compared(
 
     await context.database.write(restored)
     report = {
-        "restored_from": made.isoformat(),
+        "epoch": "f" * 32,
         "deleted": ["a", "b"],
         "older": [kept.id],
         "lost": ["c"],
         "mails": 3,
+        "purged": ["p"],
+        "closing": True,
     }
     path: Path = nord.node.folder / REPORT_FILE
     path.write_text(json.dumps(report))
@@ -78,9 +80,11 @@ async def test_what_was_changed_and_who_has_compared(
     assert f'href="/eintraege/{kept.id}"' in page.html
     assert "1 entry was published after the backup and is lost here." in page.text
     assert "3 mails that waited in the backup are not sent" in page.text
+    assert "The copies of 1 partner cluster were removed again." in page.text
+    assert "The cluster closes down, as was ordered." in page.text
     assert "Sued Your entries there: not compared yet: gets no entries" in page.text
     # A report of another restore is not this one's.
-    path.write_text(json.dumps({**report, "restored_from": now.isoformat()}))
+    path.write_text(json.dumps({**report, "epoch": "e" * 32}))
     assert "2 entries" not in (await nord.get(PATH)).text
 
 

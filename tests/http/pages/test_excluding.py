@@ -26,7 +26,12 @@ async def test_the_preview_says_who_reads_and_what_is_not_certain(
     assert "Netz Süd 84 Mitglieder Sieht den Eintrag." in page.words
     assert "Von seinen 84 Mitgliedern sind hier 0 namentlich bekannt" in page.words
     assert "vielleicht eine Organisation, die Sie ausschließen: Rivale" in page.words
-    answer = await post_offer(browser, action="publish", **chosen)
+    # Nobody publishes with exclusions without having seen this.
+    again = await post_offer(browser, action="publish", **chosen)
+    assert (again.status, again.words) == (200, page.words)
+    answer = await browser.post(
+        "/neu/capacity_offer", filled(again, {"action": "publish"})
+    )
     assert answer.status == 303, answer.words
     (entry,) = await node_site.node.catalogue.mine(person)
     found = await node_site.node.audiences.exclusions(entry.id)
@@ -49,6 +54,7 @@ async def test_what_was_excluded_is_in_the_form_and_can_be_taken_out(
             f"{_ROW}.name": "Rivale",
             f"{_ROW}.domains": "rivale.example, optik.example",
             f"{_ROW}.send_anyway": "y",
+            "shape.seen": "1",
         },
     )
     (entry,) = await node_site.node.catalogue.mine(person)

@@ -27,6 +27,8 @@ VALUES = {
     "offered": "B6CB 0E5C 1B6B 376D",
     "because": "not_listed",
     "keys": "B6CB 0E5C 1B6B 376D",
+    "gives": True,
+    "takes": False,
 }
 SUBJECTS = {
     MailKind.SIGN_IN_LINK: "Ihre Anmeldung bei Optence e. V.",
@@ -41,6 +43,9 @@ SUBJECTS = {
         "Swissmem Photonics: Schlüssel bitte am Telefon vergleichen"
     ),
     MailKind.PARTNER_KEY_ANNOUNCED: "Swissmem Photonics hat einen neuen Schlüssel",
+    MailKind.POLICY_ENDS: (
+        "Regeln für Swissmem Photonics gelten nur noch bis 09.01.2027"
+    ),
 }
 
 
