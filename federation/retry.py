@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 _JITTER_PARTS = 10
 _DOUBLINGS_MAX = 20
 RETRY_WAIT_MAX = RETRY_DELAY_MAX + RETRY_DELAY_MAX / _JITTER_PARTS
+CHECK_WAIT_MAX = CHECK_AFTER + CHECK_SPREAD
 """The longest time until the next attempt."""
 
 
@@ -80,6 +81,15 @@ def next_check(checked_at: datetime, *, jitter: RandomSource) -> datetime:
     Source: SPEC.md FED-151.
     """
     return checked_at + CHECK_AFTER + CHECK_SPREAD * _share(jitter)
+
+
+def is_check_due(at: datetime | None, now: datetime) -> bool:
+    """Whether the time of a comparison has come; at once if none is set.
+
+    A time farther away than any comparison is a mistake of the clock, as in `is_due`:
+    nothing would confirm the partner's copies until then, and they would lapse.
+    """
+    return at is None or not now < at <= now + CHECK_WAIT_MAX
 
 
 def _share(jitter: RandomSource) -> float:

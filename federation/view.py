@@ -118,6 +118,20 @@ class ViewDigest:
         element = element_hash(entry_id, version, content_hash)
         self._write(bucket, count - 1, total=(total - element) % _SUM_MODULUS)
 
+    def discard(self, entry_id: str, version: Version, content_hash: str) -> bool:
+        """Take an entry out if it can have been counted in.
+
+        For sums that are kept for long: one that has lost an entry must not hold up
+        whoever changes it. Both sides find out by the digest that it is wrong.
+
+        Returns:
+            False if its bucket is empty.
+        """
+        if self._read(bucket_of(entry_id))[0] == 0:
+            return False
+        self.remove(entry_id, version, content_hash)
+        return True
+
     @property
     def count(self) -> int:
         """Entries counted."""

@@ -8,12 +8,13 @@ import asyncio
 import gc
 import logging
 import signal
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
 from concurrent.futures import Executor
 from contextlib import (
     AbstractAsyncContextManager,
     AsyncExitStack,
     asynccontextmanager,
+    contextmanager,
 )
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -185,11 +186,7 @@ async def open_node(
     random = random or SystemRandom()
     async with AsyncExitStack() as stack:
         config = load_config(folder, environ=environ)
-        stack.enter_context(
-            instance_lock.acquire(folder, shared=bool(config.database.url))
-        )
-        if not config.database.url:
-            finish_replacing(folder)
+        stack.enter_context(_taken(folder, config))
         database = open_database(
             config.database.url, folder=folder, on_loop=threads is not None
         )
@@ -233,6 +230,16 @@ async def open_node(
             journal,
             mail_password=smtp_password(config, folder),
         )
+
+
+@contextmanager
+def _taken(folder: Path, config: NodeConfig) -> Iterator[None]:
+    """Hold the folder, and finish a restore that was broken off in it."""
+    is_shared = bool(config.database.url)
+    with instance_lock.acquire(folder, shared=is_shared):
+        if not is_shared:
+            finish_replacing(folder)
+        yield
 
 
 def _own_address(stored: str, config: NodeConfig) -> NodeAddress:

@@ -92,8 +92,8 @@ class NodeConfig(BaseSettings):
     base_url: Annotated[
         str,
         Field(
-            description="Public address of the node. Fixed for ever: partners know "
-            "every entry by it."
+            description="Public address of the node: partners know every entry by it. "
+            "Never change it here: spalier move-origin does."
         ),
         AfterValidator(_check_base_url),
     ]

@@ -127,7 +127,7 @@ async def initialise(  # noqa: PLR0913 - each is one answer of the administrator
 
     Args:
         folder: Where the node lives; created with mode 0700.
-        base_url: Public address, fixed for ever.
+        base_url: Public address; changes only by `spalier move-origin`.
         name: Name of the cluster.
         office_email: Of the first person, who becomes node administrator.
         clock: The time.

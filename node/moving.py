@@ -24,6 +24,7 @@ from node.audit.noting import note_decision
 from node.config import CONFIG_FILE
 from node.durable_files import replace_file
 from node.errors import ConflictError, InvalidInputError, NotAuthorisedError
+from node.exchange.delivery import PROBLEM_UNKNOWN_KEY
 from node.keys.rules import require_admin
 from node.members.model import Person
 from node.partners.finding import find_partner
@@ -87,13 +88,15 @@ class PartnerMove:
     reason: str | None = None
 
     @property
+    def may_be_told_again(self) -> bool:
+        """Whether another announcement makes sense."""
+        told = {MoveStanding.ANNOUNCED, MoveStanding.REFUSED}
+        return self.standing in told or self.is_forgotten
+
+    @property
     def is_forgotten(self) -> bool:
         """Whether the partner knew the present address, and does not any more."""
-        return (
-            self.standing is MoveStanding.CONFIRMED
-            and self.partner.state in _TOLD
-            and self.partner.problem_code == PROBLEM_UNKNOWN_KEY
-        )
+        return _has_forgotten(self.partner)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +118,23 @@ class OwnMoveStatus:
     def open(self) -> int:
         """How many partners have not confirmed."""
         return sum(
-            each.standing is not MoveStanding.CONFIRMED for each in self.partners
+            each.standing is not MoveStanding.CONFIRMED or each.is_forgotten
+            for each in self.partners
         )
+
+
+@dataclass(frozen=True, slots=True)
+class OpenMove:
+    """That partners have not confirmed our latest move.
+
+    Attributes:
+        open: How many.
+        number: The eight digits to be read to their offices.
+    """
+
+    open: int
+    number: str
+    moved_at: datetime
 
 
 class OwnMove:
@@ -205,14 +223,14 @@ class OwnMove:
         return await self._context.database.write(work)
 
     async def announce_again(self, actor: Person | None, ref: str) -> Partner:
-        """Announce the move anew to a partner that has refused it, or forgotten it.
+        """Announce the move anew to a partner that was told and has not confirmed.
 
-        It has forgotten it if it knew the present address and does not know our key
-        any more: then it was put back from a backup of before.
+        Or that has forgotten it: it knew the present address and does not know our
+        key any more, so it was put back from a backup of before.
 
         Raises:
             NotAuthorisedError: The actor is not of the office.
-            ConflictError: The partner has done neither.
+            ConflictError: The partner has confirmed, or is being told.
         """
         if actor is not None and not actor.is_office:
             raise NotAuthorisedError("Only the office may announce the move.")
@@ -221,12 +239,13 @@ class OwnMove:
             partner = await find_partner(tx, ref)
             sent = (await latest_of_kind(tx, ActivityKind.MOVE)).get(partner.id)
             found = await _standing(tx, partner, sent)
-            if found.standing is not MoveStanding.REFUSED and not found.is_forgotten:
+            if not found.may_be_told_again:
                 raise ConflictError(
                     Sentence(
-                        "{name} has not refused that we have moved.", name=partner.name
+                        "There is nothing to announce to {name} again now.",
+                        name=partner.name,
                     ),
-                    code="move-not-refused",
+                    code="move-not-open",
                 )
             if found.is_forgotten:
                 known_as = self._context.address.former[-1]
@@ -245,6 +264,23 @@ class OwnMove:
             return partner
 
         return await self._context.database.write(work)
+
+    async def missing(self) -> OpenMove | None:
+        """Count who has not confirmed, for every page of the office; None if nobody."""
+        if not self._context.address.former:
+            return None
+        async with self._context.database.read() as tx:
+            former = await list_former_addresses(tx)
+            partners = await rows.list_partners(tx, frozenset(TrustState) - _OVER)
+        missing = [
+            each
+            for each in partners
+            if each.known_as is not None or _has_forgotten(each)
+        ]
+        if not missing or not former:
+            return None
+        latest = former[-1]
+        return OpenMove(len(missing), self.number_for(latest.base_url), latest.left_at)
 
     async def status(self) -> OwnMoveStatus | None:
         """Say who has confirmed our latest move; None if the node never moved."""
@@ -312,6 +348,14 @@ class OwnMove:
                 ),
                 code="too-many-moves",
             )
+
+
+def _has_forgotten(partner: Partner) -> bool:
+    return (
+        partner.known_as is None
+        and partner.state in _TOLD
+        and partner.problem_code == PROBLEM_UNKNOWN_KEY
+    )
 
 
 def write_setting(folder: Path, *, old: str, new: str) -> bool:

@@ -25,6 +25,11 @@ _STANDINGS: Final[Mapping[MoveStanding, tuple[str, StatusTone]]] = {
     MoveStanding.NOT_TOLD: (lazy_gettext("cannot be told now"), "neutral"),
 }
 
+_FORGOTTEN: Final[tuple[str, StatusTone]] = (
+    lazy_gettext("knew it, and does not any more"),
+    "danger",
+)
+
 
 async def show(request: web.Request) -> web.Response:
     """Show the number and how far each partner is."""
@@ -32,7 +37,7 @@ async def show(request: web.Request) -> web.Response:
     status = await desk.node.own_move.status()
     rows = []
     for each in () if status is None else status.partners:
-        words, tone = _STANDINGS[each.standing]
+        words, tone = _FORGOTTEN if each.is_forgotten else _STANDINGS[each.standing]
         rows.append((each, Status(str(words), tone)))
     return render(
         request,
@@ -40,7 +45,6 @@ async def show(request: web.Request) -> web.Response:
         {
             "move": status,
             "rows": rows,
-            "refused": MoveStanding.REFUSED,
             "address": desk.node.context.address.base_url,
         },
     )

@@ -32,6 +32,7 @@ from node.office.retrying import deliver_now
 from node.office.standing import read_standings
 from node.partners.history import end_can_be_undone_until
 from node.partners.model import Partner
+from node.partners.releasing import ReleaseList
 from node.storage.members import load_person
 from node.storage.quotas import count_remembered
 from node.web.flash import see_other
@@ -84,7 +85,9 @@ async def overview(request: web.Request) -> web.Response:
     effects = await desk.overview.effects(partner)
     events = await desk.node.partners.events(partner)
     undo_until = end_can_be_undone_until(partner, events, now=desk.now)
-    released = await desk.node.partners.releasing.waiting(partner)
+    released = ReleaseList({}, ())
+    if partner.state is TrustState.REQUESTED:
+        released = await desk.node.partners.releasing.waiting(partner)
     return render_part(
         request,
         partner,

@@ -203,10 +203,8 @@ def _moved(move: AnnouncedMove) -> Task:
 
 async def _own_move(desk: Desk) -> list[Task]:
     """Remind of the partners that have not confirmed our own move."""
-    if not desk.node.context.address.former:
-        return []
-    status = await desk.node.own_move.status()
-    if status is None or not status.open:
+    missing = await desk.node.own_move.missing()
+    if missing is None:
         return []
     return [
         Task(
@@ -214,11 +212,11 @@ async def _own_move(desk: Desk) -> list[Task]:
             title=ngettext(
                 "%(num)s partner cluster has not confirmed the new address",
                 "%(num)s partner clusters have not confirmed the new address",
-                status.open,
+                missing.open,
             ),
             text=_("Call their offices and read out this number:"),
-            since=status.moved_at,
-            number=status.number,
+            since=missing.moved_at,
+            number=missing.number,
             actions=(Action(label=_("Show who is missing"), href=OWN_MOVE_PATH),),
         )
     ]

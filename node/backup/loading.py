@@ -80,7 +80,7 @@ def load(connection: Connection, reader: Reader, advance: Advance) -> None:
             if done % ROWS_AT_ONCE == 0:
                 advance(done, 0)
         batch.flush()
-    except (DBAPIError, binascii.Error, ValueError, TypeError) as error:
+    except (DBAPIError, binascii.Error, ValueError, TypeError, OverflowError) as error:
         if isinstance(error, DBAPIError) and not _is_about_rows(error):
             raise
         raise damaged() from error

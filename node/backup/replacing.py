@@ -9,7 +9,7 @@ Source: SPEC.md NOD-070.
 
 import contextlib
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
@@ -28,6 +28,7 @@ from sqlalchemy.pool import NullPool
 
 from node.durable_files import replace_file, sync_folder
 from node.errors import ConflictError, UnavailableError
+from node.sentence import Sentence, system_reason
 from node.storage.database import SQLITE_FILE
 from node.storage.tables import metadata
 
@@ -39,6 +40,25 @@ _LOCK_WAIT: Final = "10s"
 
 Step = Callable[[str], None]
 """Is told which step is done."""
+
+
+@contextlib.contextmanager
+def naming(folder: Path) -> Iterator[None]:
+    """Let a failure of the file system name the folder."""
+    try:
+        yield
+    except OSError as error:
+        raise UnavailableError(
+            Sentence(
+                "The folder {folder} cannot be used: {reason}.",
+                folder=folder,
+                reason=system_reason(error),
+            ),
+            code="folder-unusable",
+            path=str(folder),
+            hint="Make room on this disk, or run the command as the user that the "
+            "folder belongs to.",
+        ) from error
 
 
 # -- SQLite -----------------------------------------------------------------------
@@ -69,14 +89,15 @@ def replace_database(folder: Path, *, aside: str, step: Step) -> None:
 
 
 def finish_replacing(folder: Path) -> None:
-    """Finish a restore that was broken off; the caller holds the folder's lock.
+    """Finish a restore of SQLite that was broken off; the caller holds the lock.
 
     Raises:
-        OSError: The folder cannot be written.
+        UnavailableError: The folder cannot be written.
     """
     mark = folder / MARK_FILE
-    if mark.exists():
-        _finish(folder, mark.read_text(encoding="ascii"), lambda _: None)
+    with naming(folder):
+        if mark.exists():
+            _finish(folder, mark.read_text(encoding="ascii"), lambda _: None)
 
 
 def _finish(folder: Path, aside: str, step: Step) -> None:

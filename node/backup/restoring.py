@@ -38,6 +38,7 @@ from node.backup.replacing import (
     finish_replacing,
     make_stage_schema,
     name_aside,
+    naming,
     remove_stage,
     replace_database,
     replace_schema,
@@ -148,7 +149,7 @@ class Restoring:
             header, _ = read_header(file)
             config = self._config = self._settings(header)
             passphrase = self._passphrase(header, config)
-            with instance_lock.acquire(self._folder), _naming(self._folder):
+            with instance_lock.acquire(self._folder), naming(self._folder):
                 if not config.database.url:
                     finish_replacing(self._folder)
                 self._require_same_node(header, config)
@@ -180,7 +181,7 @@ class Restoring:
             replace_file(settings, text.encode("utf-8"))
         url = self._config.database.url
         aside = name_aside(url, at=prepared.at)
-        with _naming(self._folder):
+        with naming(self._folder):
             # Before the database: what is cut off then is finished without us.
             report = write_report(
                 self._folder,
@@ -257,7 +258,7 @@ class Restoring:
                 path=str(self._folder),
                 hint="Put the settings back, or choose another folder.",
             )
-        with _naming(self._folder):
+        with naming(self._folder):
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         return check_settings(_settings_of(header))
 
@@ -417,22 +418,3 @@ def _settings_of(header: Header) -> dict[str, Any]:
         settings["network.allow_loopback_http"] = True
         settings["listen.port"] = int(header.base_url.rpartition(":")[2])
     return settings
-
-
-@contextlib.contextmanager
-def _naming(folder: Path) -> Iterator[None]:
-    """Let a failure of the file system name the folder."""
-    try:
-        yield
-    except OSError as error:
-        raise UnavailableError(
-            Sentence(
-                "The folder {folder} cannot be used: {reason}.",
-                folder=folder,
-                reason=system_reason(error),
-            ),
-            code="folder-unusable",
-            path=str(folder),
-            hint="Make room on this disk, or run the command as the user that the "
-            "folder belongs to.",
-        ) from error

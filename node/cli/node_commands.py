@@ -26,7 +26,9 @@ DEMO_FOLDER = Path(".demo")
     "init", help=lazy_gettext("Set up a node in a folder: settings, key, database.")
 )
 @click.option(
-    "--url", required=True, help=lazy_gettext("Address of the node, fixed for ever.")
+    "--url",
+    required=True,
+    help=lazy_gettext("Address of the node; choose it with care."),
 )
 @click.option("--name", required=True, help=lazy_gettext("Name of the cluster."))
 @click.option(

@@ -160,6 +160,7 @@ class _Replay:
 
     async def run(self, folder: Path, restored_from: datetime | None) -> Replayed:
         await self._begin_anew(restored_from)
+        await self._end_what_was_open()
         await self._keys(folder)
         # Partners before entries: whoever is none any more is told nothing new.
         for partner in await list_partners(self._tx):
@@ -219,6 +220,10 @@ class _Replay:
         if closing is not None and state.closing_since is None:
             await note_closing(tx, at=closing.since)
             self._done.closing = True
+
+    async def _end_what_was_open(self) -> None:
+        """Let nothing go on that was under way when the backup was made."""
+        tx, now = self._tx, self._now
         await tx.execute(delete(sessions))
         await tx.execute(
             update(sign_in_links)

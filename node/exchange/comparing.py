@@ -167,8 +167,9 @@ class Comparing:
 
     def may_ask(self, partner_id: str) -> bool:
         """Tell whether a partner may be asked now: at most once an hour."""
-        not_before = self._not_before.get(partner_id)
-        return not_before is None or not_before <= self._context.clock.now()
+        not_before, now = self._not_before.get(partner_id), self._context.clock.now()
+        # A time farther away was noted by a clock that has been set back since.
+        return not_before is None or not now < not_before <= now + REPAIR_AGAIN
 
     async def compare(self, partner_id: str) -> Outcome | None:
         """Ask a partner what it holds, and mend what differs.
@@ -423,7 +424,7 @@ class Comparing:
 
     def _uncount(self, view: ViewDigest, row: Disclosure) -> None:
         if row.held is not None and row.held_hash is not None:
-            view.remove(
+            view.discard(
                 self._context.address.entry(row.entry_id), row.held, row.held_hash
             )
 

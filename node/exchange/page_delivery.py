@@ -18,9 +18,10 @@ from federation.errors import (
 )
 from federation.json_types import JsonObject
 from federation.keys import Signer
-from federation.limits import CHECK_AFTER, CHECK_SPREAD, REPAIR_AGAIN, REWINDS_MAX
+from federation.limits import REPAIR_AGAIN, REWINDS_MAX
 from federation.negotiation import Capability
 from federation.peers import KnownPeer, RemotePeer
+from federation.retry import CHECK_WAIT_MAX, is_check_due
 from federation.trust import Allow, TrustAction, TrustState, decide_trust
 from node.exchange.comparing import Comparing
 from node.exchange.page_standing import page_standing
@@ -36,7 +37,7 @@ from node.storage.node_state import require_node_state
 
 logger = logging.getLogger(__name__)
 
-UNVERIFIED_MAX: Final = 2 * (CHECK_AFTER + CHECK_SPREAD)
+UNVERIFIED_MAX: Final = 2 * CHECK_WAIT_MAX
 PROBLEM_GAP: Final = "position-gap"
 PROBLEM_LOST_AGAIN: Final = "position-lost-again"
 # What a partner answers that takes withdrawals only.
@@ -117,9 +118,8 @@ class PageDelivery:
         )
 
     def _is_check_due(self, partner: Partner, epoch: str) -> bool:
-        due = partner.next_check_at
         return (
-            (due is None or due <= self._context.clock.now())
+            is_check_due(partner.next_check_at, self._context.clock.now())
             and partner.has(Capability.PAGES)
             and self._sending.may_tell(partner, epoch=epoch)
         )

@@ -251,7 +251,7 @@ class Receiving:
         if held is None or held.content_hash is None:
             return
         if held.state is HeldState.PRESENT:
-            state.view.remove(uri, held.version, held.content_hash)
+            state.view.discard(uri, held.version, held.content_hash)
 
     async def _store(self, tx: Transaction, state: _State) -> None:
         values = [

@@ -497,7 +497,7 @@ class Sending:
     ) -> Confirmed:
         uri = self._context.address.entry(row.entry_id)
         if row.held is not None and row.held_hash is not None:
-            view.remove(uri, row.held, row.held_hash)
+            view.discard(uri, row.held, row.held_hash)
         held: Version | None = None
         if row.op == UPSERT and refusal is None and content_hash is not None:
             held = row.version

@@ -135,7 +135,7 @@ class Verification:
         for each in sent:
             uri = self._context.address.entry(each.row.entry_id)
             if each.row.held is not None and each.row.held_hash is not None:
-                view.remove(uri, each.row.held, each.row.held_hash)
+                view.discard(uri, each.row.held, each.row.held_hash)
             if each.version is not None and each.content_hash is not None:
                 view.add(uri, each.version, each.content_hash)
         return view
@@ -300,7 +300,7 @@ def with_left(
         uri = address.entry(each.entry_id)
         counted = holds(each.entry_id, row)
         if counted is not None:
-            changed.remove(uri, *counted)
+            changed.discard(uri, *counted)
         changed.add(uri, claim.version, claim.content_hash)
     return changed
 

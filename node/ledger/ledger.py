@@ -119,13 +119,15 @@ class Ledger:
         partners = await lock_partners(tx, _TELLABLE, or_told=entry.id)
         known = await rows.rows_of_entry(tx, entry.id)
         changes: list[Change] = []
+        untold: list[tuple[str, str]] = []
         for partner in partners:
             viewer = PartnerViewer.of(partner)
             verdict = decide_entry(entry, viewer, self._today())
-            change = await self._change(tx, entry, partner.id, verdict, known)
+            change = self._change(entry, partner.id, verdict, known, untold)
             if change is not None:
                 changes.append(change)
         now = self._context.clock.now()
+        await rows.drop_rows(tx, untold)
         await write_rows(tx, changes, at=now)
         changed = {change.partner_id for change in changes}
         for partner in partners:
@@ -172,11 +174,12 @@ class Ledger:
         )
         known = {row.entry_id: row for row in await self._rows_of(tx, partner.id)}
         changes: list[Change] = []
+        untold: list[tuple[str, str]] = []
         for entry in visible:
             verdict = decide_entry(entry, viewer, self._today())
             row = known.get(entry.id)
             by_partner = {partner.id: row} if row is not None else {}
-            change = await self._change(tx, entry, partner.id, verdict, by_partner)
+            change = self._change(entry, partner.id, verdict, by_partner, untold)
             if change is not None:
                 changes.append(change)
         told_anew = {change.entry_id for change in changes}
@@ -185,6 +188,7 @@ class Ledger:
             open_removal = row.op != UPSERT and row.acknowledged_at is None
             if open_removal and row.told_at and row.entry_id not in told_anew:
                 await rows.move_unconfirmed(tx, row)
+        await rows.drop_rows(tx, untold)
         await write_rows(tx, changes, at=self._context.clock.now())
         return len(changes)
 
@@ -218,6 +222,7 @@ class Ledger:
             if row.op == UPSERT and entry_id not in shown
         ]
         changes: list[Change] = []
+        untold: list[tuple[str, str]] = []
         for start in range(0, len(differing), _ENTRIES_AT_ONCE):
             chunk = differing[start : start + _ENTRIES_AT_ONCE]
             for entry in await entry_rows.list_entries(
@@ -226,9 +231,10 @@ class Ledger:
                 verdict = decide_entry(entry, viewer, today)
                 row = known.get(entry.id)
                 by_partner = {} if row is None else {partner.id: row}
-                change = await self._change(tx, entry, partner.id, verdict, by_partner)
+                change = self._change(entry, partner.id, verdict, by_partner, untold)
                 if change is not None:
                     changes.append(change)
+        await rows.drop_rows(tx, untold)
         await write_rows(tx, changes, at=self._context.clock.now())
         return len(changes)
 
@@ -239,11 +245,12 @@ class Ledger:
             Number of withdrawals written.
         """
         changes: list[Change] = []
+        untold: list[tuple[str, str]] = []
         for row in await self._rows_of(tx, partner.id):
             if row.op != UPSERT:
                 continue
             if row.told_at is None:
-                await rows.drop_row(tx, partner.id, row.entry_id)
+                untold.append((partner.id, row.entry_id))
                 continue
             changes.append(
                 Change(
@@ -256,6 +263,7 @@ class Ledger:
                     is_new=False,
                 )
             )
+        await rows.drop_rows(tx, untold)
         await write_rows(tx, changes, at=self._context.clock.now())
         return len(changes)
 
@@ -402,15 +410,18 @@ class Ledger:
             )
         return sorted(lines, key=lambda line: line.recorded_at, reverse=True)
 
-    async def _change(
-        self,
-        tx: Transaction,
+    @staticmethod
+    def _change(
         entry: Entry,
         partner_id: str,
         verdict: Verdict,
         known: dict[str, Disclosure],
+        untold: list[tuple[str, str]],
     ) -> Change | None:
-        """Return the line that has to be written for a partner, None for none."""
+        """Return the line that has to be written for a partner, None for none.
+
+        A line that has to go because nobody was told is added to `untold`.
+        """
         row = known.get(partner_id)
         op = _operation(entry, verdict)
         if row is None and op != UPSERT:
@@ -422,7 +433,7 @@ class Ledger:
         if row is not None and row.op == WITHDRAW == op:
             return None
         if row is not None and op != UPSERT and row.told_at is None:
-            await rows.drop_row(tx, partner_id, entry.id)
+            untold.append((partner_id, entry.id))
             return None
         return Change(
             partner_id=partner_id,

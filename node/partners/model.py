@@ -3,7 +3,7 @@
 import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Any, assert_never
 
@@ -135,7 +135,7 @@ class Partner:
         released_at: Since when it sees what is for all partners (SPEC VIS-076).
         policy_out: What we give it; see `node.visibility.policy`.
         policy_in: What we take from it.
-        policy_reminded_at: When the office was reminded that one of them ends.
+        policy_reminded_until: The latest end of them of which the office was reminded.
     """
 
     id: str
@@ -195,7 +195,7 @@ class Partner:
     released_by: str | None = None
     policy_out: PolicySheet = ACQUAINTANCE
     policy_in: PolicySheet = ACQUAINTANCE
-    policy_reminded_at: datetime | None = None
+    policy_reminded_until: date | None = None
 
     @property
     def key(self) -> PartnerKey:

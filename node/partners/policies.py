@@ -265,7 +265,7 @@ class Policies:
         await rows.update_partner(
             tx,
             partner.id,
-            policy_reminded_at=changed.policy_reminded_at,
+            policy_reminded_until=changed.policy_reminded_until,
             **{_COLUMN[direction]: sheet},
         )
         version = await self._add_version(
@@ -356,7 +356,7 @@ class Policies:
                 last_day=min(until for _, until in ends),
             )
         await rows.update_partner(
-            tx, partner.id, policy_reminded_at=self._context.clock.now()
+            tx, partner.id, policy_reminded_until=max(until for _, until in ends)
         )
 
     async def _locked(self, tx: Transaction, partner_id: str) -> Partner:
@@ -375,7 +375,7 @@ class Policies:
 def with_sheet(partner: Partner, direction: Direction, sheet: PolicySheet) -> Partner:
     """Return a partner for whom a sheet counts; of a new end the office is told."""
     if sheet.valid_until is not None:
-        partner = replace(partner, policy_reminded_at=None)
+        partner = replace(partner, policy_reminded_until=None)
     if direction is Direction.OUT:
         return replace(partner, policy_out=sheet)
     return replace(partner, policy_in=sheet)

@@ -101,49 +101,7 @@ class OwnData:
                 "made_at": _plain(self._context.clock.now()),
                 "person": await _person(tx, person.id),
                 "conversations": await _conversations(tx, person.id),
-                "mails": await _rows(
-                    tx,
-                    select(
-                        mail_outbox.c.kind,
-                        mail_outbox.c.recipient,
-                        mail_outbox.c.subject,
-                        mail_outbox.c.created_at,
-                        mail_outbox.c.sent_at,
-                    )
-                    .where(mail_outbox.c.person_id == person.id)
-                    .order_by(mail_outbox.c.created_at),
-                ),
-                "sessions": await _rows(
-                    tx,
-                    select(
-                        sessions.c.created_at, sessions.c.seen_at, sessions.c.expires_at
-                    ).where(sessions.c.person_id == person.id),
-                ),
-                "sign_in_links": await _rows(
-                    tx,
-                    select(
-                        sign_in_links.c.purpose,
-                        sign_in_links.c.created_at,
-                        sign_in_links.c.expires_at,
-                        sign_in_links.c.used_at,
-                    ).where(sign_in_links.c.person_id == person.id),
-                ),
-                "decisions": await _rows(
-                    tx,
-                    select(
-                        audit_log.c.number,
-                        audit_log.c.at,
-                        audit_log.c.event,
-                        audit_log.c.details,
-                    )
-                    .where(
-                        or_(
-                            audit_log.c.person_id == person.id,
-                            audit_log.c.subject_id == person.id,
-                        )
-                    )
-                    .order_by(audit_log.c.number),
-                ),
+                **await _traces(tx, person.id),
             }
         document["entries"] = [
             _entry(each, await self._ledger.lines_of_entry(each.id)) for each in own
@@ -190,6 +148,55 @@ async def _person(tx: Transaction, person_id: str) -> Mapping[str, Any]:
         .where(persons.c.id == person_id),
     )
     return row
+
+
+async def _traces(tx: Transaction, person_id: str) -> dict[str, Any]:
+    """Return what using the node has left: mails, sessions, links, decisions."""
+    return {
+        "mails": await _rows(
+            tx,
+            select(
+                mail_outbox.c.kind,
+                mail_outbox.c.recipient,
+                mail_outbox.c.subject,
+                mail_outbox.c.created_at,
+                mail_outbox.c.sent_at,
+            )
+            .where(mail_outbox.c.person_id == person_id)
+            .order_by(mail_outbox.c.created_at),
+        ),
+        "sessions": await _rows(
+            tx,
+            select(
+                sessions.c.created_at, sessions.c.seen_at, sessions.c.expires_at
+            ).where(sessions.c.person_id == person_id),
+        ),
+        "sign_in_links": await _rows(
+            tx,
+            select(
+                sign_in_links.c.purpose,
+                sign_in_links.c.created_at,
+                sign_in_links.c.expires_at,
+                sign_in_links.c.used_at,
+            ).where(sign_in_links.c.person_id == person_id),
+        ),
+        "decisions": await _rows(
+            tx,
+            select(
+                audit_log.c.number,
+                audit_log.c.at,
+                audit_log.c.event,
+                audit_log.c.details,
+            )
+            .where(
+                or_(
+                    audit_log.c.person_id == person_id,
+                    audit_log.c.subject_id == person_id,
+                )
+            )
+            .order_by(audit_log.c.number),
+        ),
+    }
 
 
 async def _conversations(

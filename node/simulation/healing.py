@@ -95,6 +95,17 @@ class Healing:
         is_open = there.state in {*_ESTABLISHED, "requested"}
         return not is_open and not there.waiting
 
+    def _has_lost_keys(self, machine: Machine, other: Machine, row: PartnerRow) -> bool:
+        """Whether a node that lost its journal has gone back behind its keys.
+
+        A partner takes no older word about them, so both begin anew.
+        """
+        return bool(
+            {machine.name, other.name} & self._world.promises.restores.bare
+            and row.last_error
+            and "unknown-key" in row.last_error
+        )
+
     async def _tidy(
         self,
         machine: Machine,
@@ -120,6 +131,8 @@ class Healing:
             ):
                 await story.to_partner(machine, row.base_url, "ends")
             case "active" | "suspended" if self._has_forgotten(machine, other, there):
+                await story.to_partner(machine, row.base_url, "ends")
+            case "active" if last and self._has_lost_keys(machine, other, row):
                 await story.to_partner(machine, row.base_url, "ends")
             case "ending" if last:
                 await story.to_partner(machine, row.base_url, "closes")

@@ -44,6 +44,7 @@ class PutBack:
             know of things that they have forgotten.
         forgotten: Messages that may be lost by it.
         stale: (origin, holder) of whom the origin cannot know yet what is there.
+        bare: Those of them that had lost their journal.
         behind: Nodes whose clock was behind then: which requests they had before,
             they cannot tell when it is right again.
         lost_copies: (holder, URI) that a disk has lost.
@@ -51,6 +52,7 @@ class PutBack:
     """
 
     disturbed: set[str] = field(default_factory=set)
+    bare: set[str] = field(default_factory=set)
     forgotten: set[str] = field(default_factory=set)
     stale: set[tuple[str, str]] = field(default_factory=set)
     false_lists: set[tuple[str, str]] = field(default_factory=set)
@@ -79,6 +81,8 @@ class PutBack:
             before = earlier.sight
             has_journal = has_journal and earlier.has_journal
             asked |= earlier.asked
+        if not has_journal:
+            self.bare.add(name)
         self._before[name] = _Before(before, has_journal, asked)
         self.disturbed.add(name)
 
@@ -117,6 +121,7 @@ class PutBack:
     def healed(self) -> None:
         """Note that everything is right again."""
         self.disturbed.clear()
+        self.bare.clear()
         self.stale.clear()
         self.behind.clear()
         self.lost_copies.clear()

@@ -6,19 +6,16 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Final
 
-from federation.trust import ESTABLISHED, TrustState
-from node.app import Node
 from node.errors import NodeError
-from node.members.model import Person
 from node.simulation.looking import OwnEntry
 from node.simulation.machine import CrashedError, Machine
+from node.simulation.office_orders import compare_numbers, comparing, settling
 from node.simulation.old_disks import OldDisks
 from node.simulation.promises import is_granted
 from node.simulation.weather import Rates
 from node.simulation.world import World
 
 _LIVE_ENTRIES_MAX: Final = 14
-_TELEPHONED: Final = ESTABLISHED | {TrustState.WAITING}
 _CRASH_WITHIN_STEPS: Final = 250
 _TOPICS: Final = ("Optik", "Messtechnik", "Beschichtung")
 _IDLE: Final = (
@@ -339,7 +336,7 @@ class Story:
 
     async def compare_numbers(self, machine: Machine) -> None:
         """Let an office telephone with those whose check number nobody has compared."""
-        await self.world.order(machine.name, "compares check numbers", _compare_numbers)
+        await self.world.order(machine.name, "compares check numbers", compare_numbers)
 
     async def compare_keys(self, machine: Machine) -> None:
         """Let an office telephone with those whose key is in question."""
@@ -353,7 +350,7 @@ class Story:
                 continue
             shown = other.node.context.signer.key.public_key.fingerprint
             done = await self.world.order(
-                machine.name, f"compares the key of {name}", _comparing(url, shown)
+                machine.name, f"compares the key of {name}", comparing(url, shown)
             )
             if done is None and name in self.world.promises.restores.disturbed:
                 # It has gone back to a key that is over, and hears so by telephone.
@@ -388,7 +385,7 @@ class Story:
                     await self.world.order(
                         machine.name,
                         f"settles {each.entry_id}",
-                        _settling(row.id, each.entry_id, chosen),
+                        settling(row.id, each.entry_id, chosen),
                     )
 
     async def _make_the_liar_speak(self, _: Machine) -> None:
@@ -403,17 +400,31 @@ class Story:
             elif not is_enough:
                 self.world.let_the_liar_speak()
 
-    async def _speak_to_the_liar(self, machine: Machine) -> None:
+    async def _speak_to_the_liar(self, _: Machine) -> None:
         """Tell the liar alone, so that it has a page to confirm."""
-        sight = self.world.promises.sight(machine.name)
-        for name in self.world.promises.liars - {machine.name}:
+        liars = self.world.promises.liars
+        honest = [m for m in self.world.machines.values() if m.name not in liars]
+        self.world.chance.shuffle(honest)
+        for name in sorted(liars):
             url = self.world.machines[name].base_url
-            row = sight.partners.get(url)
-            if row is not None and row.state == "active" and self._may_speak(machine):
-                # Whoever hears of it does not wait any longer before telling it.
-                self.world.let_the_liar_speak(machine.name)
-                audience = {"level": "partners", "partners": [url]}
-                await self._speak(machine, audience)
+            for machine in honest:
+                if self._can_tell(machine, url) and self._may_speak(machine):
+                    # Whoever hears of it does not wait before telling it.
+                    self.world.let_the_liar_speak(machine.name)
+                    audience = {"level": "partners", "partners": [url]}
+                    await self._speak(machine, audience)
+                    break
+
+    def _can_tell(self, machine: Machine, url: str) -> bool:
+        """Whether a node tells a partner entries now."""
+        sight = self.world.promises.sight(machine.name)
+        row = sight.partners.get(url)
+        return (
+            machine.is_up
+            and row is not None
+            and row.state == "active"
+            and row.compared_epoch == sight.epoch
+        )
 
     def _may_speak(self, machine: Machine) -> bool:
         """Connect the liar again; whoever has just told something need not."""
@@ -573,27 +584,3 @@ class Story:
             for url, partner in sight.partners.items()
             if is_granted(entry, partner, today)
         }
-
-
-def _settling(
-    partner_id: str, entry_id: str, chosen: float
-) -> Callable[[Node, Person], Awaitable[Any]]:
-    async def work(node: Node, office: Person) -> None:
-        for each in await node.unaccounted.listed(partner_id=partner_id):
-            if each.entry_id == entry_id:
-                choice = each.choices[int(chosen * len(each.choices))]
-                await node.unaccounted.settle(office, entry_id, partner_id, choice)
-
-    return work
-
-
-async def _compare_numbers(node: Node, office: Person) -> None:
-    for partner in await node.partners.list():
-        if partner.compared_at is None and partner.state in _TELEPHONED:
-            await node.partners.mark_compared(office, partner.id)
-
-
-def _comparing(url: str, fingerprint: str) -> Callable[[Node, Person], Awaitable[Any]]:
-    return lambda node, office: node.partners.confirm_key(
-        office, url, fingerprint=fingerprint
-    )

@@ -42,6 +42,7 @@ _OF_ROW = (disclosures.c.partner_id == bindparam("of_partner")) & (
 )
 _QUEUE_AGAIN = update(disclosures).where(_OF_ROW)
 _NOTE_FOUND = update(disclosures).where(_OF_ROW)
+_DROP = delete(disclosures).where(_OF_ROW, disclosures.c.told_at.is_(None))
 _CONFIRM = update(disclosures).where(_OF_ROW, disclosures.c.seq == bindparam("at_seq"))
 _ADD_TO_HISTORY = {
     "postgresql": postgres_insert(disclosure_history).on_conflict_do_nothing(),
@@ -384,13 +385,16 @@ async def drop_row(tx: Transaction, partner_id: str, entry_id: str) -> None:
 
     A withdrawal of something never told would prove that it exists (INV-1).
     """
-    await tx.execute(
-        delete(disclosures).where(
-            disclosures.c.partner_id == partner_id,
-            disclosures.c.entry_id == entry_id,
-            disclosures.c.told_at.is_(None),
-        )
-    )
+    await drop_rows(tx, [(partner_id, entry_id)])
+
+
+async def drop_rows(tx: Transaction, untold: Sequence[tuple[str, str]]) -> None:
+    """As `drop_row`, for pairs of partner and entry."""
+    if untold:
+        pairs = [
+            {"of_partner": partner, "of_entry": entry} for partner, entry in untold
+        ]
+        await tx.execute(_DROP, pairs)
 
 
 async def mark_told(

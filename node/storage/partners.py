@@ -21,7 +21,7 @@ from sqlalchemy import (
 from federation.ids import BaseUrl
 from federation.key_changes import SuspensionReason
 from federation.peers import KnownPeer, PinnedKey
-from federation.retry import RETRY_WAIT_MAX
+from federation.retry import CHECK_WAIT_MAX, RETRY_WAIT_MAX
 from federation.trust import TrustState
 from node.erasure.decisions import of_partner
 from node.partners.model import (
@@ -315,6 +315,7 @@ async def list_perhaps_due(
     asks = or_(
         mine.next_check_at.is_(None),
         mine.next_check_at <= now,
+        mine.next_check_at > now + CHECK_WAIT_MAX,  # as `is_check_due` says
         mine.compared_epoch.is_distinct_from(epoch),
         mine.refetch_since.is_not(None),
     )

@@ -7,7 +7,7 @@ rule needs no further query. Source: SPEC.md VIS-082.
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from sqlalchemy import func, insert, or_, select
+from sqlalchemy import and_, func, insert, or_, select, true
 
 from federation.trust import ESTABLISHED
 from node.storage.database import Transaction
@@ -117,22 +117,19 @@ async def partners_ending(
 ) -> list[str]:
     """Ids of the partners of whom a sheet ends by a day.
 
-    With `not_reminded`, only of those of whom the office was not told yet.
+    With `not_reminded`, only of those of whose end the office was not told yet.
     """
-    statement = (
+    told = partners.c.policy_reminded_until
+    ends = []
+    for until in (partners.c.policy_out_until, partners.c.policy_in_until):
+        is_new = or_(told.is_(None), until > told) if not_reminded else true()
+        ends.append(and_(until <= last, is_new))
+    rows = await tx.all(
         select(partners.c.id)
-        .where(
-            partners.c.state.in_(_STATES),
-            or_(
-                partners.c.policy_out_until <= last,
-                partners.c.policy_in_until <= last,
-            ),
-        )
+        .where(partners.c.state.in_(_STATES), or_(*ends))
         .order_by(partners.c.id)
     )
-    if not_reminded:
-        statement = statement.where(partners.c.policy_reminded_at.is_(None))
-    return [row.id for row in await tx.all(statement)]
+    return [row.id for row in rows]
 
 
 async def partners_with_retention(tx: Transaction) -> list[str]:

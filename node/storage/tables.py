@@ -409,7 +409,8 @@ partners = Table(
     Column("policy_in", JSON(none_as_null=True)),
     Column("policy_out_until", Date),
     Column("policy_in_until", Date),
-    Column("policy_reminded_at", UtcDateTime),
+    # The latest end of which the office was reminded.
+    Column("policy_reminded_until", Date),
     Column("in_lease_days", Integer),
     Column("in_retention_days", Integer),
     # Who may have to be told something now: asked for every few seconds.

@@ -241,7 +241,9 @@ def _closed(entry: Entry, today: date) -> Verdict | None:
     if entry.state is not EntryState.PUBLISHED:
         return _no("VIS-011", Sentence("The entry is not published."))
     if entry.waits_until is not None:
-        return _no("VIS-014", Sentence("Under a box number, its hour has not come yet."))
+        return _no(
+            "VIS-014", Sentence("Under a box number, its hour has not come yet.")
+        )
     if entry.valid_until is not None and entry.valid_until < today:
         return _no("VIS-012", Sentence("The entry is past its last day."))
     return None

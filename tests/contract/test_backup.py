@@ -4,6 +4,7 @@ import asyncio
 import dataclasses
 import io
 import json
+import re
 import resource
 import sqlite3
 import zlib
@@ -177,6 +178,15 @@ DAMAGES: dict[str, tuple[Callable[[bytes], bytes], str]] = {
         lambda content: _with_lines(
             content,
             lambda lines: [line.replace(b"Optence", b"Optense") for line in lines],
+        ),
+        "backup-damaged",
+    ),
+    "a number that fits no column": (
+        lambda content: _with_lines(
+            content,
+            lambda lines: [
+                re.sub(rb"^\[1,\d+\]\n$", b"[1,%d]\n" % 2**70, line) for line in lines
+            ],
         ),
         "backup-damaged",
     ),

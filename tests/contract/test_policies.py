@@ -16,7 +16,8 @@ from node.storage import received as received_rows
 from node.storage.database import Transaction
 from node.storage.entries import list_entries
 from node.storage.ledger import UPSERT, WITHDRAW
-from node.storage.partners import load_partner
+from node.storage.partners import load_partner, update_partner
+from node.storage.policies import partners_ending
 from node.storage.tables import partner_policies, partners, received_entries
 from node.storage.views import store_view
 from node.visibility import (
@@ -250,7 +251,17 @@ async def test_the_end_of_a_sheet_and_the_reminder_before_it(node: BackedNode) -
     assert [each.id for each in await policies.ending()] == ["sued"]
     mails = await node.node.mail.list_mails()
     assert [mail.kind for mail in mails if mail.kind == "policy-ends"]
-    node.clock.advance(days=14)
+    # Another end, later: the office is told of that, too, and once.
+    later = PolicySheet(Preset.CLOSE, valid_until=last + timedelta(days=3))
+    async with node.node.context.database.read() as tx:
+        assert await partners_ending(tx, last, not_reminded=True) == []
+    await node.node.context.database.write(
+        lambda tx: update_partner(tx, "sued", policy_in=later)
+    )
+    assert await policies.remind_due() == 0
+    node.clock.advance(days=3)
+    assert (await policies.remind_due(), await policies.remind_due()) == (1, 0)
+    node.clock.advance(days=11)
     assert await policies.end_due() == 0
     node.clock.advance(days=1)
     assert (await policies.end_due(), await policies.end_due()) == (1, 0)
@@ -258,6 +269,10 @@ async def test_the_end_of_a_sheet_and_the_reminder_before_it(node: BackedNode) -
     # What it kept back besides stays back.
     assert ended == PolicySheet(Preset.ACQUAINTANCE, profiles=Profiles.NONE)
     assert await lines(node) == {"Offen": UPSERT, "Für alle": WITHDRAW}
+    assert [each.id for each in await policies.ending()] == ["sued"]
+    node.clock.advance(days=3)
+    assert await policies.end_due() == 1
+    assert (await partner_of(node)).policy_in == ACQUAINTANCE
     assert await policies.ending() == []
 
 

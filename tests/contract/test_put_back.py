@@ -12,11 +12,12 @@ from federation.exchange import ViewDigest
 from federation.trust import TrustState
 from federation.version import Version
 from node.app import open_node
+from node.backup.replacing import MARK_FILE
 from node.catalogue.model import Audience, AudienceLevel, EntryState, ReceivedState
 from node.erasure.following import complete_journal
 from node.erasure.journal import DAMAGED_FILE, JOURNAL_FILE, ErasureJournal
 from node.erasure.narrowing import narrower
-from node.errors import ConflictError
+from node.errors import ConflictError, UnavailableError
 from node.members.model import Role
 from node.office.restored import last_restore
 from node.partners.model import Partner
@@ -428,3 +429,15 @@ async def test_a_backup_older_than_the_journal_remembers_is_said_to_be(
             node.clock.advance(days=days - 1, hours=23)
             async with node.restoring(made.path).prepared() as prepared:
                 assert prepared.is_forgotten is forgotten
+
+
+async def test_what_keeps_a_broken_off_restore_from_being_finished_is_named(
+    tmp_path: Path,
+) -> None:
+    async with backed_node(tmp_path) as node:
+        await node.close()
+        (node.folder / MARK_FILE).mkdir()  # it cannot be read
+        with pytest.raises(UnavailableError) as refused:
+            await node.open()
+        assert refused.value.code == "folder-unusable"
+        (node.folder / MARK_FILE).rmdir()

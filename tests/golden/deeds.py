@@ -11,6 +11,7 @@ from node.partners.model import Invitation
 from node.storage.database import Transaction
 from node.storage.partners import insert_invitation
 from node.storage.tables import invitations
+from node.visibility.policy import Preset
 from tests.golden.traffic import GoldenNode
 from tests.http.nodes import OFFER
 
@@ -24,6 +25,8 @@ async def invite(nord: GoldenNode, values: Mapping[str, Any]) -> None:
         group_hint=values["group_hint"],
         created_at=datetime.fromisoformat(values["created_at"]),
         expires_at=datetime.fromisoformat(values["expires_at"]),
+        # Every kind passes, also profiles of persons.
+        preset=Preset.CLOSE,
     )
 
     async def work(tx: Transaction) -> None:

@@ -32,6 +32,7 @@ from federation.view import bucket_of
 from node.keys.rules import OVERLAP
 from node.partners.directory import known_peer
 from node.partners.model import Partner
+from node.visibility.policy import Direction, PolicySheet, Preset
 from schemas import KINDS, examples
 from tests.golden.deeds import DEEDS, open_invitation
 from tests.golden.traffic import (
@@ -168,11 +169,21 @@ class Story:
             await chapter()
 
     async def handshake(self) -> None:
-        created = await self.nord.node.partners.invite(self.nord.office)
+        created = await self.nord.node.partners.invite(
+            self.nord.office, preset=Preset.CLOSE
+        )
         self._recorder.note("invite", **await open_invitation(self.nord))
         await self.sued.node.partners.accept(self.sued.office, created.code)
         nord = self.nord.node.context.address.base_url
         await self.sued.node.partners.mark_compared(self.sued.office, nord)
+        for direction in Direction:
+            await self.sued.node.partners.policies.set(
+                self.sued.office,
+                nord,
+                direction,
+                PolicySheet(Preset.CLOSE),
+                reason="everything passes",
+            )
         await self._recorder.do("confirm")
         await self._settle()
 

@@ -154,6 +154,8 @@ async def _ids(world: World, entries: dict[str, Entry]) -> dict[str, list[str]]:
         "person": first_column("persons"),
         "mail": first_column("mail_outbox"),
         "invitation": first_column("invitations"),
+        "group": first_column("groups"),
+        "organisation": first_column("organisations"),
     }
 
 
@@ -191,6 +193,9 @@ def addresses(template: str, ids: dict[str, list[str]]) -> Iterator[str]:
         "{person_id}": ids["person"],
         "{mail_id}": ids["mail"],
         "{entry_id}": ids["entry"],
+        "{group_id}": ids.get("group") or ["x" * 26],
+        "{organisation_id}": ids.get("organisation") or ["x" * 26],
+        "{member_id}": ["x" * 26],
         "{token}": ["x" * 43],
         "{name}": ["spalier.css", "spalier.js"],
         "{kind}": ["event", "capacity_offer"],

@@ -357,9 +357,9 @@ async def test_a_guest_sees_nothing_before_the_office_confirms(
     await world.publish(world.nord, summary={"de": canary})
     office = world.offices[world.nord.base_url]
     invitation = await world.nord.node.partners.invite(office)
-    await world.ost.node.partners.accept(
-        world.offices[world.ost.base_url], invitation.code
-    )
+    guest = world.offices[world.ost.base_url]
+    await world.ost.node.partners.accept(guest, invitation.code)
+    await world.ost.node.partners.mark_compared(guest, world.nord.base_url)
     await world.nord.settle()
     await world.ost.settle()
     entry = await world.publish(world.nord, summary={"de": canary})

@@ -301,7 +301,9 @@ class World:
 async def befriend(host: Site, guest: Site, offices: Mapping[str, Person]) -> None:
     """Invite, accept, confirm, and let the notice arrive."""
     created = await host.node.partners.invite(offices[host.base_url])
-    await guest.node.partners.accept(offices[guest.base_url], created.code)
+    office = offices[guest.base_url]
+    await guest.node.partners.accept(office, created.code)
+    await guest.node.partners.mark_compared(office, host.base_url)
     await host.node.partners.confirm(
         offices[host.base_url], guest.base_url, compared=True
     )

@@ -8,13 +8,18 @@ proxy do as long as the old name is kept.
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 
 from federation.ids import BaseUrl
 from node.app import open_node
+from node.catalogue.model import Entry
 from node.config import CONFIG_FILE
-from node.moving import write_setting
+from node.moving import MoveStanding, write_setting
 from tests.cli.conftest import free_ports
-from tests.http.whole_nodes import WholeNode
+from tests.http.nodes import OFFER
+from tests.http.whole_nodes import WholeNode, settle
+
+Pair = tuple[WholeNode, WholeNode]
 
 
 async def move(node: WholeNode, *, start: bool = True, **options: bool) -> BaseUrl:
@@ -69,3 +74,43 @@ async def confirm(office: WholeNode, mover: WholeNode, old: str) -> None:
 
 def _port(url: str) -> int:
     return int(url.rpartition(":")[2])
+
+
+async def standing(mover: WholeNode, other: WholeNode) -> MoveStanding:
+    status = await mover.node.own_move.status()
+    assert status is not None
+    (found,) = [
+        each.standing
+        for each in status.partners
+        if each.partner.base_url == other.base_url
+    ]
+    return found
+
+
+async def in_sync(origin: WholeNode, holder: WholeNode) -> bool:
+    """Compare both sides anew, entry by entry, and say whether they agree."""
+    partner = await origin.partner(holder)
+    await origin.node.comparing.compare(partner.id)
+    await origin.settle()
+    partner = await origin.partner(holder)
+    return partner.digest_equal is True
+
+
+async def compared(two: Pair) -> Pair:
+    """Both offices have compared the check number of the handshake."""
+    nord, sued = two
+    await sued.node.partners.mark_compared(sued.office, nord.base_url)
+    await settle(nord, sued)
+    return two
+
+
+async def publish(node: WholeNode, title: str, *, external_id: str) -> Entry:
+    document = {**OFFER, "title": {"de": title}, "external_id": external_id}
+    return await node.node.catalogue.publish(node.office, document)
+
+
+@dataclass(frozen=True)
+class Named:
+    """A node by the address that another one knows."""
+
+    base_url: str

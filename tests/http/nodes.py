@@ -153,6 +153,13 @@ class RunningNode:
                 for table in metadata.sorted_tables
             }
 
+    async def partnership_tables(self) -> dict[str, list[tuple[Any, ...]]]:
+        """Every row of every table but the log, which keeps what came to nothing."""
+        kept = await self.tables()
+        for log in ("audit_log", "audit_head", "decision_numbers"):
+            del kept[log]
+        return kept
+
     async def mails(self, kind: str) -> list[str]:
         """Recipients of the queued mails of a kind."""
         return [
@@ -215,31 +222,7 @@ async def running_node(
         )
         node = _assembled(name, context, client, office, random)
 
-        @web.middleware
-        async def count(request: web.Request, handler: Any) -> web.StreamResponse:
-            node.reached.append(f"{request.method} {request.path}")
-            answer: web.StreamResponse = await handler(request)
-            return answer
-
-        def add_doors(app: web.Application) -> None:
-            app.middlewares.append(count)
-            register_doors(
-                app, node, rates=node.rates, addresses=node.partner_addresses
-            )  # type: ignore[arg-type]
-
-        app = build_application(
-            site=SiteSettings(
-                base_url=base_url,
-                cluster_name=name,
-                node_id=state.node_id,
-                demo=False,
-                default_language="de",
-            ),
-            clock=clock,
-            random=random,
-            registrars=[add_doors],
-        )
-        app[PROXIES] = TrustedProxies.of(config)
+        app = _application(node)
         node.gate = ConnectionGate(
             bounds or Bounds(),
             clock,
@@ -252,6 +235,36 @@ async def running_node(
         )
         stack.push_async_callback(node.stop)
         yield node
+
+
+def _application(node: RunningNode) -> web.Application:
+    """The doors of a node, which write down what reaches them."""
+    context = node.context
+
+    @web.middleware
+    async def count(request: web.Request, handler: Any) -> web.StreamResponse:
+        node.reached.append(f"{request.method} {request.path}")
+        answer: web.StreamResponse = await handler(request)
+        return answer
+
+    def add_doors(app: web.Application) -> None:
+        app.middlewares.append(count)
+        register_doors(app, node, rates=node.rates, addresses=node.partner_addresses)  # type: ignore[arg-type]
+
+    app = build_application(
+        site=SiteSettings(
+            base_url=node.base_url,
+            cluster_name=node.name,
+            node_id=context.node_id,
+            demo=False,
+            default_language="de",
+        ),
+        clock=context.clock,
+        random=node.random,
+        registrars=[add_doors],
+    )
+    app[PROXIES] = TrustedProxies.of(context.config)
+    return app
 
 
 def _assembled(

@@ -74,6 +74,26 @@ async def test_a_partner_is_tried_again_once_the_clock_is_right(
     assert partner.digest_equal
 
 
+async def test_a_comparison_that_a_wrong_clock_has_put_off_comes_at_once(
+    pair: tuple[RunningNode, RunningNode],
+) -> None:
+    """The office resumes while the clock is ahead; nothing changes afterwards."""
+    nord, sued = pair
+    await nord.catalogue.publish(nord.office, OFFER)
+    await nord.settle()
+    await nord.partners.pause(nord.office, sued.base_url)
+    clock_of(nord).moment += timedelta(days=150)
+    await nord.partners.resume(nord.office, sued.base_url)
+    clock_of(nord).moment = clock_of(sued).moment
+    for node in (nord, sued):
+        clock_of(node).advance(minutes=5)
+    partner = await nord.partner(sued)
+    assert await nord.delivery._due() == [partner.id]
+    await nord.settle()
+    assert (await sued.partner(nord)).verified_at == clock_of(sued).now()
+    assert await nord.delivery._due() == []
+
+
 async def test_what_is_signed_after_the_jump_is_taken_and_newer(
     pair: tuple[RunningNode, RunningNode],
 ) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from admin_ui.wording import plain_failure
 from federation.errors import TemporaryFetchError
+from federation.exchange import ViewDigest
 from federation.limits import REWINDS_MAX
 from federation.trust import TrustState
 from federation.version import Version
@@ -15,6 +16,8 @@ from node.errors import ConflictError
 from node.exchange.page_delivery import PageDelivery
 from node.exchange.unaccounted import Settlement
 from node.limits import ROUNDS_IN_A_TURN
+from node.storage.database import Transaction
+from node.storage.views import store_view
 from tests.http.comparing_scene import (
     Pair,
     change_copies,
@@ -328,6 +331,35 @@ async def test_what_is_left_with_a_partner_counts_when_it_pulls(
     assert before is not None
     assert after is not None
     assert (before.held, after.held) == (2, 3)
+
+
+async def test_a_sum_that_has_lost_entries_holds_nothing_up_and_is_mended(
+    partners: Pair, clock: MovableClock
+) -> None:
+    """On either side; it is put together anew at the next comparison."""
+    nord, sued = partners
+    first, second = await published(nord, 2)
+    await nord.settle()
+    for node, other, direction in ((sued, nord, "in"), (nord, sued, "out")):
+        partner_id = (await node.partner(other)).id
+
+        async def lose(
+            tx: Transaction, partner_id: str = partner_id, direction: str = direction
+        ) -> None:
+            await store_view(tx, partner_id, direction, ViewDigest())
+
+        await node.database.write(lose)
+        await nord.catalogue.publish(nord.office, OFFER, entry_ref=first)
+        await nord.catalogue.withdraw(nord.office, second)
+        await nord.settle()
+        assert (await nord.partner(sued)).attempts == 0
+        assert (await held(sued, nord)) == {first: "present", second: "withdrawn"}
+        await nord.catalogue.publish(nord.office, OFFER, entry_ref=second)
+        await nord.settle()
+        for _ in range(2):
+            await compare_now(clock, nord)
+        assert await equal(nord, sued) is True
+        assert (await sued.partner(nord)).verified_at == clock.now()
 
 
 # -- reading ------------------------------------------------------------------------

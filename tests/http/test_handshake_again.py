@@ -98,7 +98,7 @@ async def test_nobody_is_confirmed_whose_key_cannot_be_compared(
 ) -> None:
     created = await nord.partners.invite(nord.office)
     await sued.partners.accept(sued.office, created.code)
-    before = await nord.tables()
+    before = await nord.partnership_tables()
 
     async def down(_base_url: str) -> ActorDocument:
         raise TemporaryFetchError("no connection")
@@ -108,7 +108,7 @@ async def test_nobody_is_confirmed_whose_key_cannot_be_compared(
         with pytest.raises(UnavailableError) as caught:
             await nord.partners.confirm(nord.office, "sued")
     assert caught.value.code == "partner-unreachable"
-    assert await nord.tables() == before
+    assert await nord.partnership_tables() == before
     confirmed = await nord.partners.confirm(nord.office, "sued")
     assert confirmed.state is TrustState.ACTIVE
 
@@ -174,11 +174,11 @@ async def test_third_party_does_not_replace_the_key_that_is_awaited(
     before = await nord.partner(sued)
     assert before.state is state
     invitation = await nord.partners.invite(nord.office)
-    tables_before = await nord.tables()
+    tables_before = await nord.partnership_tables()
     with pytest.raises(PermanentFetchError) as caught:
         await impostor_asks(nord, invitation.code, sued, clock)
     assert caught.value.problem_code == "guest-key-mismatch"
-    assert await nord.tables() == tables_before
+    assert await nord.partnership_tables() == tables_before
     if state is TrustState.WAITING:
         await sued.partners.confirm(sued.office, "nord")
         await sued.settle()
@@ -294,10 +294,10 @@ async def test_refused_request_leaves_a_partnership_that_is_being_ended_as_it_wa
     created = await sued.partners.invite(sued.office)
     await sued.partners.revoke_invitation(sued.office, created.invitation.id)
     await nord.partners.end(nord.office, "sued")
-    before = await nord.tables()
+    before = await nord.partnership_tables()
     with pytest.raises(NodeError):
         await nord.partners.accept(nord.office, created.code)
-    assert await nord.tables() == before
+    assert await nord.partnership_tables() == before
     await settle(nord, clock=clock)
     assert (await nord.partner(sued)).state is TrustState.ENDED
     assert (await sued.partner(nord)).state is TrustState.ENDED
@@ -311,7 +311,7 @@ async def test_refused_request_leaves_the_keys_that_counted_before(
     nord, sued = partners
     await nord.partners.end(nord.office, "sued")
     await nord.partners.close_unconfirmed(nord.office, "sued")
-    before = await nord.tables()
+    before = await nord.partnership_tables()
     known = await nord.partner(sued)
     await forget_everybody(sued)
     show(sued, (signer(sued, 2), KeyState.ACTIVE))
@@ -320,7 +320,7 @@ async def test_refused_request_leaves_the_keys_that_counted_before(
     with pytest.raises(NodeError):
         await nord.partners.accept(nord.office, created.code)
     assert (await nord.partner(sued)).keys == known.keys
-    assert await nord.tables() == before
+    assert await nord.partnership_tables() == before
 
 
 async def test_request_taken_back_is_told_though_an_old_withdrawal_is_open(
@@ -357,11 +357,11 @@ async def test_reason_that_is_too_long_changes_nothing(
     partners: tuple[RunningNode, RunningNode],
 ) -> None:
     nord, _ = partners
-    before = await nord.tables()
+    before = await nord.partnership_tables()
     with pytest.raises(InvalidInputError) as caught:
         await nord.partners.end(nord.office, "sued", reason="x" * 301)
     assert caught.value.path == "reason"
-    assert await nord.tables() == before
+    assert await nord.partnership_tables() == before
 
 
 async def test_invitation_notes_hold_no_unseen_characters(nord: RunningNode) -> None:

@@ -4,7 +4,6 @@ Nord moves; Süd is its partner.
 """
 
 import json
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -16,10 +15,6 @@ from federation.ids import NodeAddress
 from federation.keys import Signer
 from federation.limits import FORMER_ADDRESSES_MAX
 from federation.trust import TrustState
-from node.archive.making import make_archive
-from node.archive.verifying import verify_archive
-from node.backup.restoring import Restoring
-from node.catalogue.model import Entry
 from node.errors import ConflictError, NodeError, NotAuthorisedError
 from node.feed import FeedQuery
 from node.members.model import Person
@@ -27,35 +22,23 @@ from node.moving import MoveStanding
 from node.storage.ledger import row_of
 from node.storage.node_state import require_node_state
 from node.storage.tables import audit_log, disclosures, receipts, received_entries
-from tests.http.moving_world import confirm, move, old_name_kept
+from tests.http.moving_world import (
+    Named,
+    Pair,
+    compared,
+    confirm,
+    in_sync,
+    move,
+    old_name_kept,
+    publish,
+    standing,
+)
 from tests.http.nodes import OFFER, MovableClock
 from tests.http.sender import Sender, as_bytes
 from tests.http.whole_nodes import WholeNode, advance, connect, settle, whole_node
 
 if TYPE_CHECKING:
     from tests.http.nodes import RunningNode
-
-Pair = tuple[WholeNode, WholeNode]
-
-
-async def standing(mover: WholeNode, other: WholeNode) -> MoveStanding:
-    status = await mover.node.own_move.status()
-    assert status is not None
-    (found,) = [
-        each.standing
-        for each in status.partners
-        if each.partner.base_url == other.base_url
-    ]
-    return found
-
-
-async def in_sync(origin: WholeNode, holder: WholeNode) -> bool:
-    """Compare both sides anew, entry by entry, and say whether they agree."""
-    partner = await origin.partner(holder)
-    await origin.node.comparing.compare(partner.id)
-    await origin.settle()
-    partner = await origin.partner(holder)
-    return partner.digest_equal is True
 
 
 async def test_all_carries_on_once_the_office_has_confirmed(
@@ -76,6 +59,11 @@ async def test_all_carries_on_once_the_office_has_confirmed(
     new = nord.base_url
     await settle(nord, sued)
     assert await standing(nord, sued) is MoveStanding.ANNOUNCED
+    # Once more, if somebody over there has lost it: nobody gets a second mail.
+    await nord.node.own_move.announce_again(nord.office, sued.base_url)
+    await settle(nord)
+    mails = await sued.node.mail.list_mails()
+    assert [each.kind for each in mails].count("partner-moves") == 1
     # Not effective: Süd still knows the old address, and shows what it showed.
     announced = await sued.partner(Named(old))
     assert (announced.base_url, announced.moving_to) == (old, new)
@@ -424,63 +412,12 @@ async def test_who_becomes_a_partner_after_the_move_gets_the_old_entries(
                 await ost.node.partners.accept(ost.office, code)
 
 
-async def test_backup_restore_and_archive_after_a_move(
-    two: Pair, tmp_path: Path, clock: MovableClock
-) -> None:
-    nord, sued = await compared(two)
-    await publish(nord, "Vorher", external_id="W-1")
-    public = {**OFFER, "title": {"de": "Für alle"}, "audience": {"level": "public"}}
-    await nord.node.catalogue.publish(nord.office, public)
-    await settle(nord)
-    (tmp_path / "vault").mkdir()
-    early = await nord.node.backups.create(to=tmp_path / "vault")
-    old = await move(nord)
-    await settle(nord)
-    await confirm(sued, nord, old)
-    await settle(sued, nord)
-    await publish(nord, "Nachher", external_id="W-2")
-    await settle(nord)
-
-    # Proofs and digests of both names, in the trial that every backup goes through.
-    clock.advance(hours=1)
-    made = await nord.node.backups.create(to=tmp_path / "vault")
-    assert made.tried.proofs == 3
-    context = nord.node.context
-    async with context.database.read() as tx:
-        archive = await make_archive(tx, context, with_contacts=False)
-    (tmp_path / "archive.zip").write_bytes(archive.data)
-    found = verify_archive(tmp_path / "archive.zip")
-    assert (found.faults, found.entries, found.base_url) == ((), 1, nord.base_url)
-
-    await nord.stop()
-    with pytest.raises(ConflictError):  # of another address
-        await restored(nord, early.path)
-    clock.advance(minutes=5)
-    await restored(nord, made.path)
-    await nord.start()
-    clock.advance(minutes=2)
-    await settle(nord, sued, nord, sued)
-    assert set(await sued.held_from(nord)) == {"Vorher", "Für alle", "Nachher"}
-    assert await in_sync(nord, sued)
-    assert (await nord.partner(sued)).known_as is None
-    changed = await publish(nord, "Vorher, geändert", external_id="W-1")
-    assert changed.uri.startswith(f"{old}/entries/")
-    await settle(nord)
-    assert "Vorher, geändert" in await sued.held_from(nord)
-
-
 # -- steps --------------------------------------------------------------------------
 
 
 async def decided(node: WholeNode) -> set[str]:
     async with node.node.context.database.read() as tx:
         return {row.event for row in await tx.all(select(audit_log.c.event))}
-
-
-async def restored(node: WholeNode, file: Path) -> None:
-    restoring = Restoring(node.folder, file, clock=node.clock, random=node.random)
-    async with restoring.prepared() as prepared:
-        await restoring.order(prepared)
 
 
 async def feed(node: WholeNode, viewer: Person) -> Any:
@@ -513,26 +450,6 @@ async def held_states(holder: WholeNode, origin: WholeNode) -> dict[str, str]:
             )
         )
     return {row.entry_uri: row.state for row in rows}
-
-
-async def compared(two: Pair) -> Pair:
-    """Both offices have compared the check number of the handshake."""
-    nord, sued = two
-    await sued.node.partners.mark_compared(sued.office, nord.base_url)
-    await settle(nord, sued)
-    return two
-
-
-async def publish(node: WholeNode, title: str, *, external_id: str) -> Entry:
-    document = {**OFFER, "title": {"de": title}, "external_id": external_id}
-    return await node.node.catalogue.publish(node.office, document)
-
-
-@dataclass(frozen=True)
-class Named:
-    """A node by the address that another one knows."""
-
-    base_url: str
 
 
 async def held(node: WholeNode, base_url: str) -> dict[str, Any]:

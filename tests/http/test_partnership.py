@@ -204,10 +204,10 @@ async def test_host_that_refused_a_request_taken_back_has_nothing_left_to_send(
 
 async def refused(host: RunningNode, guest: RunningNode, code: str) -> NodeError:
     """Accept a code that fails; both nodes must stay as they are."""
-    before = [await host.tables(), await guest.tables()]
+    before = [await host.partnership_tables(), await guest.partnership_tables()]
     with pytest.raises(NodeError) as caught:
         await guest.partners.accept(guest.office, code)
-    assert [await host.tables(), await guest.tables()] == before
+    assert [await host.partnership_tables(), await guest.partnership_tables()] == before
     return caught.value
 
 
@@ -317,8 +317,8 @@ async def test_request_whose_address_shows_another_key_is_not_confirmed(
         await store_keys(tx, partner.id, [changed], at=partner.created_at)
 
     await nord.database.write(exchange_key)
-    before = await nord.tables()
+    before = await nord.partnership_tables()
     with pytest.raises(ConflictError) as caught:
         await nord.partners.confirm(nord.office, "sued")
     assert caught.value.code == "partner-key-differs"
-    assert await nord.tables() == before
+    assert await nord.partnership_tables() == before

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from federation.transport.wire import GuardedSession
 from federation.trust import TrustState
 from node.catalogue.model import EntryState, ReceivedState
 from node.errors import ConflictError, InvalidInputError, NotAuthorisedError
@@ -528,10 +529,19 @@ async def test_a_new_partnership_opens_nothing_that_was_kept_back(
 
 
 async def test_nothing_of_a_sheet_leaves_the_node(
-    told: Pair, clock: MovableClock
+    told: Pair, clock: MovableClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     nord, sued = told
     canary = "Zitronenfalter"
+    seen: list[bytes] = []
+    exchange = GuardedSession.exchange
+
+    async def listened(self: GuardedSession, request: Any) -> Any:
+        answer = await exchange(self, request)
+        seen.extend([request.target.encode(), request.body or b"", answer.body])
+        return answer
+
+    monkeypatch.setattr(GuardedSession, "exchange", listened)
     sheet = PolicySheet(
         Preset.PARTNER,
         closed_topics=frozenset({canary}),
@@ -549,6 +559,8 @@ async def test_nothing_of_a_sheet_leaves_the_node(
     await compare(nord, sued, clock)
     await compare(sued, nord, clock)
     assert canary in repr(await nord.tables())
+    assert canary.lower().encode() in b"".join(seen)  # the entry about it
+    assert canary.encode() not in b"".join(seen)
     # Its receipts, its answers to questions, and what it sends are all in there.
     theirs = repr(await sued.tables())
     assert secret not in theirs

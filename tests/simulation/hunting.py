@@ -43,7 +43,8 @@ def hunt(mutant: Mutant, seed: int) -> Hunt:
             )
             steps += summary.steps
             seed += 1
-            if summary.violations:
+            found = [each.promise for each in summary.violations]
+            if found and mutant.promise in {None, *found}:
                 return Hunt(steps, summary)
         return Hunt(steps, None)
     finally:

@@ -16,7 +16,7 @@ from sqlalchemy import update
 from federation.documents import entry as entry_documents
 from federation.documents.receipt import SentRange
 from federation.documents.signed import SignedDocument
-from federation.exchange import HeldState, Ignore
+from federation.exchange import HeldState
 from federation.transport import client
 from federation.trust import TrustState
 from node.catalogue.catalogue import Catalogue
@@ -49,6 +49,7 @@ class Mutant:
         steps_max: Within so many steps, over all seeds, it must be caught.
         nodes: How many it takes to show it; of three one lies.
         actions: What happens more often than usual, so that it comes sooner.
+        promise: What it breaks; found by another one, it does not count as caught.
     """
 
     name: str
@@ -56,16 +57,22 @@ class Mutant:
     steps_max: int = 3000
     nodes: int = 2
     actions: dict[str, int] | None = None
+    promise: str | None = None
 
 
 MUTANTS: list[Mutant] = []
 
 
 def mutant(
-    *, steps_max: int = 3000, nodes: int = 2, **actions: int
+    *,
+    steps_max: int = 3000,
+    nodes: int = 2,
+    promise: str | None = None,
+    **actions: int,
 ) -> Callable[[Plant], Plant]:
     def add(plant: Plant) -> Plant:
-        MUTANTS.append(Mutant(plant.__name__, plant, steps_max, nodes, actions or None))
+        name = plant.__name__
+        MUTANTS.append(Mutant(name, plant, steps_max, nodes, actions or None, promise))
         return plant
 
     return add
@@ -211,7 +218,7 @@ def receipts_are_not_kept(patch: pytest.MonkeyPatch) -> None:
 # -- delivery -------------------------------------------------------------------------
 
 
-@mutant(cut=30)
+@mutant(cut=30, promise="liveness")
 def a_partner_is_given_up(patch: pytest.MonkeyPatch) -> None:
     due = delivery.DeliveryWorker._is_due
 
@@ -340,7 +347,7 @@ def nonces_are_not_kept(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(PendingNonce, "store", nothing)
 
 
-@mutant(nodes=3)
+@mutant(nodes=3, promise="INV-5", publish=40)
 def proofs_are_not_verified(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(
         entry_documents,
@@ -349,23 +356,10 @@ def proofs_are_not_verified(patch: pytest.MonkeyPatch) -> None:
     )
 
 
-@mutant()
-def a_tombstone_yields_to_nothing(patch: pytest.MonkeyPatch) -> None:
-    """What was narrowed once is never shown again, however it is widened."""
-    decide = receiving.decide_item
-
-    def stubborn(item: Any, held: Any) -> Any:
-        if held is not None and held.state is HeldState.WITHDRAWN:
-            return Ignore()
-        return decide(item, held)
-
-    patch.setattr(receiving, "decide_item", stubborn)
-
-
 # -- leases ---------------------------------------------------------------------------
 
 
-@mutant(idle=20)
+@mutant(idle=20, promise="INV-3")
 def any_page_renews_copies(patch: pytest.MonkeyPatch) -> None:
     """The numbers of a verifying page are not compared with what is held."""
 
@@ -375,7 +369,7 @@ def any_page_renews_copies(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(receiving, "_verified", hopeful)
 
 
-@mutant()
+@mutant(promise="INV-3")
 def any_contact_renews_copies(patch: pytest.MonkeyPatch) -> None:
     """An origin that is stuck, and only says that it is there, keeps copies alive."""
     note = Receiving._note_contact
@@ -389,7 +383,7 @@ def any_contact_renews_copies(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Receiving, "_note_contact", renewing)
 
 
-@mutant(revoke=40, idle=60, rotate=30)
+@mutant(revoke=40, idle=60, rotate=30, promise="INV-1")
 def a_suspended_partner_renews_copies(patch: pytest.MonkeyPatch) -> None:
     renewed = receiving._RENEWED_WHILE | {TrustState.SUSPENDED}
     patch.setattr(receiving, "_RENEWED_WHILE", renewed)
@@ -408,13 +402,13 @@ def copies_are_not_counted_anew(patch: pytest.MonkeyPatch) -> None:
 # -- restores -------------------------------------------------------------------------
 
 
-@mutant(restore=30, back_up=30)
+@mutant(restore=30, back_up=30, promise="INV-2")
 def the_epoch_is_forgotten(patch: pytest.MonkeyPatch) -> None:
     """A restored node goes on counting where the backup stopped."""
     _keep_of_node_state(patch, "epoch")
 
 
-@mutant(restore=30, back_up=30)
+@mutant(restore=30, back_up=30, promise="INV-5")
 def the_incarnation_is_forgotten(patch: pytest.MonkeyPatch) -> None:
     _keep_of_node_state(patch, "incarnation")
 
@@ -427,7 +421,7 @@ def the_journal_is_not_replayed(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(_Replay, "_entries", nothing)
 
 
-@mutant(restore=30, back_up=30, pause=20, end=10)
+@mutant(restore=30, back_up=30, pause=20, end=10, promise="INV-1")
 def a_partnership_lives_again(patch: pytest.MonkeyPatch) -> None:
     async def nothing(*_: Any) -> bool:
         return False
@@ -435,7 +429,7 @@ def a_partnership_lives_again(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(_Replay, "_partner", nothing)
 
 
-@mutant(restore=30, back_up=30)
+@mutant(restore=30, back_up=30, promise="INV-5")
 def entries_are_told_before_asking(patch: pytest.MonkeyPatch) -> None:
     may_tell = Sending.may_tell
 
@@ -465,7 +459,7 @@ def incarnations_of_partners_are_not_heeded(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(comparing, "raised_incarnation", lambda ours, _: ours)
 
 
-@mutant(restore=40, back_up=20, withdraw=30)
+@mutant(restore=40, back_up=20, withdraw=30, promise="INV-1")
 def what_partners_took_back_is_not_adopted(patch: pytest.MonkeyPatch) -> None:
     async def nothing(*_: Any) -> bool:
         return False
@@ -473,7 +467,7 @@ def what_partners_took_back_is_not_adopted(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(UnaccountedEntries, "take_back", nothing)
 
 
-@mutant(nodes=3, restore=40, back_up=20, publish=30)
+@mutant(nodes=3, restore=40, back_up=20, publish=30, promise="INV-3")
 def a_list_need_not_fit_its_digest(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(comparing, "_require_consistent", lambda *_: None)
 

@@ -156,6 +156,7 @@ def _page(
         domains=list(organisation.domains),
     )
     limits = limits or CeilingForm(None, ceiling=organisation.ceiling or _ANY)
+    limits.ceiling.flags.unmarked = True  # one of the choices is no limit
     context = {
         "organisation": organisation,
         "base": _path(person, organisation),

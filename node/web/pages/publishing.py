@@ -364,13 +364,10 @@ async def _act(
 ) -> web.Response:
     document = task.document(form)
     catalogue = node_of(request).catalogue
+    reference = task.entry.id if task.entry is not None else None
     unseen = action == _PUBLISH and SEEN not in sent and excludes_somebody(document)
     if action not in {_DRAFT, _PUBLISH} or unseen:
-        readers = await catalogue.preview(
-            task.person,
-            document,
-            entry_ref=None if task.entry is None else task.entry.id,
-        )
+        readers = await catalogue.preview(task.person, document, entry_ref=reference)
         return _preview_page(
             request,
             task,
@@ -384,7 +381,6 @@ async def _act(
             "A published entry cannot become a draft.",
             hint="Withdraw it, then edit it.",
         )
-    reference = task.entry.id if task.entry is not None else None
     entry = await catalogue.publish(
         task.person, document, entry_ref=reference, draft=action == _DRAFT
     )

@@ -45,18 +45,18 @@ async def test_what_was_excluded_is_in_the_form_and_can_be_taken_out(
 ) -> None:
     await node_site.add_partner("Netz Süd", "https://sued.example")
     person, browser = await node_site.add_person()
-    await post_offer(
+    preview = await post_offer(
         browser,
-        action="publish",
+        action="preview",
         **{
             "audience.level": "trusted",
             "audience.exclude.partners": "https://sued.example",
             f"{_ROW}.name": "Rivale",
             f"{_ROW}.domains": "rivale.example, optik.example",
             f"{_ROW}.send_anyway": "y",
-            "shape.seen": "1",
         },
     )
+    await browser.post("/neu/capacity_offer", filled(preview, {"action": "publish"}))
     (entry,) = await node_site.node.catalogue.mine(person)
     path = f"/e/{entry.id}/bearbeiten"
     page = await browser.get(path)

@@ -224,6 +224,11 @@ def test_adding_and_removing_need_no_order() -> None:
     assert digest.to_bytes() == bytes(BUCKETS * 40)
     with pytest.raises(ValueError, match="no entry"):
         digest.remove(*items[0])
+    assert not digest.discard(*items[0])
+    assert digest.to_bytes() == bytes(BUCKETS * 40)
+    digest.add(*items[0])
+    assert digest.discard(*items[0])
+    assert digest.to_bytes() == bytes(BUCKETS * 40)
 
 
 def test_one_difference_names_its_bucket() -> None:

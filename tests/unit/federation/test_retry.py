@@ -5,7 +5,13 @@ from datetime import timedelta
 import pytest
 
 from federation.limits import RETRY_DELAY_FIRST, RETRY_DELAY_MAX
-from federation.retry import is_due, next_attempt
+from federation.retry import (
+    CHECK_WAIT_MAX,
+    is_check_due,
+    is_due,
+    next_attempt,
+    next_check,
+)
 from tests.unit.federation.nodes import NOW, Bytes
 
 
@@ -43,6 +49,17 @@ def test_due_is_what_has_come_and_what_no_delay_explains() -> None:
     # The clock was a year ahead when this was noted.
     assert is_due(NOW + RETRY_DELAY_MAX * 1.2, NOW)
     assert is_due(NOW + timedelta(days=365), NOW)
+
+
+def test_a_comparison_is_due_when_it_has_come_and_when_no_chance_explains_it() -> None:
+    assert is_check_due(None, NOW)
+    assert is_check_due(NOW, NOW)
+    assert not is_check_due(NOW + timedelta(microseconds=1), NOW)
+    latest = next_check(NOW, jitter=Bytes("x"))
+    assert not is_check_due(latest, NOW)
+    assert not is_check_due(NOW + CHECK_WAIT_MAX, NOW)
+    assert is_check_due(NOW + CHECK_WAIT_MAX + timedelta(seconds=1), NOW)
+    assert is_check_due(NOW + timedelta(days=365), NOW)
 
 
 def test_no_attempt_is_no_question() -> None:

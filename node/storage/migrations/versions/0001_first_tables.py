@@ -367,7 +367,7 @@ def _create_partners() -> None:
         sa.Column("policy_in", sa.JSON(none_as_null=True), nullable=True),
         sa.Column("policy_out_until", sa.Date(), nullable=True),
         sa.Column("policy_in_until", sa.Date(), nullable=True),
-        sa.Column("policy_reminded_at", sa.BigInteger(), nullable=True),
+        sa.Column("policy_reminded_until", sa.Date(), nullable=True),
         sa.Column("in_lease_days", sa.Integer(), nullable=True),
         sa.Column("in_retention_days", sa.Integer(), nullable=True),
         sa.ForeignKeyConstraint(
