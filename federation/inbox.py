@@ -426,12 +426,12 @@ def read_activity(admitted: AdmittedRequest) -> ReadActivity:
         )
     # Only a page may hold more values than one activity needs.
     strict_json.check_size(body, nodes_max=ACTIVITY_NODES_MAX)
-    action = wanted_by(kind, state=peer.state)
-    if not isinstance(kind, str) or action is None:
+    wanted = wanted_by(kind, state=peer.state)
+    if not isinstance(kind, str) or wanted is None:
         raise SchemaInvalidError(
             "/type: This activity is not known here.", code="unsupported-type"
         )
-    return ReadActivity(peer, kind, action, 1, document)
+    return ReadActivity(peer, kind, wanted, 1, document)
 
 
 def permit(read: ReadActivity, *, rates: DoorRates, now: datetime) -> PermittedActivity:

@@ -209,9 +209,7 @@ def move_vector() -> dict[str, Any]:
         "old": HOST.address.base_url,
         "new": NEW_ADDRESS,
         "key": key.multibase,
-        "checkNumber": move_number(
-            old=HOST.address.base_url, new=NEW_ADDRESS, key=key
-        ),
+        "checkNumber": move_number(old=HOST.address.base_url, new=NEW_ADDRESS, key=key),
     }
 
 

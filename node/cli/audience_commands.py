@@ -138,8 +138,18 @@ def make_group(*, name: str, organisations: tuple[str, ...]) -> None:
 )
 @click.argument("group", metavar="GROUP")
 @click.option("--name", help=lazy_gettext("The new name."))
-@click.option("--add", multiple=True, metavar="ORGANISATION")
-@click.option("--remove", multiple=True, metavar="ORGANISATION")
+@click.option(
+    "--add",
+    multiple=True,
+    metavar="ORGANISATION",
+    help=lazy_gettext("A member to be added; may be given several times."),
+)
+@click.option(
+    "--remove",
+    multiple=True,
+    metavar="ORGANISATION",
+    help=lazy_gettext("A member to be removed; may be given several times."),
+)
 @acting
 def change_group(
     *, group: str, name: str | None, add: tuple[str, ...], remove: tuple[str, ...]

@@ -91,7 +91,9 @@ def refuse_move(*, name: str, reason: str | None) -> None:
 
 @partner.command(
     "announce-move",
-    help=lazy_gettext("Announce the own move anew to a partner that has not confirmed it."),
+    help=lazy_gettext(
+        "Announce the own move anew to a partner that has not confirmed it."
+    ),
 )
 @click.argument("name", metavar="PARTNER")
 @acting

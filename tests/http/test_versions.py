@@ -149,7 +149,12 @@ async def test_what_both_speak_is_written_down_at_the_handshake(
     for node, peer in ((nord, sued), (sued, nord)):
         partner = await node.partner(peer)
         assert partner.protocol == "1.0"
-        assert partner.agreed.capabilities == ("pages", "messages", "actor-updates")
+        assert partner.agreed.capabilities == (
+            "pages",
+            "messages",
+            "actor-updates",
+            "moves",
+        )
 
 
 async def test_what_the_other_side_cannot_do_is_not_sent(

@@ -152,7 +152,7 @@ def connect(host: Path, guest: Path) -> None:
     command(host, "partner.confirm", partner=partner["base_url"])
     wait_until(lambda: state_of(guest) == "active" and state_of(host) == "active")
     for folder in (host, guest):
-        # Before that, only what is public passes (SPEC VIS-083).
+        # Before that, only what is public passes (SPEC VIS-081).
         (partner,) = command(folder, "partner.list")["partners"]
         command(folder, "partner.compared", partner=partner["base_url"])
 

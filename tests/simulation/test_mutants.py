@@ -12,7 +12,7 @@ import pytest
 
 from node.clock import SystemRandom
 from tests.simulation.hunting import hunt
-from tests.simulation.mutants import MUTANTS, Mutant
+from tests.simulation.mutants import CANDIDATES, MUTANTS, Mutant
 
 HUNTED = int(os.environ.get("SPALIER_SIMULATE_MUTANTS", "4"))
 HUNTS = int(os.environ.get("SPALIER_SIMULATE_HUNTS", "1"))
@@ -22,7 +22,7 @@ NAME = os.environ.get("SPALIER_SIMULATE_MUTANT")
 
 def _drawn(seed: int) -> list[Mutant]:
     if NAME is not None:
-        return [mutant for mutant in MUTANTS if mutant.name == NAME]
+        return [each for each in (*MUTANTS, *CANDIDATES) if each.name == NAME]
     return Random(seed).sample(MUTANTS, min(HUNTED, len(MUTANTS)))
 
 

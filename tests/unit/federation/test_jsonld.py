@@ -27,10 +27,12 @@ from federation.documents.holdings import (
     build_holdings,
     build_holdings_page,
 )
+from federation.documents.move import Move, build_move
 from federation.documents.signed import SignedDocument
 from federation.documents.tombstone import build_tombstone
 from federation.errors import ContextNotAllowedError, MalformedError, SchemaInvalidError
 from federation.exchange import HeldState, HeldVersion, ViewDigest
+from federation.ids import BaseUrl
 from federation.version import Version
 from tests.unit.federation.nodes import EPOCH, NOW, Bytes, Node, contents
 
@@ -49,8 +51,15 @@ def every_document(node: Node, other: Node) -> list[dict[str, Any]]:
         recipient=other.address.actor,
         published=NOW,
     )
+    move = Move(
+        id=node.activity_id(),
+        target=BaseUrl("https://elsewhere.example"),
+        recipient=other.address.actor,
+        published=NOW,
+    )
     return [
         build_actor(node.actor),
+        build_move(move, signer=node.signer, created=NOW).document,
         build_actor_update(update, signer=node.signer, created=NOW).document,
         build_tombstone(node.entry_id(), address=node.address),
         *(entry.document for entry in entries),

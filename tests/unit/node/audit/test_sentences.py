@@ -7,7 +7,7 @@ from federation.trust import TrustEvent
 from node.audit.sentences import AUDIT_SENTENCES
 
 ROOT = Path(__file__).parents[4]
-NOTED = re.compile(r'(?:note_decision\(|self\._note\()[^"()]*?"([a-z_]+)"', re.DOTALL)
+NOTED = re.compile(r'(?:note_decision\(|self\._note\()[^"():{]*?"([a-z_]+)"', re.DOTALL)
 KEY_STEP = re.compile(r'note_key\([^"]*?"([a-z]+)"')
 STEP = re.compile(r'add_step\([^)]*?event="([a-z_]+)"', re.DOTALL)
 

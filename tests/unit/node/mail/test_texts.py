@@ -22,6 +22,7 @@ VALUES = {
     "days": 14,
     "partner": "Swissmem Photonics",
     "base_url": "https://swissmem.example",
+    "new_url": "https://photonics.example",
     "check_number": "4711 0815",
     "pinned": "3BA2 8CBD DB7C 2559",
     "offered": "B6CB 0E5C 1B6B 376D",
@@ -43,6 +44,9 @@ SUBJECTS = {
         "Swissmem Photonics: Schlüssel bitte am Telefon vergleichen"
     ),
     MailKind.PARTNER_KEY_ANNOUNCED: "Swissmem Photonics hat einen neuen Schlüssel",
+    MailKind.PARTNER_MOVES: (
+        "Swissmem Photonics meldet einen Umzug – bitte telefonisch prüfen"  # noqa: RUF001
+    ),
     MailKind.POLICY_ENDS: (
         "Regeln für Swissmem Photonics gelten nur noch bis 09.01.2027"
     ),

@@ -1,0 +1,116 @@
+"""Every table of a node. Rows never leave `node.storage` as rows.
+
+No table holds payload in a queue: `disclosures` is ledger, queue and audit at
+once and names entries only (SPEC EXC-001).
+"""
+
+from node.storage.tables.entries import (
+    chiffre_owners,
+    entries,
+    entry_audience_partners,
+    entry_excluded_identifiers,
+    entry_excluded_organisations,
+    entry_excluded_partners,
+    entry_hosting_partners,
+    entry_kept_organisations,
+    kind_audiences,
+)
+from node.storage.tables.exchange import (
+    disclosure_history,
+    disclosures,
+    outgoing_activities,
+    partner_views,
+    processed_activities,
+    receipts,
+    received_entries,
+    seen_nonces,
+    unaccounted_entries,
+)
+from node.storage.tables.members import (
+    group_organisations,
+    groups,
+    organisation_identifiers,
+    organisations,
+    persons,
+    sessions,
+    sign_in_links,
+)
+from node.storage.tables.metadata import ID, IDENTIFIER_CHARS, URI, metadata
+from node.storage.tables.node import (
+    audit_head,
+    audit_log,
+    decision_numbers,
+    former_addresses,
+    node_keys,
+    node_state,
+    probes,
+    work_leases,
+)
+from node.storage.tables.partners import (
+    invitations,
+    partner_days,
+    partner_events,
+    partner_keys,
+    partner_leases,
+    partner_member_identifiers,
+    partner_members,
+    partner_policies,
+    partners,
+)
+from node.storage.tables.talks import (
+    conversations,
+    mail_outbox,
+    messages,
+)
+
+__all__ = [
+    "ID",
+    "IDENTIFIER_CHARS",
+    "URI",
+    "audit_head",
+    "audit_log",
+    "chiffre_owners",
+    "conversations",
+    "decision_numbers",
+    "disclosure_history",
+    "disclosures",
+    "entries",
+    "entry_audience_partners",
+    "entry_excluded_identifiers",
+    "entry_excluded_organisations",
+    "entry_excluded_partners",
+    "entry_hosting_partners",
+    "entry_kept_organisations",
+    "former_addresses",
+    "group_organisations",
+    "groups",
+    "invitations",
+    "kind_audiences",
+    "mail_outbox",
+    "messages",
+    "metadata",
+    "node_keys",
+    "node_state",
+    "organisation_identifiers",
+    "organisations",
+    "outgoing_activities",
+    "partner_days",
+    "partner_events",
+    "partner_keys",
+    "partner_leases",
+    "partner_member_identifiers",
+    "partner_members",
+    "partner_policies",
+    "partner_views",
+    "partners",
+    "persons",
+    "probes",
+    "processed_activities",
+    "receipts",
+    "received_entries",
+    "seen_nonces",
+    "sessions",
+    "sign_in_links",
+    "unaccounted_entries",
+    "work_leases",
+]
