@@ -7,12 +7,14 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import delete, select, update
 
-from federation.documents.receipt import Receipt
+from federation.documents.receipt import Receipt, build_receipt
 from federation.ids import random_id
+from federation.json_types import JsonObject
 from node.audit.chain import BEGINNING, Damage, told_as
 from node.audit.log import AuditFilter, AuditLog
 from node.audit.model import AuditHead, SubjectKind
 from node.audit.noting import note_decision
+from node.errors import InvalidInputError
 from node.members.model import Role
 from node.storage import audit as rows
 from node.storage.database import Database, Transaction
@@ -174,10 +176,24 @@ async def test_a_receipt_says_which_row_was_the_newest(
     then = (await log.check()).head
     await decide(world, 2)
     receipt = a_receipt(world, then)
-    known = await log.knows(receipt)
+    known = await log.newest_at(receipt)
     assert known is not None
     assert known.number == then.number
-    assert await log.knows(a_receipt(world, AuditHead(9, "f" * 64))) is None
+    assert await log.newest_at(a_receipt(world, AuditHead(9, "f" * 64))) is None
+
+
+async def test_a_receipt_that_is_not_ours_says_nothing(
+    world: World, log: AuditLog
+) -> None:
+    await decide(world)
+    receipt = a_receipt(world, (await log.check()).head)
+    for changed in (
+        {**receipt, "held": 7},
+        {key: value for key, value in receipt.items() if key != "proof"},
+        {"type": "Receipt"},
+    ):
+        with pytest.raises(InvalidInputError, match="not a receipt"):
+            await log.newest_at(changed)
 
 
 async def test_a_log_that_was_written_anew_does_not_fit_old_receipts(
@@ -195,12 +211,13 @@ async def test_a_log_that_was_written_anew_does_not_fit_old_receipts(
     await world.context.database.write(anew)
     await decide(world, 5)
     assert (await log.check()).damage is None
-    assert await log.knows(receipt) is None
+    assert await log.newest_at(receipt) is None
 
 
-def a_receipt(world: World, head: AuditHead) -> Receipt:
+def a_receipt(world: World, head: AuditHead) -> JsonObject:
+    """A receipt of ours as a partner keeps it."""
     receipt_id = world.context.address.activity(random_id(world.context.random))
-    return Receipt(
+    receipt = Receipt(
         id=receipt_id,
         actor=world.context.address.actor,
         partner="https://other.example/actor",
@@ -211,3 +228,5 @@ def a_receipt(world: World, head: AuditHead) -> Receipt:
         published=world.context.clock.now(),
         audit_head=told_as(head, receipt_id),
     )
+    now = world.context.clock.now()
+    return build_receipt(receipt, signer=world.context.signer, created=now).document

@@ -18,6 +18,7 @@ from node.storage.database import Database, Transaction
 from node.storage.outgoing import ActivityKind, OutgoingActivity
 from node.storage.partners import update_partner
 from node.storage.tables import outgoing_activities
+from node.visibility.policy import PolicySheet, Preset
 from tests.partner_key import first_key
 
 
@@ -36,6 +37,9 @@ def a_partner(now: datetime, name: str = "sued") -> Partner:
         check_number="4711 0815",
         created_at=now,
         released_at=now,
+        compared_at=now,
+        policy_out=PolicySheet(Preset.CLOSE),
+        policy_in=PolicySheet(Preset.CLOSE),
     )
 
 

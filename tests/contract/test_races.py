@@ -61,7 +61,7 @@ class Process:
         return await self.sending.next_page(PARTNER)
 
     async def confirm(self) -> Partner:
-        return await self.partners.confirm(None, SUED)
+        return await self.partners.confirm(None, SUED, compared=True)
 
     async def end(self) -> Partner:
         return await self.partners.end(None, SUED)

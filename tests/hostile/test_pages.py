@@ -127,6 +127,7 @@ async def test_every_form_as_somebody_who_may_not(pages: PageWorld, role: str) -
         "/neu/{kind}",
         "/einstellungen/passwort",
         "/einstellungen/sitzungen",
+        "/einstellungen/daten",
         "/inbox",
         "/partner-requests",
         "/anmelden/{token}",

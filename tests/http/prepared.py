@@ -107,7 +107,7 @@ async def prepared_node(
     original = beginning or _alone(random.seed, settings)
     _KEPT.in_use.add(original.port)
     try:
-        shutil.copytree(original.folder, folder)
+        shutil.copytree(original.folder, folder, dirs_exist_ok=True)
         random.drawn = original.drawn
         yield original.port
     finally:

@@ -49,7 +49,7 @@ class Mutant:
         steps_max: Within so many steps, over all seeds, it must be caught.
         nodes: How many it takes to show it; of three one lies.
         actions: What happens more often than usual, so that it comes sooner.
-        promise: What it breaks; found by another one, it does not count as caught.
+        promise: What it breaks, as far as that is known.
     """
 
     name: str
