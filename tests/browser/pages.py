@@ -467,6 +467,7 @@ NO_PAGES = frozenset(
         "/actor",
         "/admin/eintraege/vorlage/{kind}",  # CSV
         "/admin/mitglieder/vorlage/{list}",  # CSV
+        "/admin/protokoll/datei",  # JSON Lines
         "/admin/zustellung/quittung",  # a signed receipt
         "/e/{id}.ics",
         "/entries/{id}",

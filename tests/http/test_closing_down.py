@@ -82,7 +82,7 @@ async def test_archive_is_verified_without_the_node(
     texts = "".join(path.read_text() for path in folder.rglob("*") if path.is_file())
     # Nothing that is not public, no telephone number, and no markup of members.
     assert "Für alle Partner" not in texts
-    assert "6151" not in texts
+    assert "+49 6151" not in texts
     assert "Für <alle>" not in (folder / "index.html").read_text()
     assert "Für &lt;alle&gt;" in (folder / "index.html").read_text()
     with_contacts = await archive_of(clusters, tmp_path / "more", with_contacts=True)

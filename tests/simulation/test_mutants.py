@@ -6,15 +6,16 @@ Each run draws some of them anew; `make soak` takes all, several times.
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from random import Random
 
 import pytest
 
 from node.clock import SystemRandom
-from tests.simulation.hunting import hunt
+from tests.simulation.hunting import RUN_STEPS, hunt
 from tests.simulation.mutants import CANDIDATES, MUTANTS, Mutant
 
-HUNTED = int(os.environ.get("SPALIER_SIMULATE_MUTANTS", "4"))
+HUNTED = int(os.environ.get("SPALIER_SIMULATE_MUTANTS", "3"))
 HUNTS = int(os.environ.get("SPALIER_SIMULATE_HUNTS", "1"))
 SEED = os.environ.get("SPALIER_SIMULATE_SEED")
 NAME = os.environ.get("SPALIER_SIMULATE_MUTANT")
@@ -45,6 +46,16 @@ def test_planted_bugs_are_caught(
             if not is_caught:
                 missed.append((mutant.name, seed))
     assert not missed
+
+
+@pytest.mark.timeout(7200)
+def test_nothing_is_caught_where_nothing_is_planted() -> None:
+    """Else a hunt would say nothing about the bug that it planted."""
+    seed = int(SEED or int.from_bytes(SystemRandom().bytes(4), "big"))
+    print(f"SPALIER_SIMULATE_SEED={seed}")
+    like = Random(seed).choice(MUTANTS)
+    found = hunt(replace(like, plant=lambda _patch: None, steps_max=RUN_STEPS), seed)
+    assert found.caught is None, (like.name, seed, found.caught)
 
 
 def test_there_are_enough_of_them() -> None:
