@@ -13,7 +13,7 @@ ARGS ?=
 DEMO_ARGS ?=
 PORT ?=
 # Processes that run the tests side by side: three to two cores, for some only wait.
-WORKERS ?= 4
+WORKERS ?= 3
 # A folder of wheels to install from when there is no network.
 WHEELS ?=
 export WHEELS

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs all tests that must pass; the arguments go to pytest.
 #
-#   WORKERS=4 deploy/setup/tests.sh -k handshake
+#   WORKERS=3 deploy/setup/tests.sh -k handshake
 #
 # The files share nothing, so they run side by side, in the order that
 # tests/long_files_first.py gives them. The browser's tests share three real nodes and
@@ -25,7 +25,7 @@ passed() { # a selection may leave one part empty: pytest's 5
 }
 
 others=0 shown=0
-.venv/bin/pytest -q -n "${WORKERS:-4}" --dist loadfile --no-loadscope-reorder \
+.venv/bin/pytest -q -n "${WORKERS:-3}" --dist loadfile --no-loadscope-reorder \
   --ignore tests/browser tests "$@" || others=$?
 # Interrupted: the trap ends the other part too.
 [ "$others" != 2 ] || exit 2

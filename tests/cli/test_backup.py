@@ -32,6 +32,9 @@ TRUSTED = {"level": "trusted"}
 ANSWER_SECONDS = 2.0  # the longest that a page may take beside a backup, with load
 
 
+PAGE_EVERY = 0.5  # seconds; a stranger that asks more often is told to wait
+
+
 @contextmanager
 def load_of(node: TestNode) -> Iterator[list[str]]:
     """Publish without end, and read a page meanwhile; gives the ids as they come."""
@@ -50,6 +53,7 @@ def load_of(node: TestNode) -> Iterator[list[str]]:
             with urllib.request.urlopen(f"{node.base_url}/actor", timeout=20) as page:
                 page.read()
             slowest[0] = max(slowest[0], time.perf_counter() - began)
+            stop.wait(PAGE_EVERY)
 
     threads = [threading.Thread(target=each) for each in (publish, publish, read)]
     for thread in threads:

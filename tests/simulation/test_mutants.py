@@ -5,6 +5,7 @@ Each run draws some of them anew; `make soak` takes all, several times.
 """
 
 import os
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from random import Random
@@ -17,6 +18,12 @@ from tests.simulation.mutants import CANDIDATES, MUTANTS, Mutant
 
 HUNTED = int(os.environ.get("SPALIER_SIMULATE_MUTANTS", "3"))
 HUNTS = int(os.environ.get("SPALIER_SIMULATE_HUNTS", "1"))
+# Some are caught at once, some after a minute: no new hunt begins later than this,
+# unless somebody says how many there shall be.
+SECONDS = 20.0
+LONG = (
+    "SPALIER_SIMULATE_MUTANTS" in os.environ or "SPALIER_SIMULATE_MUTANT" in os.environ
+)
 SEED = os.environ.get("SPALIER_SIMULATE_SEED")
 NAME = os.environ.get("SPALIER_SIMULATE_MUTANT")
 
@@ -33,7 +40,11 @@ def test_planted_bugs_are_caught(
 ) -> None:
     first = int(SEED or int.from_bytes(SystemRandom().bytes(4), "big"))
     missed = []
+    begun = time.process_time()
     for mutant in _drawn(first):
+        if not LONG and time.process_time() - begun > SECONDS:
+            print(f"{mutant.name}: not hunted, the time is over")
+            continue
         for number in range(HUNTS):
             seed = first + 1000 * number
             found = hunt(mutant, seed)
