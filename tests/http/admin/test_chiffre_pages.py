@@ -30,7 +30,7 @@ async def test_names_stay_hidden_without_a_reason(
     assert "No entry is under a box number" in (await nord.get(PAGE)).text
     entry_id = await publish(nord, clock)
     page = await nord.get(PAGE)
-    assert "none yet" in page.text
+    assert "no answer yet" in page.text
     for path in (PAGE, f"{PAGE}/{entry_id}", f"/e/{entry_id}", "/start", "/meine"):
         html = (await nord.get(path)).html
         assert FIRM not in html, path
