@@ -1,9 +1,15 @@
 """What all tests share: plugins, hypothesis profiles, the browser's path."""
 
 import shutil
+import signal
 
 import pytest
 from hypothesis import settings
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # Whoever runs the tests in the background ignores it, and so would every process
+    # that they start.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 pytest_plugins = [
     "tests.long_files_first",

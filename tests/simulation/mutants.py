@@ -93,15 +93,14 @@ def the_rule_is_not_asked_again(patch: pytest.MonkeyPatch) -> None:
 
 @mutant()
 def what_is_narrowed_is_not_withdrawn(patch: pytest.MonkeyPatch) -> None:
-    record = Ledger._record
+    change = Ledger._change
 
-    async def wrong(self: Any, tx: Any, entry: Any, *rest: Any) -> bool:
-        verdict = rest[1]
+    def wrong(self: Any, entry: Any, partner_id: str, verdict: Any, *rest: Any) -> Any:
         if entry.state == "published" and not verdict.visible:
-            return False
-        return await record(self, tx, entry, *rest)
+            return None
+        return change(self, entry, partner_id, verdict, *rest)
 
-    patch.setattr(Ledger, "_record", wrong)
+    patch.setattr(Ledger, "_change", wrong)
 
 
 @mutant()

@@ -69,6 +69,13 @@ def test_nothing_is_caught_where_nothing_is_planted() -> None:
     assert found.caught is None, (like.name, seed, found.caught)
 
 
+@pytest.mark.parametrize("mutant", [*MUTANTS, *CANDIDATES], ids=lambda each: each.name)
+def test_each_changes_something_that_is_there(
+    mutant: Mutant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mutant.plant(monkeypatch)
+
+
 def test_there_are_enough_of_them() -> None:
     assert len(MUTANTS) >= 20
     assert len({mutant.name for mutant in MUTANTS}) == len(MUTANTS)
