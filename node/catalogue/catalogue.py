@@ -204,8 +204,8 @@ class Catalogue:
             before=before,
             random=self._context.random,
         )
+        earlier = before  # whoever held the open version knows its id (CHI-006)
         if before is not None and before.is_chiffre is not publication.is_chiffre:
-            # Whoever held the open version knows its id (SPEC CHI-006).
             await self.erase_in(tx, before, await self._next_version(tx, before))
             before = None
         if before is None:
@@ -230,7 +230,7 @@ class Catalogue:
                 self._context,
                 entry,
                 owner,
-                before=before,
+                before=earlier,
                 author=actor,
                 anyway=publication.anyway,
             )

@@ -54,8 +54,7 @@ async def foresee_readers(
         at=now,
     )
     if publication.is_chiffre and not publication.anyway:
-        itself = entry if before is None else replace(entry, id=before.id)
-        await require_hidden(tx, itself, owner)
+        await require_hidden(tx, entry, owner, author=actor, before=before)
     return readers_of(
         replace(entry, state=EntryState.PUBLISHED, is_chiffre=publication.is_chiffre),
         actor,

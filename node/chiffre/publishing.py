@@ -16,7 +16,12 @@ from node.chiffre.coarse import visible_from
 from node.chiffre.facts import look_around
 from node.chiffre.fitting import FITTING_MIN, count_fitting, traits_of
 from node.chiffre.form import coarse_content
-from node.chiffre.giveaways import Giveaway, GiveawayKind, find_giveaways
+from node.chiffre.giveaways import (
+    Giveaway,
+    GiveawayKind,
+    OwnerFacts,
+    find_giveaways,
+)
 from node.errors import InputFault, InvalidInputError
 from node.members.model import Person
 from node.ports import NodeContext
@@ -61,7 +66,7 @@ async def under_chiffre(
             said that it is to be published all the same.
     """
     if entry.state is EntryState.PUBLISHED and not anyway:
-        await require_hidden(tx, entry, owner)
+        await require_hidden(tx, entry, owner, author=author, before=before)
     office = await tx.one_or_none(
         select(organisations.c.id, organisations.c.name).where(
             organisations.c.is_office
@@ -84,10 +89,12 @@ async def under_chiffre(
         content=content,
         valid_until=None if last is None else date.fromisoformat(last),
         is_chiffre=True,
-        hidden_owner=HiddenOwner(
+        # Whoever edits it, also the office, does not become its owner.
+        hidden_owner=known
+        or HiddenOwner(
             owner.organisation.id,
             None if owner.person is None else owner.person.id,
-            author.id if known is None else known.author_id,
+            author.id,
         ),
     )
     return replace(hidden, waits_until=_hour_of(context, hidden, before))
@@ -103,23 +110,61 @@ def _hour_of(
     """
     if entry.state is not EntryState.PUBLISHED:
         return None
-    if before is not None and before.state is EntryState.PUBLISHED:
+    if (
+        before is not None
+        and before.is_chiffre
+        and before.state is EntryState.PUBLISHED
+    ):
         return before.waits_until
     hours = context.config.chiffre.delay_hours
     now = context.clock.now()
     return visible_from(now, hours=hours, random=context.random) if hours else None
 
 
-async def require_hidden(tx: Transaction, entry: Entry, owner: Owner) -> None:
+async def require_hidden(
+    tx: Transaction,
+    entry: Entry,
+    owner: Owner,
+    *,
+    author: Person,
+    before: Entry | None,
+) -> None:
     """Require that nothing that is known here gives the owner away.
+
+    Whoever edits somebody else's box number is told only what its form shows: by
+    what counts as the owner's name the office would learn it without a reason.
+
+    Args:
+        tx: Reads only.
+        entry: As it would be published.
+        owner: Whose it is.
+        author: Who publishes it.
+        before: The version that it replaces; one in the open counts against it.
 
     Raises:
         InvalidInputError: Each place, and how many organisations it fits.
     """
-    around = await look_around(tx, owner.organisation.id, entry_id=entry.id)
-    found = find_giveaways(entry.content, around.facts)
+    entry_id = entry.id if before is None else before.id
+    around = await look_around(tx, owner.organisation.id, entry_id=entry_id)
+    foreign = (
+        before is not None
+        and before.is_chiffre
+        and author.organisation_id != owner.organisation.id
+    )
+    facts = OwnerFacts(towns=around.facts.towns) if foreign else around.facts
+    found = find_giveaways(entry.content, facts)
     fitting = count_fitting(traits_of(entry.content), around.organisations)
     faults = [_fault(each) for each in found]
+    if before is not None and not before.is_chiffre and before.published_at is not None:
+        faults.append(
+            InputFault(
+                "",
+                Sentence(
+                    "This was published under its owner's name: whoever has read it "
+                    "recognises it."
+                ),
+            )
+        )
     if fitting < FITTING_MIN:
         faults.append(InputFault("", fits_sentence(fitting)))
     if faults:

@@ -297,6 +297,7 @@ class Conversations:
             tx,
             owner_id=entry.answerable.person_id,
             organisation_id=entry.answerable.organisation_id,
+            hidden=entry.is_chiffre,
         )
         if any(owner.id == actor.id for owner in owners):
             raise ConflictError(

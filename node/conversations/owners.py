@@ -14,12 +14,14 @@ async def owners_of(
     *,
     owner_id: str | None,
     organisation_id: str | None,
+    hidden: bool = False,
 ) -> Sequence[Person]:
     """Return the members who read and write for the owner of an entry.
 
     The person the entry names; if it names none, or that person has left, the
     organisation's admins; if it has none, all its persons; if there is nobody, the
-    office, so that no answer reaches a place where no one reads it.
+    office, so that no answer reaches a place where no one reads it. Under a box number
+    colleagues without that role are not asked: they do not know of it (CHI-002).
     """
     if owner_id is not None:
         person = await load_person(tx, owner_id)
@@ -31,7 +33,7 @@ async def owners_of(
             tx, organisation_id=organisation_id, with_left=False
         )
     admins = [each for each in colleagues if each.role is not Role.PERSON]
-    return admins or colleagues or await office_persons(tx)
+    return admins or ([] if hidden else colleagues) or await office_persons(tx)
 
 
 async def owners_in(tx: Transaction, conversation: Conversation) -> Sequence[Person]:
@@ -44,6 +46,7 @@ async def owners_in(tx: Transaction, conversation: Conversation) -> Sequence[Per
             tx,
             owner_id=None if hidden is None else hidden.person_id,
             organisation_id=None if hidden is None else hidden.organisation_id,
+            hidden=True,
         )
     return await owners_of(
         tx,

@@ -129,14 +129,20 @@ class MailOutbox:
     async def list_mails(self, *, limit: int = 200) -> list[Mail]:
         """List the latest mails, newest first.
 
-        Links that open something are struck out, unless nothing is sent and this
-        list is the only mailbox there is.
+        Links that open something are struck out, and who stands behind a box number
+        (SPEC CHI-008), unless nothing is sent and this list is the only mailbox.
         """
         async with self._context.database.read() as tx:
             found = await rows.list_mails(tx, limit=limit)
+            hidden = await rows.under_chiffre(tx, found)
         if not self.sends:
             return found
-        return [replace(mail, body=without_secrets(mail.body)) for mail in found]
+        return [
+            replace(mail, recipient="…", person_id=None, body="…")
+            if mail.entry_id in hidden
+            else replace(mail, body=without_secrets(mail.body))
+            for mail in found
+        ]
 
     async def counts(self) -> rows.MailCounts:
         """Count the outbox by state."""

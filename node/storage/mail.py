@@ -11,7 +11,7 @@ from node.limits import MAIL_RETRY_MAX
 from node.mail.model import Mail
 from node.storage.database import Transaction
 from node.storage.prepared import Prepared
-from node.storage.tables import mail_outbox, received_entries
+from node.storage.tables import entries, mail_outbox, received_entries
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +76,15 @@ async def list_mails(
         )
     )
     return [_mail(row) for row in rows]
+
+
+async def under_chiffre(tx: Transaction, mails: Sequence[Mail]) -> set[str]:
+    """Return which of the entries that mails are about are under a box number."""
+    ids = {mail.entry_id for mail in mails if mail.entry_id is not None}
+    found = await tx.all(
+        select(entries.c.id).where(entries.c.id.in_(ids), entries.c.is_chiffre)
+    )
+    return {row.id for row in found}
 
 
 async def count_mails(tx: Transaction) -> MailCounts:

@@ -328,3 +328,34 @@ async def test_confirming_moves_the_last_day_to_the_end_of_a_month(
     assert (longer.valid_until + timedelta(days=1)).day == 1
     assert longer.hidden_owner == entry.hidden_owner
     assert replace(longer, document=None).is_chiffre
+
+
+async def test_the_office_learns_and_changes_no_owner_by_editing(
+    world: World,
+) -> None:
+    anna = await member(world, "Anna", "Linsenwerk")
+    entry = await world.catalogue.publish(anna, chiffre())
+    guess = chiffre(
+        summary={"de": "Das Linsenwerk und das Laserwerk."}, publish_anyway=False
+    )
+    with pytest.raises(InvalidInputError) as caught:
+        await world.catalogue.publish(world.admin, guess, entry_ref=entry.id)
+    assert not [each for each in caught.value.faults if "werk" in str(each.message)]
+    changed = await world.catalogue.publish(
+        world.admin, chiffre(title={"de": "Neu gefasst"}), entry_ref=entry.id
+    )
+    assert changed.hidden_owner == entry.hidden_owner
+
+
+async def test_what_was_open_before_has_to_be_confirmed(world: World) -> None:
+    for number in range(5):
+        person = await member(world, f"P{number}", f"Firma{number}")
+        opened = await world.catalogue.publish(
+            person, capacity_offer(processes=["Messen"])
+        )
+    again = chiffre(processes=["Messen"], publish_anyway=False)
+    with pytest.raises(InvalidInputError) as caught:
+        await world.catalogue.publish(person, again, entry_ref=opened.id)
+    told = [str(each.message) for each in caught.value.faults]
+    assert any("whoever has read it" in each for each in told)
+    assert [each.id for each in await world.catalogue.mine(person)] == [opened.id]
